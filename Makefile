@@ -1,0 +1,47 @@
+# Everything runs in .venv, which these targets build with pinned versions.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test check lint types contracts reference benchmarks clean
+
+demo: .venv/installed-run
+	$(BIN)/radioligand demo netter-2 --out demo-report
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest
+
+check: .venv/installed-check lint types contracts
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/installed-check
+	$(BIN)/mypy
+
+contracts: .venv/installed-check
+	$(BIN)/lint-imports
+
+# The oracles of the tests, recomputed where R and its packages are installed.
+reference:
+	cd tests/reference && for script in *.R; do Rscript $$script || exit 1; done
+
+clean:
+	rm -rf .venv demo-report
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed-run: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/installed-test: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) install --constraint constraints.txt --editable '.[test]'
+	@touch $@ .venv/installed-run
+
+.venv/installed-check: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) install --constraint constraints.txt --editable '.[test,check]'
+	@touch $@ .venv/installed-test .venv/installed-run

@@ -1,0 +1,1 @@
+"""Run, analyse and plan radioligand-therapy trials from one protocol document."""

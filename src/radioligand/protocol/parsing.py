@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the plain tables of a document to records, or to every fault at once."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from radioligand.protocol.faults import Fault, ProtocolError
+from radioligand.protocol.records import Censoring, Protocol, Record, Response
+from radioligand.protocol.references import reference_faults
+
+__all__ = ["Fault", "ProtocolError", "parse_protocol", "policies"]
+
+
+def parse_protocol(document: Mapping[str, Any], *, name: str = "protocol") -> Protocol:
+    """Turn the tables of a TOML document into a Protocol.
+
+    `name` is the file to speak of in messages. Raises ProtocolError that holds every fault:
+    unknown keys, wrong values, missing units, and names that point nowhere.
+    """
+    tables = _tupled(document)
+    faults = list(reference_faults(tables))
+    try:
+        protocol = Protocol.model_validate(tables)
+    except ValidationError as error:
+        faults = [*_structure_faults(error, tables), *faults]
+    if faults:
+        raise ProtocolError(tuple(dict.fromkeys(faults)), name=name)
+    return protocol
+
+
+def _tupled(value: Any) -> Any:
+    """TOML arrays as tuples, all the way down: records are frozen to the bottom."""
+    if isinstance(value, Mapping):
+        return {key: _tupled(inside) for key, inside in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_tupled(inside) for inside in value)
+    return value
+
+
+def _structure_faults(error: ValidationError, tables: Any) -> Iterator[Fault]:
+    for one in error.errors():
+        path, record = _path(one["loc"], tables)
+        match one["type"]:
+            case "extra_forbidden":
+                key = str(one["loc"][-1])
+                known = [field.alias or key for key, field in record.model_fields.items()]
+                close = get_close_matches(key, known, n=1)
+                mend = f"Did you mean {close[0]!r}? " if close else ""
+                yield Fault(path, f"unknown key {key!r}", f"{mend}Known: {', '.join(known)}.")
+            case "missing":
+                meaning = (record.__doc__ or "").split("\n")[0]
+                yield Fault(path, "this key is required and missing", f"Add it. {meaning}")
+            case "union_tag_invalid" | "union_tag_not_found" | "literal_error" | "enum":
+                context = one.get("ctx", {})
+                allowed = context.get("expected_tags") or context.get("expected") or "a kind"
+                key = "kind" if one["type"].startswith("union") else ""
+                where = f"{path}.{key}" if key else path
+                said = one["input"].get("kind") if key else one["input"]
+                yield Fault(where, f"{said!r} is not a choice here", f"Use {allowed}.")
+            case "value_error":
+                yield Fault(path, str(one["ctx"]["error"]), "Correct the condition.")
+            case _:
+                yield Fault(path, f"{one['msg']} (found {one['input']!r})", "Correct the value.")
+
+
+def _path(loc: tuple[int | str, ...], tables: Any) -> tuple[str, type[Record]]:
+    """'analyses[pfs].test.sided' and the record that the last key belongs to."""
+    text, here = "", tables
+    record: type[Record] = Protocol
+    for step in loc:
+        if isinstance(step, int):
+            here = here[step] if isinstance(here, tuple) and step < len(here) else None
+            known = next(
+                (here[k] for k in ("id", "name") if isinstance(here, Mapping) and k in here), step
+            )
+            text += f"[{known}]"
+            continue
+        if isinstance(here, Mapping) and step not in here and here.get("kind") == step:
+            record = next((r for r in _subrecords(record) if step in _kinds(r)), record)
+            continue  # pydantic names the branch of a union; the document does not
+        text += f".{step}" if text else str(step)
+        here = here.get(step) if isinstance(here, Mapping) else None
+        if isinstance(here, Mapping | tuple):
+            field = next((f for k, f in record.model_fields.items() if step in (k, f.alias)), None)
+            inner = _records_in(field.annotation) if field else []
+            record = inner[0] if len(inner) == 1 else record
+    return text, record
+
+
+def _subrecords(record: type[Record]) -> list[type[Record]]:
+    return [r for field in record.model_fields.values() for r in _records_in(field.annotation)]
+
+
+def _records_in(annotation: Any) -> list[type[Record]]:
+    if isinstance(annotation, type) and issubclass(annotation, Record):
+        return [annotation]
+    return [record for part in get_args(annotation) for record in _records_in(part)]
+
+
+def _kinds(record: type[Record]) -> tuple[str, ...]:
+    kind = record.model_fields.get("kind")
+    return get_args(kind.annotation) if kind else ()
+
+
+def policies(protocol: Protocol) -> tuple[tuple[str, str, str, str], ...]:
+    """Every choice on which sources differ: (policy, choice, default, what it governs)."""
+    rows = [
+        (
+            f"response.{key}",
+            str(getattr(protocol.response, key)),
+            str(field.default),
+            field.description or "",
+        )
+        for key, field in Response.model_fields.items()
+    ]
+    for convention in protocol.censoring:
+        rows += [
+            (
+                f"censoring.{convention.id}.{key}",
+                str(getattr(convention, key)),
+                str(field.default),
+                field.description or "",
+            )
+            for key, field in Censoring.model_fields.items()
+            if key not in ("id", "label", "source")
+        ]
+    return tuple(rows)

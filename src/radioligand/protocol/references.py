@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What no single table can know: names that must exist elsewhere in the document.
+
+Works on the plain tables, so that a document with a misspelt key is still read to its end.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from math import gcd
+from typing import Any
+
+from radioligand import criteria
+from radioligand.protocol.faults import Fault
+
+# ADSL variables that every study gets, whatever the protocol adds (name: type)
+SUBJECT_VARIABLES = {
+    **dict.fromkeys(("AGE",), "number"),
+    **dict.fromkeys(
+        ("RANDDT", "TRTSDT", "TRTEDT", "DTHDT", "EOSDT", "NACTDT", "LSTALVDT", "CUTDT", "RFICDT"),
+        "date",
+    ),
+    **dict.fromkeys(
+        ("SEX", "RACE", "COUNTRY", "SITEID", "TRT01P", "TRT01A", "ARMCD", "ACTARMCD", "STRATUM"),
+        "text",
+    ),
+}
+_NUMERIC = ("between", "at_least", "at_most", "above", "below")
+
+Table = Mapping[str, Any]
+
+
+def reference_faults(document: Table) -> Iterator[Fault]:
+    """Every name that points nowhere, every pair of tables that contradict each other."""
+    yield from _arms(document)
+    yield from _randomisation(document)
+    yield from _variables(document)
+    yield from _eligibility(document)
+    yield from _populations(document)
+    yield from _evaluations(document)
+    yield from _endpoints(document)
+    yield from _analyses(document)
+    yield from _rest(document)
+
+
+def _table(document: Table, key: str) -> Table:
+    inside = document.get(key)
+    return inside if isinstance(inside, Mapping) else {}
+
+
+def _rows(document: Table, key: str) -> list[Table]:
+    inside = document.get(key, ())
+    return [row for row in inside if isinstance(row, Mapping)] if isinstance(inside, tuple) else []
+
+
+def _ids(document: Table, key: str, id_key: str = "id") -> list[str]:
+    return [str(row[id_key]) for row in _rows(document, key) if id_key in row]
+
+
+def _twice(document: Table, key: str, id_key: str = "id") -> Iterator[Fault]:
+    for name, times in Counter(_ids(document, key, id_key)).items():
+        if times > 1:
+            yield Fault(f"{key}[{name}]", f"{times} entries share this {id_key}", "Rename one.")
+
+
+def _unknown(path: str, name: object, known: list[str], what: str) -> Iterator[Fault]:
+    if name is not None and name not in known:
+        listed = ", ".join(known) or "none"
+        yield Fault(path, f"there is no {what} {name!r}", f"Known: {listed}; or add it.")
+
+
+def _arms(document: Table) -> Iterator[Fault]:
+    yield from _twice(document, "arms")
+    for arm in _rows(document, "arms"):
+        path = f"arms[{arm.get('id')}].treatments"
+        names = _ids(arm, "treatments", "name")
+        for treatment in _rows(arm, "treatments"):
+            here = f"{path}[{treatment.get('name')}]"
+            if "amount" in treatment and "unit" not in treatment:
+                yield Fault(here, "an amount without its unit", 'Add unit = "GBq" or the like.')
+            for link in ("accompanies", "follows"):
+                yield from _unknown(f"{here}.{link}", treatment.get(link), names, "treatment")
+
+
+def _randomisation(document: Table) -> Iterator[Fault]:
+    plan = _table(document, "randomisation")
+    ratios = [arm.get("ratio") for arm in _rows(document, "arms")]
+    whole = [ratio for ratio in ratios if isinstance(ratio, int) and ratio > 0]
+    block, entries = plan.get("block_size"), plan.get("entries_per_stratum")
+    if isinstance(block, int) and len(whole) == len(ratios) and whole:
+        unit = sum(whole) // gcd(*whole)
+        if block % unit:
+            text = ":".join(map(str, whole))
+            mend = f"Use a multiple of {unit}."
+            yield Fault("randomisation.block_size", f"{block} cannot hold the ratio {text}", mend)
+        if isinstance(entries, int) and block > 0 and entries % block:
+            says = f"{entries} entries are not whole blocks of {block}"
+            yield Fault("randomisation.entries_per_stratum", says, f"Use a multiple of {block}.")
+    yield from _twice(plan, "strata")
+    for factor in _rows(plan, "strata"):
+        path = f"randomisation.strata[{factor.get('id')}]"
+        if "levels" in factor and len(_rows(factor, "levels")) < 2:
+            yield Fault(f"{path}.levels", "a stratum without levels", "Name two levels or more.")
+        known = _ids(document, "variables", "name")
+        yield from _unknown(f"{path}.baseline", factor.get("baseline"), known, "variable")
+        for level in _rows(factor, "levels"):
+            here = f"{path}.levels[{level.get('id')}].holds"
+            yield from _conditions(document, here, level.get("holds"))
+
+
+def _variables(document: Table) -> Iterator[Fault]:
+    yield from _twice(document, "variables", "name")
+    yield from _twice(document, "variables", "field")
+    names = [*_ids(document, "variables", "name"), *SUBJECT_VARIABLES]
+    origins = ("source", "bands_of", "recode_of", "interval", "first_of")
+    for variable in _rows(document, "variables"):
+        path = f"variables[{variable.get('name')}]"
+        if variable.get("type") == "number" and not variable.get("unit"):
+            mend = 'Add unit = "%" or the like; a count has unit = "1".'
+            yield Fault(path, "a number without its unit", mend)
+        found = [key for key in origins if key in variable]
+        if len(found) > 1 or (not found and "field" not in variable):
+            mend = f"Give exactly one of {', '.join(origins)}, or a field to be asked for."
+            yield Fault(path, f"made in {len(found)} ways", mend)
+        for key in ("bands_of", "recode_of"):
+            yield from _unknown(f"{path}.{key}", variable.get(key), names, "variable")
+        for key in ("interval", "first_of"):
+            for name in variable.get(key, ()) if isinstance(variable.get(key), tuple) else ():
+                yield from _unknown(f"{path}.{key}", name, names, "variable")
+        yield from _source(f"{path}.source", variable.get("source"), names)
+
+
+def _source(path: str, source: object, names: list[str]) -> Iterator[Fault]:
+    if not isinstance(source, Mapping):
+        return
+    needs = {"longest": ("date", "end"), "any": (), "count": ()}
+    for key in needs.get(source.get("take", "last"), ()):
+        if key not in source:
+            yield Fault(path, f"take = {source['take']!r} needs {key!r}", "Name that column.")
+    yield from _unknown(f"{path}.until", source.get("until"), names, "subject date")
+
+
+def _eligibility(document: Table) -> Iterator[Fault]:
+    yield from _twice(document, "eligibility")
+    for criterion in _rows(document, "eligibility"):
+        path = f"eligibility[{criterion.get('id')}].holds"
+        yield from _conditions(document, path, criterion.get("holds"))
+
+
+def _conditions(document: Table, path: str, holds: object) -> Iterator[Fault]:
+    """A condition on screening fields: fields exist, units are said and agree."""
+    if holds is None:
+        return
+    try:
+        condition = criteria.parse_condition(holds)
+    except ValueError:
+        return  # told where the record is read
+    fields = {row["field"]: row for row in _rows(document, "variables") if row.get("field")}
+    for one in criteria.comparisons(condition):
+        yield from _unknown(path, one.field, list(fields), "field")
+        yield from _unknown(path, one.before, list(fields), "field")
+        if one.field not in fields:
+            continue
+        variable = fields[one.field]
+        unit, numeric = variable.get("unit"), variable.get("type") == "number"
+        if one.operator in _NUMERIC and numeric and unit not in (None, "1") and not one.unit:
+            yield Fault(path, f"{one.field} is compared without a unit", f'Add unit = "{unit}".')
+        if one.unit and one.unit != unit:
+            says = f"{one.field} is in {unit!r}, the condition speaks of {one.unit!r}"
+            yield Fault(path, says, "Convert the limit and say the field's unit.")
+
+
+def _populations(document: Table) -> Iterator[Fault]:
+    yield from _twice(document, "populations")
+    known = [*_ids(document, "variables", "name"), *SUBJECT_VARIABLES]
+    known += _ids(document, "populations", "flag")
+    for population in _rows(document, "populations"):
+        path = f"populations[{population.get('id')}].holds"
+        try:
+            condition = criteria.parse_condition(population.get("holds"))
+        except ValueError:
+            continue
+        for one in criteria.comparisons(condition):
+            yield from _unknown(path, one.field, known, "subject variable")
+
+
+def _evaluations(document: Table) -> Iterator[Fault]:
+    yield from _twice(document, "evaluations")
+    yield from _twice(document, "evaluations", "suffix")
+    rows = _rows(document, "evaluations")
+    governing = sum(row.get("governs") is True for row in rows)
+    if rows and governing != 1:
+        mend = "Say governs = true on the one that decides progression."
+        yield Fault("evaluations", f"{governing} evaluations govern; one must", mend)
+
+
+def _endpoints(document: Table) -> Iterator[Fault]:
+    yield from _twice(document, "endpoints")
+    yield from _twice(document, "censoring")
+    lists = {"evaluation": "evaluations", "censoring": "censoring", "population": "populations"}
+    scales = _ids(_table(document, "quality_of_life"), "scales")
+    for endpoint in _rows(document, "endpoints"):
+        path = f"endpoints[{endpoint.get('id')}]"
+        for key, where in lists.items():
+            yield from _unknown(f"{path}.{key}", endpoint.get(key), _ids(document, where), key)
+        if endpoint.get("censoring") and not endpoint.get("evaluation"):
+            mend = "Name the evaluation whose assessments it looks at."
+            yield Fault(f"{path}.censoring", "a censoring convention without evaluation", mend)
+        for source in (*_rows(endpoint, "events"), *_rows(endpoint, "censors")):
+            parameter = _table(source, "where").get("PARAMCD")
+            if source.get("dataset") == "ADQS" and parameter is not None:
+                yield from _unknown(f"{path}.where.PARAMCD", parameter, scales, "scale")
+
+
+def _analyses(document: Table) -> Iterator[Fault]:
+    yield from _twice(document, "analyses")
+    variables = [*_ids(document, "variables", "name"), *SUBJECT_VARIABLES]
+    endpoints, evaluations = _ids(document, "endpoints"), _ids(document, "evaluations")
+    analyses = _ids(document, "analyses")
+    strata = _rows(_table(document, "randomisation"), "strata")
+    for analysis in _rows(document, "analyses"):
+        path = f"analyses[{analysis.get('id')}]"
+        population = analysis.get("population")
+        yield from _unknown(
+            f"{path}.population", population, _ids(document, "populations"), "population"
+        )
+        yield from _unknown(f"{path}.endpoint", analysis.get("endpoint"), endpoints, "endpoint")
+        for name in _words(analysis, "endpoints"):
+            yield from _unknown(f"{path}.endpoints", name, endpoints, "endpoint")
+        for name in _words(analysis, "variables"):
+            yield from _unknown(f"{path}.variables", name, variables, "variable")
+        for name in (*_words(analysis, "evaluations"), analysis.get("evaluation")):
+            yield from _unknown(f"{path}.evaluation", name, evaluations, "evaluation")
+        for step in _rows(analysis, "steps"):
+            yield from _unknown(f"{path}.steps", step.get("analysis"), analyses, "analysis")
+        for key in ("test", "model"):
+            if _table(analysis, key).get("stratified") is True and not strata:
+                mend = "Add [[randomisation.strata]] or say stratified = false."
+                yield Fault(f"{path}.{key}.stratified", "there are no strata", mend)
+
+
+def _words(table: Table, key: str) -> tuple[Any, ...]:
+    inside = table.get(key, ())
+    return inside if isinstance(inside, tuple) else ()
+
+
+def _rest(document: Table) -> Iterator[Fault]:
+    endpoints, arms = _ids(document, "endpoints"), _ids(document, "arms")
+    for key in ("cutoff", "planning"):
+        table = _table(document, key)
+        yield from _unknown(f"{key}.endpoint", table.get("endpoint"), endpoints, "endpoint")
+    activity = _table(document, "quality_of_life").get("activity")
+    known = _ids(document, "schedule")
+    yield from _unknown("quality_of_life.activity", activity, known, "activity of the schedule")
+    yield from _twice(document, "schedule")
+    safety = _table(document, "safety")
+    yield from _twice(safety, "queries")
+    for row in _rows(safety, "overview"):
+        for arm in _words(row, "arms"):
+            yield from _unknown(f"safety.overview[{row.get('id')}].arms", arm, arms, "arm")
+    for query in _rows(safety, "queries"):
+        part_of, queries = query.get("part_of"), _ids(safety, "queries")
+        yield from _unknown(f"safety.queries[{query.get('id')}]", part_of, queries, "query")
+    for row in _rows(document, "crossover"):
+        yield from _unknown("crossover.from", row.get("from"), arms, "arm")
+        yield from _unknown("crossover.to", row.get("to"), arms, "arm")
+    for row in _rows(document, "retreatment"):
+        yield from _unknown("retreatment.arm", row.get("arm"), arms, "arm")
