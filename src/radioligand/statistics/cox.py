@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cox's proportional hazards model: hazard ratios with their intervals and tests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import chdtrc, ndtr
+
+from radioligand.statistics.observations import (
+    Faults,
+    Floats,
+    Ints,
+    Observations,
+    check_choice,
+    check_level,
+    coded,
+    deviate,
+    numbers,
+    observations,
+)
+from radioligand.statistics.partial_likelihood import (
+    CoxData,
+    Likelihood,
+    Ties,
+    cox_data,
+    likelihood,
+    score_residuals,
+)
+
+MOST_ITERATIONS = 60
+STILL = 1e-8  # a change of every linear predictor smaller than this is the last one made
+FLAT = 1e-6  # a gain in log likelihood smaller than this, by a step that is not, has no end
+ALIASED = 1e-10  # least eigenvalue of the information, scaled to unit diagonal
+
+
+class ChiSquareTest(NamedTuple):
+    """A statistic, referred to chi-square."""
+
+    statistic: float
+    degrees_of_freedom: int
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoxModel:
+    """A fitted model; arrays follow the covariates, (p,)."""
+
+    names: tuple[str, ...]
+    log_hazard_ratio: Floats  # per unit of the covariate
+    standard_error: Floats  # robust if clusters were given
+    hazard_ratio: Floats
+    lower: Floats
+    upper: Floats
+    z: Floats
+    p_value: Floats  # two-sided, Wald
+    covariance: Floats  # (p, p)
+    log_likelihood: tuple[float, float]  # with all coefficients 0, and fitted
+    wald_test: ChiSquareTest  # of all coefficients at once, as are the next two
+    score_test: ChiSquareTest
+    likelihood_ratio_test: ChiSquareTest
+    iterations: int
+    rows: int
+    events: int
+    ties: Ties
+    level: float
+
+
+def cox(
+    time: ArrayLike,
+    event: ArrayLike,
+    covariates: ArrayLike,
+    *,
+    strata: ArrayLike | None = None,
+    entry: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    cluster: ArrayLike | None = None,
+    ties: Ties = "efron",
+    level: float = 0.95,
+    names: Sequence[str] | None = None,
+) -> CoxModel:
+    r"""Fit Cox's model, in which covariates multiply a hazard of any shape.
+
+    Parameters
+    ----------
+    time : (n,) whole days from origin to event or censoring.
+    event : (n,) bool or 0 and 1, True where the event was seen (in ADTTE, ``CNSR == 0``).
+    covariates : (n,) or (n, p) numbers; code an arm as 0 and 1, the reference 0.
+    strata : (n,) label of the stratum, each with a baseline hazard of its own.
+    entry : (n,) days after which the subject was at risk.
+    weights : (n,) how many equal rows a row stands for.
+    cluster : (n,) label of rows that belong together; the variance is then the robust one of
+        Lin and Wei (J Am Stat Assoc 1989;84:1074). Give each row its own for weighted rows.
+    ties : "efron" is near the exact likelihood at a fraction of its cost, and R's default;
+        "breslow" is SAS's; "exact" is R's "exact" and SAS's DISCRETE, without weights or entry.
+    level : coverage of the Wald interval.
+    names : p words for the covariates, used in messages.
+
+    Raises ValueError that names each fault of the input, a covariate that is constant or a
+    combination of others, and one whose coefficient is infinite because the events separate it.
+
+    Notes
+    -----
+    :math:`\lambda(t\mid x)=\lambda_s(t)\,e^{x\beta}` in stratum s. Newton's method on the partial
+    likelihood until no linear predictor moves by 1e-8. Cox, J R Stat Soc B 1972;34:187; Efron,
+    J Am Stat Assoc 1977;72:557. Oracle: R ``survival::coxph``.
+
+    """
+    check_level(level)
+    found = fit(time, event, covariates, strata, entry, weights, ties, names)
+    null, fitted, scale = found.null, found.fitted, found.scale
+    covariance = symmetric_inverse(fitted.information)
+    if cluster is not None:
+        observations(time, event, cluster=cluster)
+        covariance = robust(found, covariance, coded("cluster", cluster)[1])
+    covariance = covariance / np.outer(scale, scale)
+    beta = found.scaled / scale
+    error = np.sqrt(np.diag(covariance))
+    z, width = beta / error, deviate(level) * error
+    with np.errstate(over="ignore"):
+        ratio, lower, upper = np.exp([beta, beta - width, beta + width])
+    return CoxModel(
+        names=found.words,
+        log_hazard_ratio=beta,
+        standard_error=error,
+        hazard_ratio=ratio,
+        lower=lower,
+        upper=upper,
+        z=z,
+        p_value=2 * ndtr(-np.abs(z)),
+        covariance=covariance,
+        log_likelihood=(null.value, fitted.value),
+        wald_test=chi_square_test(float(beta @ np.linalg.solve(covariance, beta)), beta.size),
+        score_test=chi_square_test(
+            float(null.score @ np.linalg.solve(null.information, null.score)), beta.size
+        ),
+        likelihood_ratio_test=chi_square_test(2 * (fitted.value - null.value), beta.size),
+        iterations=found.iterations,
+        rows=found.rows.time.size,
+        events=int(found.rows.event.sum()),
+        ties=ties,
+        level=level,
+    )
+
+
+class Fit(NamedTuple):
+    """A model fitted to covariates that were centred and divided by `scale`, (p,)."""
+
+    rows: Observations
+    words: tuple[str, ...]
+    data: CoxData
+    scale: Floats
+    null: Likelihood
+    fitted: Likelihood
+    scaled: Floats  # coefficients times scale
+    iterations: int
+
+
+def fit(
+    time: ArrayLike,
+    event: ArrayLike,
+    covariates: ArrayLike,
+    strata: ArrayLike | None,
+    entry: ArrayLike | None,
+    weights: ArrayLike | None,
+    ties: Ties,
+    names: Sequence[str] | None,
+) -> Fit:
+    """Check the input of `cox` and find its most likely coefficients."""
+    check_choice("ties", ties, get_args(Ties))
+    rows, x, stratum = model_rows(time, event, covariates, strata, entry, weights)
+    if ties == "exact" and (rows.weights is not None or rows.entry is not None):
+        raise ValueError("ties: 'exact' takes neither weights nor entry; give 'efron'.")
+    words = named(names, x.shape[1])
+    scale = check_columns(rows, x, words)
+    data = cox_data(rows, (x - x.mean(0)) / scale, stratum=stratum, ties=ties)
+    null = likelihood(data, np.zeros(scale.size))
+    check_information(null.information, words)
+    fitted, scaled, iterations = newton(data, null, words)
+    return Fit(rows, words, data, scale, null, fitted, scaled, iterations)
+
+
+def model_rows(
+    time: ArrayLike,
+    event: ArrayLike,
+    covariates: ArrayLike,
+    strata: ArrayLike | None,
+    entry: ArrayLike | None,
+    weights: ArrayLike | None,
+) -> tuple[Observations, Floats, Ints | None]:
+    """Check what a model is fitted to; return its rows, covariates (n, p) and stratum codes."""
+    array = np.asarray(covariates)
+    columns = array[:, None] if array.ndim == 1 else array
+    rows = observations(
+        time, event, entry=entry, weights=weights, covariates=columns, strata=strata
+    )
+    faults = Faults()
+    if columns.ndim != 2 or not columns.shape[1]:
+        faults.append(f"covariates: have shape {array.shape}; give (n,) or (n, p) numbers.")
+        faults.refuse()
+    x = [numbers(f"covariate {code}", one, faults) for code, one in enumerate(columns.T)]
+    for code, one in enumerate(x):
+        mend = "leave the row out of every array"
+        faults.among(f"covariate {code}", one, ~np.isfinite(one), "are missing or infinite", mend)
+    if not rows.event.any():
+        faults.append(f"event: none of {rows.time.size} rows has one; there is nothing to model.")
+    faults.refuse()
+    stratum = None if strata is None else coded("strata", strata)[1]
+    return rows, np.stack(x, axis=1), stratum
+
+
+def named(names: Sequence[str] | None, p: int) -> tuple[str, ...]:
+    """Return a word for each covariate."""
+    words = tuple(f"covariate {code}" for code in range(p)) if names is None else tuple(names)
+    if len(words) != p:
+        raise ValueError(f"names: {len(words)} words for {p} covariates.")
+    return words
+
+
+def check_columns(rows: Observations, x: Floats, words: Sequence[str]) -> Floats:
+    """Refuse constant columns and two-valued ones with all events on one side; return spreads."""
+    faults = Faults()
+    for word, column in zip(words, x.T, strict=True):
+        low, high = column.min(), column.max()
+        if low == high:
+            faults.append(f"{word}: is {low:g} in every row; leave it out.")
+        elif bool(np.all((column == low) | (column == high))):
+            for value in (low, high):
+                of_value = column == value
+                if not rows.event[of_value].any():
+                    faults.append(
+                        f"{word}: none of the {int(of_value.sum())} rows where it is {value:g} has "
+                        "an event, so its hazard ratio is 0 or infinite; describe the arms instead."
+                    )
+    faults.refuse()
+    return np.asarray(x.std(0), np.float64)
+
+
+def check_information(information: Floats, words: Sequence[str]) -> None:
+    """Refuse covariates of which the events say nothing, alone or next to the others."""
+    diagonal = np.diag(information)
+    silent = [word for word, own in zip(words, diagonal, strict=True) if own < ALIASED]
+    if silent:
+        raise ValueError(
+            f"{', '.join(silent)}: does not vary among those at risk together at any event "
+            "(perhaps it is constant in each stratum); leave it out."
+        )
+    root = np.sqrt(diagonal)
+    values, vectors = np.linalg.eigh(information / np.outer(root, root))
+    if values[0] < ALIASED:
+        mixed = [word for word, part in zip(words, vectors[:, 0], strict=True) if abs(part) > 1e-4]
+        raise ValueError(f"{', '.join(mixed)}: are combinations of each other; leave one out.")
+
+
+def newton(data: CoxData, null: Likelihood, words: Sequence[str]) -> tuple[Likelihood, Floats, int]:
+    """Climb to the largest likelihood; return it, the coefficients and the number of steps."""
+    here, beta = null, np.zeros(null.score.size)
+    for iteration in range(1, MOST_ITERATIONS + 1):
+        step = np.linalg.solve(here.information, here.score)
+        gain, moved = float(here.score @ step), float(np.ptp(data.x @ step))
+        if gain < FLAT and moved > 0.1:  # the summit is flat, and no nearer than before
+            raise infinite(step, words)
+        there = likelihood(data, beta + step)
+        while not there.value > here.value - 1e-9 * (1 + abs(here.value)) and moved > STILL:
+            step, moved = step / 2, moved / 2
+            there = likelihood(data, beta + step)
+        here, beta = there, beta + step
+        if moved < STILL:
+            return here, beta, iteration
+        if np.linalg.eigvalsh(here.information)[0] <= 0:
+            raise infinite(step, words)
+    raise ValueError(f"Cox's model did not converge in {MOST_ITERATIONS} steps.")
+
+
+def infinite(step: NDArray[np.floating[Any]], words: Sequence[str]) -> ValueError:
+    """Say whose coefficient runs away: those that still move."""
+    running = np.abs(step) > 0.01 * np.abs(step).max()
+    told = ", ".join(word for word, runs in zip(words, running, strict=True) if runs)
+    return ValueError(
+        f"{told}: the events separate the rows by it (at each event the subject has the most or "
+        "the least of those at risk), so its coefficient is infinite; leave it out or merge levels."
+    )
+
+
+def symmetric_inverse(matrix: Floats) -> Floats:
+    """Invert a covariance or information, (p, p)."""
+    inverse = np.linalg.inv(matrix)
+    return np.asarray((inverse + inverse.T) / 2, np.float64)
+
+
+def robust(found: Fit, inverse: Floats, cluster: Ints) -> Floats:
+    """Return the variance of Lin and Wei: the clusters' influences on the coefficients, squared."""
+    if found.data.ties == "exact":
+        raise ValueError("cluster: has no robust variance with ties='exact'; give 'efron'.")
+    influence = score_residuals(found.data, found.scaled) @ inverse
+    summed = np.stack([np.bincount(cluster, weights=one) for one in influence.T], axis=1)
+    return np.asarray(summed.T @ summed, np.float64)
+
+
+def chi_square_test(statistic: float, degrees_of_freedom: int) -> ChiSquareTest:
+    """Refer a statistic to chi-square; rounding below 0 counts as 0."""
+    positive = max(statistic, 0.0)
+    return ChiSquareTest(positive, degrees_of_freedom, float(chdtrc(degrees_of_freedom, positive)))
