@@ -11,6 +11,10 @@ from typing import Any
 from radioligand.protocol import Fault, Protocol, ProtocolError, parse_protocol
 
 
+class DocumentError(ValueError):
+    """A document that cannot be read or does not say what it must; the message names it."""
+
+
 def shipped_protocols() -> tuple[str, ...]:
     """Names of the protocols that come with the package, sorted."""
     trials = files("radioligand") / "trials"
@@ -54,12 +58,12 @@ def read_protocol(protocol: str) -> Protocol:
 def read_form(path: Path) -> Mapping[str, Any]:
     """Read one patient's form, a JSON object.
 
-    Raises ValueError if the file cannot be read or is not one.
+    Raises DocumentError if the file cannot be read or is not one.
     """
     try:
         form = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: this is no JSON document: {error}") from None
+        raise DocumentError(f"{path}: this is no JSON document: {error}") from None
     if not isinstance(form, dict):
-        raise ValueError(f"{path}: a patient is a JSON object, found {type(form).__name__}.")
+        raise DocumentError(f"{path}: a patient is a JSON object, found {type(form).__name__}.")
     return form
