@@ -38,6 +38,8 @@ def ask(condition, patient=PATIENT) -> Verdict:
         ({"field": "ki67_percent", "at_most": 17}, "met"),
         ({"field": "grade", "equals": "2"}, "met"),
         ({"field": "grade", "one_of": ["1", "3"]}, "not met"),
+        ({"field": "ki67_percent", "one_of": [17, 20]}, "met"),
+        ({"field": "weight_kg", "one_of": [40, 50]}, "unknown"),
         ({"field": "prior_prrt", "is": False}, "met"),
         ({"field": "prior_prrt", "is": True}, "not met"),
         ({"field": "weight_kg", "above": 40}, "unknown"),

@@ -217,7 +217,7 @@ def _compared(comparison: Comparison) -> pl.Expr:
         case "equals":
             return field.eq(value)
         case "one_of":
-            return field.is_in(list(value))
+            return pl.any_horizontal([field.eq(one) for one in value])
         case "is":
             return field if value else ~field
         case _:  # "known": the one question that an unknown answers

@@ -104,6 +104,17 @@ def read_dataset(path: str | Path, *, name: str | None = None) -> pl.DataFrame:
     return frame
 
 
+def read_datasets(path: str | Path) -> dict[str, pl.DataFrame]:
+    """Return every dataset of a folder by name, each as `read_dataset` gives it, unrelated.
+
+    Raises DatasetError if `path` is no folder or one of the files cannot be read.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: there is no such folder.")
+    return {file.stem.upper(): read_dataset(file) for file in _dataset_files(folder)}
+
+
 def _dataset_files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir(), key=lambda path: (path.name.upper(), path.name)):
         suffix = path.suffix.lower()

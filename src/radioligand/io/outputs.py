@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
@@ -28,8 +29,8 @@ def check_output(folder: Path) -> None:
         )
 
 
-def write_folder(folder: Path, files: Mapping[str, str | bytes | pl.DataFrame]) -> None:
-    """Write `files` (relative name: text, bytes, or a frame as Parquet) as `folder`, all at once.
+def write_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write `files` (relative name: text or bytes) as `folder`, all at once.
 
     An earlier report of the same name is replaced. Raises OutputError, and leaves what was there
     untouched, if the folder is not ours or the disk refuses.
@@ -45,10 +46,7 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes | pl.DataFrame]) 
         for name, content in files.items():
             path = new / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, pl.DataFrame):
-                content.write_parquet(path)
-            else:
-                path.write_bytes(content.encode() if isinstance(content, str) else content)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
         new.chmod(0o755)
         _replace(folder, new)
     except OSError as error:
@@ -70,6 +68,13 @@ def _replace(folder: Path, new: Path) -> None:
         raise
     finally:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def parquet(frame: pl.DataFrame) -> bytes:
+    """A frame as the bytes of a Parquet file; the same frame gives the same bytes."""
+    buffer = BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
 
 
 def sha256(content: bytes) -> str:

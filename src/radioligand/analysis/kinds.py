@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which function answers which kind of analysis, and the run through a protocol's list."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from radioligand.analysis.adverse_events import adverse_events
+from radioligand.analysis.agreement import agreement
+from radioligand.analysis.baseline import baseline
+from radioligand.analysis.best_response import best_response
+from radioligand.analysis.disposition import disposition
+from radioligand.analysis.exposure import exposure
+from radioligand.analysis.hierarchy import hierarchy
+from radioligand.analysis.results import Origin, Row, frame_of
+from radioligand.analysis.scope import NotAvailable, Scope, scope
+from radioligand.analysis.sensitivity import sensitivity
+from radioligand.analysis.subgroups import subgroups
+from radioligand.analysis.subject_figures import subject_figure
+from radioligand.analysis.time_to_event import time_to_event
+from radioligand.protocol import Protocol
+from radioligand.protocol.records import (
+    AdverseEvents,
+    Agreement,
+    Analysis,
+    Baseline,
+    BestResponse,
+    Disposition,
+    Exposure,
+    Hierarchy,
+    Sensitivity,
+    Subgroups,
+    SubjectFigure,
+    TimeToEvent,
+)
+
+KINDS: dict[type[Analysis], Callable[[Scope, Any], Iterator[Row]]] = {
+    Disposition: disposition,
+    Baseline: baseline,
+    Exposure: exposure,
+    BestResponse: best_response,
+    TimeToEvent: time_to_event,
+    Subgroups: subgroups,
+    Sensitivity: sensitivity,
+    SubjectFigure: subject_figure,
+    Agreement: agreement,
+    AdverseEvents: adverse_events,
+}
+
+
+def analyse(
+    adam: Mapping[str, pl.DataFrame],
+    *,
+    protocol: Protocol,
+    progress: Callable[[str], None] | None = None,
+) -> pl.DataFrame:
+    """Run every analysis of the protocol on ADaM datasets; return the results frame (SCHEMA).
+
+    Rows stand in the order of the protocol's analyses. What the data cannot answer is a row too:
+    "not_available" where a dataset, column or population is absent, "not_estimable" where the
+    data hold no answer, each with its reason in `text`. Nothing depends on the order of rows in
+    the datasets. `progress` is called with the title of each analysis as it begins.
+    """
+    done: dict[str, list[Row]] = {}
+    chains = [each for each in protocol.analyses if isinstance(each, Hierarchy)]
+    others = [each for each in protocol.analyses if not isinstance(each, Hierarchy)]
+    for analysis in (*others, *chains):  # a chain reads the p values of the others
+        if progress:
+            progress(analysis.title)
+        done[analysis.id] = list(_rows(adam, protocol, analysis, done))
+    return frame_of(row for analysis in protocol.analyses for row in done[analysis.id])
+
+
+def _rows(
+    adam: Mapping[str, pl.DataFrame],
+    protocol: Protocol,
+    analysis: Analysis,
+    done: Mapping[str, list[Row]],
+) -> Iterator[Row]:
+    origin = Origin(analysis=analysis.id, population=analysis.population)
+    try:
+        seen = scope(adam, protocol=protocol, analysis=analysis)
+        if isinstance(analysis, Hierarchy):
+            yield from hierarchy(seen, analysis, done=done)
+            return
+        yield from KINDS[type(analysis)](seen, analysis)
+    except NotAvailable as reason:
+        yield origin.row("not_available", text=str(reason))
+        return
+    if not isinstance(analysis, Disposition):
+        yield from seen.without_arm()

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands: read, check, call pure functions, write. Nothing is decided here."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from radioligand.cli.main_job import Outcome
+
+
+class Shell(click.Group):
+    """Turns what a user can mend into one message and exit status 1; bugs keep their trace."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; the errors are imported late, so that help starts fast."""
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            from radioligand.cli.errors import mendable
+
+            if isinstance(error, mendable()):
+                raise click.ClickException(str(error)) from None
+            raise
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Commands in the order of a trial's life, not of the alphabet."""
+        return list(self.commands)
+
+
+class Cutoff(click.ParamType[date | str]):
+    """A date, or the word "events": the day of the event that the protocol waits for."""
+
+    name = "date|events"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> date | str:
+        """Turn the text of the option into a date or leave the word."""
+        if isinstance(value, date) or value == "events":
+            return value  # type: ignore[no-any-return]
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a date such as 2023-07-20 nor 'events'", param, ctx)
+
+
+@click.group(cls=Shell, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="radioligand")
+def cli() -> None:
+    """Run, analyse and plan radioligand-therapy trials from one protocol document.
+
+    Example:  radioligand demo netter-2 --out demo-report
+    """
+
+
+def main() -> None:
+    """Start the command line."""
+    cli(prog_name="radioligand")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+def trials(as_json: bool) -> None:
+    """List the protocols that come with radioligand.
+
+    Example:  radioligand trials
+    """
+    from radioligand.io.documents import read_protocol, shipped_protocols
+
+    known = [(name, read_protocol(name).trial) for name in shipped_protocols()]
+    if as_json:
+        rows = [{"id": name, **trial.model_dump(mode="json")} for name, trial in known]
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for name, trial in known:
+        click.echo(f"{name:<12} {trial.registry:<12} phase {trial.phase}  {trial.title}")
+
+
+@cli.command()
+@click.argument("protocol")
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+def check(protocol: str, as_json: bool) -> None:
+    """Validate a protocol document; every fault with its path and its mend.
+
+    PROTOCOL is a shipped name (see `radioligand trials`) or the path of a TOML document.
+
+    Example:  radioligand check my-trial.toml
+    """
+    from radioligand.io.documents import read_protocol
+    from radioligand.protocol import ProtocolError
+
+    try:
+        found = read_protocol(protocol)
+    except ProtocolError as error:
+        if not as_json:
+            raise
+        faults = [{"path": f.path, "says": f.says, "mend": f.mend} for f in error.faults]
+        click.echo(json.dumps({"protocol": protocol, "faults": faults}, indent=2))
+        raise SystemExit(1) from None
+    if as_json:
+        click.echo(json.dumps({"protocol": protocol, "faults": []}, indent=2))
+        return
+    ratio = ":".join(str(arm.ratio) for arm in found.arms)
+    click.echo(f"{protocol}: no faults. {found.trial.name} ({found.trial.registry})")
+    click.echo(
+        f"  {len(found.arms)} arms {ratio}, {len(found.eligibility)} eligibility criteria, "
+        f"{len(found.schedule)} scheduled activities, {len(found.variables)} subject variables,\n"
+        f"  {len(found.endpoints)} endpoints, {len(found.analyses)} analyses."
+    )
+
+
+def _job_options(command: Any) -> Any:
+    for option in (
+        click.option(
+            "--out",
+            required=True,
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Folder for the report; an earlier report there is replaced.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print the key results as JSON."),
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@click.argument("protocol", default="netter-2")
+@_job_options
+@click.option("--seed", default=1, show_default=True, help="Seed of the virtual study.")
+@click.option(
+    "--cutoff",
+    type=Cutoff(),
+    default="events",
+    show_default=True,
+    help="Data cutoff: a date, or the day of the event the protocol waits for.",
+)
+def demo(protocol: str, out: Path, as_json: bool, seed: int, cutoff: date | str) -> None:
+    """Simulate a virtual study of a protocol, then derive, analyse and report it.
+
+    The study is written as SDTM beside the report. Every page says that it is simulated.
+
+    Example:  radioligand demo netter-2 --out demo-report
+    """
+    from radioligand.cli.main_job import run_demo
+
+    _tell(run_demo(protocol, out=out, seed=seed, cutoff=cutoff, quiet=as_json), as_json=as_json)
+
+
+@cli.command()
+@click.argument("protocol")
+@click.argument("sdtm", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@_job_options
+@click.option(
+    "--cutoff",
+    type=Cutoff(),
+    help="Data cutoff: a date, or 'events' for the day of the event the protocol waits for. "
+    "Without it, all data in the folder are used.",
+)
+def analyse(protocol: str, sdtm: Path, out: Path, as_json: bool, cutoff: date | str | None) -> None:
+    """Derive, analyse and report a study from a folder of SDTM datasets.
+
+    The folder may mix XPT, Parquet, CSV and Dataset-JSON, one file a domain.
+
+    Example:  radioligand analyse netter-2 sdtm/ --out report --cutoff 2023-07-20
+    """
+    from radioligand.cli.main_job import run_analysis
+
+    _tell(run_analysis(protocol, sdtm, out=out, cutoff=cutoff, quiet=as_json), as_json=as_json)
+
+
+def _tell(outcome: "Outcome", *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(outcome.as_json(), indent=2, ensure_ascii=False))
+        return
+    for line in outcome.lines:
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("protocol")
+@click.argument("patient", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+@click.option("--template", is_flag=True, help="Print an empty patient form for PROTOCOL.")
+def screen(protocol: str, patient: Path | None, as_json: bool, template: bool) -> None:
+    """Judge one patient's eligibility: eligible, not eligible or undetermined, and why.
+
+    PATIENT is a JSON form; --template prints an empty one with every field and its unit.
+
+    Example:  radioligand screen netter-2 patient.json
+    """
+    from radioligand.cli.patient_screening import form_template, screened
+
+    if template:
+        click.echo(form_template(protocol))
+        return
+    if patient is None:
+        raise click.UsageError("Give a patient's form, or --template for an empty one.")
+    answer = screened(protocol, patient)
+    if as_json:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        return
+    marks = {"met": "✓", "not met": "✗", "unknown": "?"}
+    for criterion in answer["criteria"]:
+        mark = marks.get(criterion["verdict"], "–")
+        click.echo(f"{mark} {criterion['id']}  {criterion['says']}")
+        value = criterion["value"]
+        seen = value if isinstance(value, dict) else {"value": value}
+        told = ", ".join(f"{field} {found}" for field, found in seen.items() if found is not None)
+        click.echo(f"       {criterion['verdict']}: {told or 'nothing is known'}")
+    click.echo(f"\n{answer['verdict'].upper()}")
+    missing = sorted({field for one in answer["criteria"] for field in one["missing"]})
+    if missing:
+        click.echo(f"Missing: {', '.join(missing)}")
+
+
+@cli.command()
+@click.argument("adam", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--protocol", help="Also check what this protocol promises.")
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+def verify(adam: Path, protocol: str | None, as_json: bool) -> None:
+    """Check derived datasets of any origin against what must hold in every study.
+
+    Progression-free survival no longer than survival, confirmed responses among the responses,
+    flags that follow from the records they point to. Exit status 1 if one is broken.
+
+    Example:  radioligand verify demo-report/adam
+    """
+    from radioligand.derivation import invariants
+    from radioligand.io.datasets import read_datasets
+    from radioligand.io.documents import read_protocol
+
+    frames = read_datasets(adam)
+    found = invariants(frames, protocol=read_protocol(protocol) if protocol else None)
+    if as_json:
+        click.echo(json.dumps(found.to_dicts(), indent=2, ensure_ascii=False))
+    else:
+        for row in found.to_dicts():
+            mark = "✗" if row["broken"] else "✓"
+            click.echo(f"{mark} {row['says']} ({row['datasets']}): {row['checked']} checked")
+            if row["broken"]:
+                click.echo(f"    {row['broken']} break this: {row['examples']}")
+    if found["broken"].sum():
+        raise SystemExit(1)

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands in a report, read from the protocol: displays, methods, policies."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from radioligand import protocol as p
+from radioligand.criteria import in_words
+from radioligand.derivation import missing_domains
+from radioligand.report import (
+    Arm,
+    Display,
+    Finding,
+    MissingDomain,
+    Policy,
+    Report,
+    headline,
+)
+
+# kind of analysis: the displays that show it (kind of display, ending of its name)
+DISPLAYS: dict[str, tuple[tuple[str, str], ...]] = {
+    "disposition": (("consort", "-profile"), ("disposition", "")),
+    "baseline": (("baseline", ""),),
+    "exposure": (("exposure", ""),),
+    "time to event": (("kaplan-meier", "-curve"), ("time-to-event", "")),
+    "response": (("response", ""),),
+    "subgroups": (("forest", "-forest"), ("subgroups", "")),
+    "sensitivity": (("sensitivity", ""),),
+    "waterfall": (("waterfall", ""),),
+    "spider": (("spider", ""),),
+    "swimmer": (("swimmer", ""),),
+    "agreement": (("agreement", ""),),
+    "hierarchy": (("hierarchy", ""),),
+    "overview": (("adverse-events", ""),),
+    "terms": (("adverse-event-terms", ""),),
+    "queries": (("adverse-events", ""),),
+}
+
+
+def report_of(
+    protocol: p.Protocol,
+    results: pl.DataFrame,
+    *,
+    study: Mapping[str, pl.DataFrame],
+    findings: pl.DataFrame,
+    cutoff: date | None,
+    simulated: bool,
+    provenance: Mapping[str, Any],
+) -> Report:
+    """Plan the report of a study: the protocol says what stands in it and in which order."""
+    arms = tuple(Arm(arm.id, arm.label, arm.short) for arm in protocol.arms)
+    return Report(
+        title=protocol.trial.name,
+        subtitle=protocol.trial.title,
+        registry=protocol.trial.registry,
+        arms=arms,
+        displays=(
+            *_displays(protocol),
+            Display(
+                name="invariants",
+                analysis="invariants",
+                kind="invariants",
+                title="What must hold in every derived study",
+                section="Data quality",
+            ),
+        ),
+        simulated=simulated,
+        cutoff=cutoff.isoformat() if cutoff else "none: all data in the folder",
+        populations=tuple(_sizes(protocol, results)),
+        key_lines=_key_lines(protocol, results, arms),
+        methods=tuple(_methods(protocol)),
+        policies=tuple(Policy(*row) for row in p.policies(protocol)),
+        findings=tuple(
+            Finding(
+                row["dataset"],
+                row["severity"],
+                row["rule"],
+                row["broken"],
+                row["rows"],
+                tuple(row["examples"].splitlines()),
+            )
+            for row in findings.to_dicts()
+        ),
+        missing_domains=tuple(MissingDomain(*row) for row in missing_domains(study)),
+        provenance=provenance,
+        labels=_labels(protocol),
+    )
+
+
+def _displays(protocol: p.Protocol) -> Iterator[Display]:
+    for analysis in protocol.analyses:
+        kind = analysis.table if isinstance(analysis, p.AdverseEvents) else analysis.kind
+        for display, ending in DISPLAYS[kind]:
+            if display == "kaplan-meier" and not getattr(analysis, "figure", True):
+                continue
+            yield Display(
+                name=f"{analysis.id}{ending}",
+                analysis=analysis.id,
+                kind=display,
+                title=analysis.title,
+                section=analysis.section,
+                population=protocol.population(analysis.population).label,
+                footnotes=analysis.notes,
+            )
+
+
+def _sizes(protocol: p.Protocol, results: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    for population in protocol.populations:
+        used = [a.id for a in protocol.analyses if a.population == population.id]
+        sizes = results.filter(pl.col("analysis").is_in(used) & (pl.col("statistic") == "n"))
+        total = sizes.filter(pl.col("arm") == "ALL")["value"].head(1).to_list()
+        by_arm = sizes.filter(pl.col("arm").is_in([arm.id for arm in protocol.arms]))
+        if not total and by_arm.height:
+            total = [by_arm.unique("arm", keep="first")["value"].sum()]
+        if total:
+            yield population.label, f"{total[0]:.0f}"
+
+
+def _key_lines(
+    protocol: p.Protocol, results: pl.DataFrame, arms: tuple[Arm, ...]
+) -> tuple[Any, ...]:
+    """The primary time to event and the first response analysis, in the words of `headline`."""
+    survival = next((a.id for a in protocol.analyses if isinstance(a, p.TimeToEvent)), None)
+    response = next((a.id for a in protocol.analyses if isinstance(a, p.BestResponse)), None)
+    if survival is None:
+        return ()
+    return headline(results, arms=arms, survival=survival, response=response or "")
+
+
+def _methods(protocol: p.Protocol) -> Iterator[str]:
+    trial = protocol.trial
+    yield f"{trial.name} ({trial.registry}): {trial.design}, phase {trial.phase}."
+    for arm in protocol.arms:
+        drugs = "; ".join(_treatment(treatment) for treatment in arm.treatments)
+        yield f"{arm.label} (ratio {arm.ratio}): {drugs}."
+    if plan := protocol.randomisation:
+        factors = " × ".join(factor.label.lower() for factor in plan.strata)
+        by = f" stratified by {factors}" if factors else ""
+        yield f"Randomisation by permuted blocks of {plan.block_size}{by}."
+    for population in protocol.populations:
+        yield (
+            f"{population.label}: {in_words(population.holds)}, "
+            f"analysed as {population.analysed_as}."
+        )
+    for endpoint in protocol.endpoints:
+        events = ", ".join(source.says.lower() for source in endpoint.events)
+        censors = ", ".join(source.says.lower() for source in endpoint.censors)
+        rule = f"; convention {endpoint.censoring!r}" if endpoint.censoring else ""
+        yield (
+            f"{endpoint.label}: from {endpoint.start.says.lower()} to {events}; "
+            f"censored at {censors}{rule}."
+        )
+    for convention in protocol.censoring:
+        source = f" ({convention.source})" if convention.source else ""
+        yield f"Censoring convention {convention.id!r}: {convention.label}{source}."
+    yield (
+        f"Times are whole days from the start, the first day being day 1; a month is "
+        f"{p.MONTH_DAYS} days. Quantities are rounded half up for print only; files hold them in full."
+    )
+
+
+def _treatment(treatment: p.Treatment) -> str:
+    amount = f" {treatment.amount:g} {treatment.unit}" if treatment.amount else ""
+    every = f" every {treatment.every_weeks:g} weeks" if treatment.every_weeks else ""
+    window = f" ± {treatment.window_weeks:g}" if treatment.window_weeks else ""
+    cycles = f" × {treatment.cycles}" if treatment.cycles else ""
+    after = f" with each {treatment.accompanies}" if treatment.accompanies else ""
+    after += f" after {treatment.follows}" if treatment.follows else ""
+    return f"{treatment.name}{amount}{cycles}{every}{window}{after}"
+
+
+def _labels(protocol: p.Protocol) -> dict[str, str]:
+    labels = {analysis.id: analysis.title for analysis in protocol.analyses}
+    labels |= {variable.name: variable.label for variable in protocol.variables}
+    labels |= {endpoint.id: endpoint.label for endpoint in protocol.endpoints}
+    labels |= {evaluation.id: evaluation.label for evaluation in protocol.evaluations}
+    if protocol.safety:
+        labels |= {row.id: row.label for row in protocol.safety.overview}
+        labels |= {query.id: query.label for query in protocol.safety.queries}
+    return labels

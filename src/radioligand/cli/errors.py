@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which errors a user can mend; everything else is a bug and keeps its trace."""
+
+from radioligand.cdisc import DatasetError
+from radioligand.io.documents import DocumentError
+from radioligand.io.outputs import OutputError
+from radioligand.protocol import ProtocolError
+from radioligand.simulation.parameters import PopulationError
+
+
+def mendable() -> tuple[type[Exception], ...]:
+    """Errors whose message tells the user what to mend."""
+    return (DatasetError, DocumentError, OutputError, PopulationError, ProtocolError)

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The main job: a protocol and SDTM in; ADaM, results and report out."""
+
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from radioligand.analysis import analyse, invariant_rows, results_json
+from radioligand.cdisc import Study, find_study, join_supplemental, refuse, together
+from radioligand.cli.contents import report_of
+from radioligand.cli.progress import Stages, stages
+from radioligand.derivation import date_of_event, derive, invariants
+from radioligand.io.datasets import inspect_study
+from radioligand.io.documents import DocumentError, protocol_bytes, read_protocol
+from radioligand.io.outputs import MARK, check_output, hashes, parquet, sha256, write_folder
+from radioligand.protocol import Protocol
+from radioligand.report import KeyLine, render
+
+PACKAGES = ("radioligand", "polars", "numpy", "scipy", "matplotlib", "pydantic", "pyreadstat")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What was done, for whoever asked: where the report is, and the lines that matter."""
+
+    out: Path
+    protocol: str
+    cutoff: date | None
+    simulated: bool
+    key_lines: tuple[KeyLine, ...]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The outcome as lines of a terminal."""
+        width = max((len(line.label) for line in self.key_lines), default=0)
+        said = [f"{line.label:<{width}}  {line.value}  {line.detail}" for line in self.key_lines]
+        note = "  (simulated data: no real patients)" if self.simulated else ""
+        return (f"Report: {self.out / 'index.html'}{note}", *(line.rstrip() for line in said))
+
+    def as_json(self) -> dict[str, Any]:
+        """The outcome as a JSON object."""
+        return {
+            "report": str(self.out / "index.html"),
+            "protocol": self.protocol,
+            "cutoff": self.cutoff.isoformat() if self.cutoff else None,
+            "simulated": self.simulated,
+            "results": {
+                line.label: f"{line.value} {line.detail}".strip() for line in self.key_lines
+            },
+        }
+
+
+def run_demo(
+    name: str, *, out: Path, seed: int, cutoff: date | str | None, quiet: bool = False
+) -> Outcome:
+    """Simulate a virtual study of the protocol `name`, then do the main job on it."""
+    from radioligand.simulation.patients import read_population, simulate_study
+
+    protocol = read_protocol(name)
+    check_output(out)
+    population = read_population(protocol.trial.id)
+    with _work(quiet) as told:
+        told("virtual study")
+        frames = simulate_study(protocol=protocol, population=population, seed=seed)
+        told("SDTM")
+        files = {f"sdtm/{domain.lower()}.parquet": parquet(f) for domain, f in frames.items()}
+        study = join_supplemental(frames)
+        study = Study(study.frames, together([study.findings, find_study(study.frames)]))
+        refuse(study.findings)
+        inputs = {file.removeprefix("sdtm/"): sha256(content) for file, content in files.items()}
+        return _analyse(name, protocol, study, told, out, inputs, cutoff, files, seed)
+
+
+def run_analysis(
+    name: str, sdtm: Path, *, out: Path, cutoff: date | str | None, quiet: bool = False
+) -> Outcome:
+    """Do the main job on the SDTM datasets of a folder."""
+    protocol = read_protocol(name)
+    check_output(out)
+    with _work(quiet) as told:
+        told("SDTM")
+        study = inspect_study(sdtm)
+        refuse(study.findings)
+        return _analyse(name, protocol, study, told, out, hashes(sdtm), cutoff, {}, None)
+
+
+@contextmanager
+def _work(quiet: bool) -> Iterator[Stages]:
+    with stages(14, quiet=quiet) as told:
+        yield told
+
+
+def _analyse(
+    name: str,
+    protocol: Protocol,
+    study: Study,
+    told: Stages,
+    out: Path,
+    inputs: Mapping[str, str],
+    cutoff: date | str | None,
+    files: Mapping[str, bytes],
+    seed: int | None,
+) -> Outcome:
+    day = _cutoff(study.frames, protocol, cutoff, told)
+    adam = derive(study.frames, protocol=protocol, cutoff=day, progress=told)
+    told("analyses")
+    checks = invariants(adam, protocol=protocol)
+    results = pl.concat([analyse(adam, protocol=protocol), invariant_rows(checks)])
+    provenance = _provenance(name, protocol, inputs, day, seed)
+    simulated = _is_simulated(study.frames)
+    told("report")
+    report = report_of(
+        protocol,
+        results,
+        study=study.frames,
+        findings=study.findings,
+        cutoff=day,
+        simulated=simulated,
+        provenance=provenance,
+    )
+    pages = render(results, report=report)
+    told("files")
+    write_folder(
+        out,
+        {
+            **files,
+            "index.html": pages.index_html,
+            "results.parquet": parquet(results),
+            "results.json": results_json(results),
+            **{f"adam/{dataset.lower()}.parquet": parquet(f) for dataset, f in adam.items()},
+            **{f"tables/{file}": text for file, text in pages.tables.items()},
+            **{f"figures/{file}": text for file, text in pages.figures.items()},
+            MARK: json.dumps(provenance, indent=2, sort_keys=True) + "\n",
+        },
+    )
+    return Outcome(
+        out=out,
+        protocol=protocol.trial.id,
+        cutoff=day,
+        simulated=simulated,
+        key_lines=report.key_lines,
+    )
+
+
+def _cutoff(
+    frames: Mapping[str, pl.DataFrame],
+    protocol: Protocol,
+    cutoff: date | str | None,
+    told: Stages,
+) -> date | None:
+    """The day of the data cutoff: as given, or that of the event the protocol waits for."""
+    if cutoff != "events":
+        return cutoff if isinstance(cutoff, date) else None
+    plan = protocol.cutoff
+    if plan is None:
+        raise DocumentError(
+            f"{protocol.trial.id}: the protocol waits for no number of events ([cutoff]). "
+            "Give a date as --cutoff."
+        )
+    told("cutoff")
+    everything = derive(frames, protocol=protocol)
+    if "ADTTE" not in everything:
+        raise DocumentError(f"{plan.endpoint} cannot be derived from this study. Give a date.")
+    return date_of_event(everything["ADTTE"], endpoint=plan.endpoint, events=plan.events)
+
+
+def _is_simulated(frames: Mapping[str, pl.DataFrame]) -> bool:
+    summary = frames.get("TS")
+    if summary is None or not {"TSPARMCD", "TSVAL"} <= set(summary.columns):
+        return False
+    return not summary.filter(TSPARMCD="SIMULATD", TSVAL="Y").is_empty()
+
+
+def _provenance(
+    name: str,
+    protocol: Protocol,
+    inputs: Mapping[str, str],
+    cutoff: date | None,
+    seed: int | None,
+) -> dict[str, Any]:
+    content, document = protocol_bytes(name)
+    return {
+        "protocol": {
+            "trial": protocol.trial.id,
+            "document": Path(document).name,
+            "sha256": sha256(content),
+        },
+        "inputs": dict(inputs),
+        "cutoff": cutoff.isoformat() if cutoff else None,
+        "seed": seed,
+        "python": platform.python_version(),
+        "versions": {package: version(package) for package in PACKAGES},
+    }

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The order of a study's derivation: SDTM in, ADaM out."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+
+import polars as pl
+
+from radioligand.derivation.cutoff import cut, date_of_event
+from radioligand.derivation.invariants import invariants
+from radioligand.endpoints import derive_adtte
+from radioligand.protocol import Protocol
+from radioligand.quality_of_life import derive_adqs
+from radioligand.response import derive_adrs, derive_adtr
+from radioligand.safety import derive_adae, derive_adlb
+from radioligand.subjects import derive_adsl
+from radioligand.treatment import derive_adex
+
+__all__ = ["cut", "date_of_event", "derive", "invariants", "missing_domains"]
+
+# domain: what a study without it cannot have
+DEPENDS = {
+    "EX": "exposure, cycles and activity (ADEX)",
+    "TU": "lesions: sums of diameters and response from measurements (ADTR, ADRS)",
+    "TR": "lesions: sums of diameters and response from measurements (ADTR, ADRS)",
+    "AE": "adverse events (ADAE)",
+    "LB": "laboratory values (ADLB) and what eligibility asks of them",
+    "QS": "quality of life (ADQS) and time to deterioration",
+    "CM": "prior and new anticancer therapy",
+    "DS": "disposition",
+    "MI": "histology: Ki-67 and differentiation",
+    "SC": "disease characteristics",
+}
+
+
+def missing_domains(study: Mapping[str, pl.DataFrame]) -> tuple[tuple[str, str], ...]:
+    """Domains a study lacks, and what depends on each."""
+    return tuple((domain, lost) for domain, lost in DEPENDS.items() if domain not in study)
+
+
+def derive(
+    study: Mapping[str, pl.DataFrame],
+    *,
+    protocol: Protocol,
+    cutoff: date | None = None,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> dict[str, pl.DataFrame]:
+    """Derive every ADaM dataset that the study's domains allow, by name.
+
+    study : SDTM domains by name, as `io.datasets.read_study` gives them.
+    cutoff : the data cutoff; records after it are left out first.
+    progress : called with the name of each dataset before it is derived.
+
+    Raises DatasetError if a domain breaks what a derivation needs.
+    """
+    seen = cut(study, cutoff=cutoff) if cutoff else dict(study)
+    get = seen.get
+    adam: dict[str, pl.DataFrame] = {}
+    progress("ADSL")
+    adsl = adam["ADSL"] = derive_adsl(seen, protocol=protocol, cutoff=cutoff)
+    if (ex := get("EX")) is not None:
+        progress("ADEX")
+        adam["ADEX"] = derive_adex(ex, adsl, protocol=protocol)
+    tr, tu, rs = get("TR"), get("TU"), get("RS")
+    if tr is not None and tu is not None:
+        progress("ADTR")
+        adam["ADTR"] = derive_adtr(tr, tu, adsl, protocol=protocol)
+    if protocol.evaluations and ((tr is not None and tu is not None) or rs is not None):
+        progress("ADRS")
+        adam["ADRS"] = derive_adrs(tr, tu, rs, adsl, protocol=protocol)
+    if (qs := get("QS")) is not None and protocol.quality_of_life:
+        progress("ADQS")
+        adam["ADQS"] = derive_adqs(qs, adsl, protocol=protocol)
+    if protocol.endpoints:
+        progress("ADTTE")
+        adam["ADTTE"] = derive_adtte(
+            adsl, adam.get("ADRS"), adam.get("ADQS"), protocol=protocol, cutoff=cutoff
+        )
+    if (ae := get("AE")) is not None and protocol.safety:
+        progress("ADAE")
+        adam["ADAE"] = derive_adae(ae, adsl, protocol=protocol)
+    if (lb := get("LB")) is not None:
+        progress("ADLB")
+        adam["ADLB"] = derive_adlb(lb, adsl, protocol=protocol)
+    return adam

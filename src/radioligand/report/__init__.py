@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results in, report out: tables, figures and one self-contained page; computes no number."""
+
+from radioligand.report.contents import (
+    Arm,
+    Display,
+    Finding,
+    KeyLine,
+    MissingDomain,
+    Policy,
+    RenderedReport,
+    Report,
+)
+from radioligand.report.document import render
+from radioligand.report.headline import headline
+
+__all__ = [
+    "Arm",
+    "Display",
+    "Finding",
+    "KeyLine",
+    "MissingDomain",
+    "Policy",
+    "RenderedReport",
+    "Report",
+    "headline",
+    "render",
+]

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of figure: the statistic it cannot do without, and the function that draws it."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import polars as pl
+
+from radioligand.report.canvas import Drawing, house_style, svg
+from radioligand.report.change_figures import spider, waterfall
+from radioligand.report.flow_figure import consort
+from radioligand.report.forest_figure import forest
+from radioligand.report.lookup import View
+from radioligand.report.survival_figures import kaplan_meier
+from radioligand.report.swimmer_figure import swimmer
+
+
+class Kind(NamedTuple):
+    """A kind of figure: `needs` is the statistic without which there is nothing to draw."""
+
+    needs: str
+    draw: Callable[[View], Drawing]
+
+
+DRAWINGS = {
+    "consort": Kind("count", consort),
+    "kaplan-meier": Kind("survival", kaplan_meier),
+    "forest": Kind("hazard_ratio", forest),
+    "waterfall": Kind("best_change", waterfall),
+    "spider": Kind("change", spider),
+    "swimmer": Kind("duration", swimmer),
+}
+
+
+class Figure(NamedTuple):
+    """A figure as it stands in the report: its SVG, and what the caption must say of it."""
+
+    svg: str
+    remarks: tuple[str, ...]
+    description: str
+
+
+def draw(view: View, *, title: str) -> Figure | None:
+    """Return the display's figure, or None if the results hold nothing to draw.
+
+    Raises KeyError for a kind that is not in DRAWINGS.
+    """
+    kind = DRAWINGS[view.display.kind]
+    arms = [arm.id for arm in view.report.arms]
+    compared = pl.col("arm").str.contains(" v ", literal=True)
+    drawn = view.main.frame.filter(
+        pl.col("statistic") == kind.needs,
+        pl.col("value").is_not_null() | pl.col("time_days").is_not_null(),
+        pl.col("arm").is_in(arms) | compared | pl.col("arm").is_null() | (pl.col("arm") == "ALL"),
+    )
+    if drawn.is_empty() or not view.arms():
+        return None
+    with house_style():
+        drawing = kind.draw(view)
+    name, simulated = view.display.name, view.report.simulated
+    drawn_svg = svg(drawing, name=name, title=title, simulated=simulated)
+    return Figure(drawn_svg, drawing.remarks, drawing.description)

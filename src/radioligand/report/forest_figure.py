@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The forest plot: hazard ratios of subgroups on a log axis between the numbers behind them."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from radioligand.report import formatting
+from radioligand.report.canvas import (
+    FAINT,
+    INK,
+    QUIET,
+    SMALL,
+    WIDE,
+    Drawing,
+    axes_at,
+    blank,
+    one_path,
+    rectangle,
+    sheet,
+    text_width,
+    wrapped,
+    write,
+)
+from radioligand.report.contents import Arm
+from radioligand.report.lookup import View
+from radioligand.report.tables import value_of
+
+ROW, HEAD, FOOT = 13.0, 34.0, 58.0  # points: a line, the heads above, axis and words below
+LABELS = 128.0  # points for a label before it is broken into lines
+RATIOS = 100.0  # points for the column of ratios
+SHADE = "#f4f6f8"
+MARKS = (0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 10, 20, 50)
+
+
+class Line(NamedTuple):
+    """One line of a forest: label, events of n by arm, the ratio with its bounds as told."""
+
+    label: tuple[str, ...]  # in lines that fit the column
+    indent: int
+    events: tuple[str, ...] = ()
+    weight: float = 0.0  # events in all arms
+    ratio: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    told: str = ""
+
+    @property
+    def is_heading(self) -> bool:
+        return not self.told
+
+    @property
+    def height(self) -> float:
+        return ROW + (len(self.label) - 1) * (ROW - 2)
+
+
+class Grid(NamedTuple):
+    """Where the columns stand, in points: counts after the labels, then the axis, then ratios."""
+
+    labels: float
+    counts: float  # width of each arm's column
+    left: float
+    width: float
+    top: float
+
+
+def forest(view: View) -> Drawing:
+    """Hazard ratios of subgroups, boxes by number of events, events of n and ratio beside."""
+    arms, lines = view.arms(), list(_lines(view))
+    height = sum(line.height for line in lines)
+    figure = blank(FOOT + height + HEAD, width=WIDE)
+    page = sheet(figure)
+    grid = _grid(arms, lines, top=FOOT + height)
+    axes = axes_at(figure, grid.left, FOOT, grid.width, height)
+    limits = _limits(lines)
+    _prepare(axes, limits, height)
+    overall = next((line.ratio for line in lines if line.ratio and not line.indent), None)
+    if overall:
+        axes.axvline(overall, color=FAINT, linewidth=0.7, linestyle=(0, (3, 2)))
+    heaviest = max((line.weight for line in lines), default=0) or 1
+    y = height
+    for place, line in enumerate(lines):
+        if place % 2:
+            band = rectangle(0, FOOT + y - line.height, WIDE, FOOT + y)
+            one_path(page, [band], facecolor=SHADE, linewidth=0)
+        y -= line.height
+        middle = y + line.height / 2
+        _write_line(page, line, grid, y=FOOT + middle)
+        _draw_line(axes, line, middle, heaviest, limits)
+    _write_heads(page, arms, grid)
+    _write_favours(page, arms, grid, limits)
+    told = "; ".join(f"{' '.join(line.label)} {line.told}" for line in lines if line.told)
+    return Drawing(figure=figure, description=f"Forest plot of hazard ratios. {told}")
+
+
+def _lines(view: View) -> Iterator[Line]:
+    """Yield the trial as a whole first, then each variable as a heading over its levels."""
+    numbers, arms = view.main, view.arms()
+    for variable in ("", *view.ordered(numbers.variables)):
+        levels = numbers.levels(variable) if variable else ()
+        if levels:
+            yield Line((view.label(variable),), 0)
+        for level in levels or ("",):
+            key = {"variable": variable, "level": level}
+            ratio, *bounds = (
+                numbers.find(name, arm=numbers.comparison, **key)
+                for name in ("hazard_ratio", "hazard_ratio_lower", "hazard_ratio_upper")
+            )
+            if ratio is None:
+                continue
+            events = [value_of(numbers.find("events", arm=arm.id, **key)) for arm in arms]
+            sizes = [value_of(numbers.find("n", arm=arm.id, **key)) for arm in arms]
+            lower, upper = map(value_of, bounds)
+            label = view.label(variable, level) if variable else "All subjects"
+            yield Line(
+                label=tuple(wrapped(label, LABELS - 10, SMALL)),
+                indent=1 if level else 0,
+                events=tuple(
+                    f"{formatting.count(happened)}/{formatting.count(size)}"
+                    for happened, size in zip(events, sizes, strict=True)
+                ),
+                weight=sum(happened or 0 for happened in events),
+                ratio=ratio.value,
+                lower=lower,
+                upper=upper,
+                told=formatting.hazard_ratio(ratio.value, lower, upper),
+            )
+
+
+def _grid(arms: tuple[Arm, ...], lines: list[Line], *, top: float) -> Grid:
+    told = [(text, line) for line in lines if line.events for text in line.label]
+    widths = [text_width(text, SMALL) + 10 * line.indent for text, line in told]
+    labels = min(max([60.0, *widths]), LABELS)
+    words = [text_width(word, SMALL, bold=True) for arm in arms for word in _head_lines(arm)]
+    counts = max([42.0, *words])
+    left = labels + 6 + counts * len(arms)
+    return Grid(labels, counts, left, WIDE - left - RATIOS - 6, top)
+
+
+def _limits(lines: list[Line]) -> tuple[float, float]:
+    """The axis holds every ratio; bounds below 0.06 or above 3.6 may lie beyond its ends."""
+    ratios = [line.ratio for line in lines if line.ratio]
+    bounds = [b for line in lines for b in (line.lower, line.upper) if b and math.isfinite(b)]
+    low = min([0.5, *ratios, max(0.06, min(bounds, default=0.5))])
+    high = max([2.0, *ratios, min(3.6, max(bounds, default=2.0))])
+    return low / 1.15, high * 1.15
+
+
+def _prepare(axes: Axes, limits: tuple[float, float], height: float) -> None:
+    axes.patch.set_alpha(0)
+    axes.set(xscale="log", xlim=limits, ylim=(0, height))
+    axes.spines["left"].set_visible(False)
+    axes.yaxis.set_visible(False)
+    marks = [mark for mark in MARKS if limits[0] <= mark <= limits[1]]
+    axes.xaxis.set_major_locator(FixedLocator(marks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(marks, [f"{mark:g}" for mark in marks], fontsize=SMALL)
+    axes.axvline(1, color=INK, linewidth=0.7)
+
+
+def _write_line(page: Axes, line: Line, grid: Grid, *, y: float) -> None:
+    bold = line.is_heading or not line.indent
+    write(page, 2 + 8 * line.indent, y, "\n".join(line.label), bold=bold)
+    for place, shown in enumerate(line.events):
+        write(page, grid.labels + 6 + grid.counts * (place + 0.5), y, shown, ha="center")
+    write(page, WIDE - 2, y, line.told, ha="right")
+
+
+def _draw_line(
+    axes: Axes, line: Line, y: float, heaviest: float, limits: tuple[float, float]
+) -> None:
+    """Draw interval and box; an arrow where the interval goes on beyond the axis."""
+    if line.ratio is None:
+        return
+    low, high = limits
+    colour = "#0072B2" if line.indent else INK
+    lower = low / 2 if line.lower is None else line.lower
+    upper = high * 2 if line.upper is None else line.upper
+    axes.plot([max(lower, low), min(upper, high)], [y, y], color=colour, linewidth=0.9)
+    for is_beyond, edge, marker in ((lower < low, low, "<"), (upper > high, high, ">")):
+        if is_beyond:
+            axes.plot([edge], [y], marker=marker, color=colour, markersize=3.5, clip_on=False)
+    side = 3 + 6 * math.sqrt(line.weight / heaviest)  # the area of a box goes by its events
+    marker = "s" if line.indent else "D"
+    axes.plot([line.ratio], [y], marker=marker, color=colour, markersize=side, markeredgewidth=0)
+
+
+def _head_lines(arm: Arm) -> list[str]:
+    """An arm's short label in lines for a narrow column, also broken after hyphens."""
+    return wrapped(arm.short.replace("-", "- "), 44, SMALL)
+
+
+def _write_heads(page: Axes, arms: tuple[Arm, ...], grid: Grid) -> None:
+    y = grid.top + 4
+    write(page, 2, y, "Subgroup", va="bottom", bold=True)
+    for place, arm in enumerate(arms):
+        x = grid.labels + 6 + grid.counts * (place + 0.5)
+        write(page, x, y, "\n".join(_head_lines(arm)), ha="center", va="bottom", bold=True)
+    write(page, WIDE - 2, y, "Hazard ratio\n(95% CI)", ha="right", va="bottom", bold=True)
+    page.plot([0, WIDE], [grid.top, grid.top], color=INK, linewidth=0.7)
+
+
+def _write_favours(
+    page: Axes, arms: tuple[Arm, ...], grid: Grid, limits: tuple[float, float]
+) -> None:
+    """Say under the axis which arm a ratio on either side of 1 favours."""
+    if len(arms) < 2:
+        return
+    low, high = map(math.log, limits)
+    one = grid.left + grid.width * (0 - low) / (high - low)
+    y = FOOT - 26
+    write(page, one - 6, y, f"← Favours {arms[0].short}", ha="right", va="top", colour=QUIET)
+    write(page, one + 6, y, f"Favours {arms[1].short} →", va="top", colour=QUIET)

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is collected of a subject at screening: DM, SUPPDM, MI, SC, and prior therapy (CM, PR)."""
+
+import numpy as np
+import polars as pl
+
+from radioligand.simulation.conduct import Course
+from radioligand.simulation.design import Design
+from radioligand.simulation.frames import (
+    dataset,
+    iso_dates,
+    numbers,
+    plain,
+    supplemental,
+    texts,
+    yes_no,
+)
+from radioligand.simulation.population import ORGANS, Subjects
+from radioligand.simulation.streams import Flags, Floats, Whole, uniforms
+
+
+def screening_day(subjects: Subjects, seed: int) -> Whole:
+    """Day of the screening visit, on which everything at screening is done."""
+    wait = np.floor(8 * uniforms(seed, "screening visit", subjects.arm.size))
+    return subjects.consent_day + wait.astype(np.int64)
+
+
+def on_everyone(subjects: Subjects, values: Floats, *, other: float = np.inf) -> Floats:
+    """Spread values of the randomised over all screened subjects."""
+    spread = np.full(subjects.arm.size, other)
+    spread[subjects.randomised] = values
+    return spread
+
+
+def demographics(
+    subjects: Subjects, course: Course, *, design: Design, visit: Whole
+) -> dict[str, pl.DataFrame]:
+    """DM and SUPPDM of every screened subject; `visit` is the day of the screening visit."""
+    arm, there = subjects.arm, subjects.randomised
+    day0 = subjects.randomised_day
+
+    def calendar(days: Floats) -> Floats:
+        return day0 + on_everyone(subjects, days)
+
+    codes, labels = np.array([*design.arms, ""]), np.array([*design.labels, ""])
+    start, death = calendar(course.start), calendar(course.death)
+    last = calendar(last_dose(course))
+    ended = calendar(np.minimum(course.death, course.withdrawn))
+    treated = np.isfinite(start)
+    actual = np.where(treated, arm, -1)
+    why = np.where(treated, "", np.where(there, "ASSIGNED, NOT TREATED", "SCREEN FAILURE"))
+    dm = dataset(
+        "DM",
+        design.study,
+        {
+            "USUBJID": subjects.identifier,
+            "SUBJID": [name.split("-", 1)[1] for name in subjects.identifier.tolist()],
+            "RFSTDTC": iso_dates(start),
+            "RFENDTC": iso_dates(last),
+            "RFXSTDTC": iso_dates(start),
+            "RFXENDTC": iso_dates(last),
+            "RFICDTC": iso_dates(subjects.consent_day),
+            "RFPENDTC": iso_dates(np.where(there, ended, day0)),
+            "DTHDTC": iso_dates(death),
+            "DTHFL": texts(np.where(np.isfinite(death), "Y", "")),
+            "SITEID": subjects.site,
+            "AGE": subjects.age_years.astype(np.float64),
+            "AGEU": "YEARS",
+            "SEX": np.where(subjects.male, "M", "F"),
+            "RACE": subjects.race,
+            "ARMCD": texts(codes[arm]),
+            "ARM": texts(labels[arm]),
+            "ACTARMCD": texts(codes[actual]),
+            "ACTARM": texts(labels[actual]),
+            "ARMNRS": texts(why),
+            "COUNTRY": subjects.country,
+            "DMDTC": iso_dates(visit),
+            "DMDY": pl.Series(
+                values=np.where(treated, visit - np.where(treated, start, 0), 0)
+            ).cast(pl.Int64),
+        },
+    ).with_columns(DMDY=pl.when(pl.col("RFSTDTC").is_not_null()).then("DMDY"))
+    given = np.array([each.split("/") for each in subjects.stratum_given[there]])
+    names = ("Grade at randomisation", "Origin at randomisation")
+    qualifiers = {factor: (names[i], given[:, i]) for i, factor in enumerate(design.factors)}
+    supp = supplemental("DM", design.study, subjects.identifier[there], qualifiers)
+    return {"DM": dm, "SUPPDM": supp}
+
+
+def last_dose(course: Course) -> Floats:
+    """Day of the last randomised dose of each subject; inf for those never treated."""
+    last = np.full(course.start.size, -np.inf)
+    for doses in (course.radioligand, course.octreotide):
+        np.maximum.at(last, doses.subject, doses.day.astype(np.float64))
+    return np.where(np.isfinite(last), last, np.inf)
+
+
+def characteristics(
+    subjects: Subjects, *, design: Design, visit: Whole, seed: int
+) -> dict[str, pl.DataFrame]:
+    """MI (histology) and SC (disease, uptake) at screening."""
+    n = subjects.arm.size
+    biopsy = subjects.diagnosis_day
+    tests = [
+        ("KI67", "Ki-67 index", plain(subjects.ki67_percent), subjects.ki67_percent, "%"),
+        (
+            "DIFF",
+            "Differentiation",
+            np.where(
+                subjects.well_differentiated, "WELL DIFFERENTIATED", "POORLY DIFFERENTIATED"
+            ),
+            None,
+            None,
+        ),
+        ("SPECTYPE", "Type of specimen", np.where(subjects.histology, "HISTOLOGY", "CYTOLOGY"),
+         None, None),
+    ]  # fmt: skip
+    mi = _findings("MI", design.study, subjects, tests, biopsy)
+    mi = mi.with_columns(
+        MIMETHOD=pl.lit("IMMUNOHISTOCHEMISTRY"),
+        MISPEC=pl.lit("TUMOR TISSUE"),
+        VISIT=pl.lit("SCREENING"),
+    )
+    imaging = visit - np.floor(45 * uniforms(seed, "receptor imaging", n)).astype(np.int64)
+    extent = np.where(subjects.metastatic, "METASTATIC", "LOCALLY ADVANCED")
+    asked = np.where(subjects.prior_analogue, np.where(subjects.analogue_progression, "Y", "N"), "")
+    disease = [
+        ("PRIMSITE", "Primary tumour site", subjects.primary_site, None, None),
+        ("DIAGDT", "Date of initial diagnosis", iso_dates(biopsy), None, None),
+        ("EXTENT", "Extent of disease", extent, None, None),
+        ("INOPER", "Considered inoperable", np.full(n, "Y"), None, None),
+        ("SSAPROG", "Progression on a somatostatin analogue", texts(asked), None, None),
+        *(
+            (f"MET{organ}", f"Metastases: {organ.lower()}",
+             np.where(subjects.metastases[:, i], "Y", "N"), None, None)
+            for i, organ in enumerate(ORGANS)
+        ),
+    ]  # fmt: skip
+    uptake = [
+        ("SSTRMAX", "Highest receptor uptake score", plain(subjects.highest_uptake),
+         subjects.highest_uptake, "points"),
+        ("SSTRMIN", "Lowest receptor uptake score of targets", plain(subjects.lowest_uptake),
+         subjects.lowest_uptake, "points"),
+    ]  # fmt: skip
+    sc = pl.concat(
+        [
+            _findings("SC", design.study, subjects, disease, visit),
+            _findings("SC", design.study, subjects, uptake, imaging),
+        ]
+    )
+    sc = sc.sort("USUBJID", "SCSEQ", maintain_order=True).with_columns(
+        SCSEQ=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("USUBJID")
+    )
+    return {"MI": mi, "SC": sc}
+
+
+def _findings(domain: str, study: str, subjects: Subjects, tests: list, day: Whole) -> pl.DataFrame:  # type: ignore[type-arg]
+    n = subjects.arm.size
+    parts = [
+        pl.DataFrame(
+            {
+                "USUBJID": subjects.identifier,
+                f"{domain}TESTCD": [code] * n,
+                f"{domain}TEST": [name] * n,
+                f"{domain}ORRES": result,
+                f"{domain}STRESC": result,
+                f"{domain}STRESN": numbers(np.full(n, np.nan) if number is None else number),
+                f"{domain}STRESU": pl.Series(values=[unit] * n, dtype=pl.String),
+                f"{domain}DTC": iso_dates(day),
+                "order": np.full(n, i),
+            }
+        )
+        for i, (code, name, result, number, unit) in enumerate(tests)
+    ]
+    frame = pl.concat(parts).filter(pl.col(f"{domain}STRESC").is_not_null())
+    columns = {name: frame[name] for name in frame.columns}
+    return dataset(domain, study, columns, order=["order"]).drop("order")
+
+
+def prior_therapy(
+    subjects: Subjects, *, design: Design, seed: int
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Columns of prior therapy for CM and of prior procedures for PR, asked of everyone."""
+    n = subjects.arm.size
+    u = uniforms(seed, "prior therapy", n, 6)
+    room = subjects.consent_day - subjects.diagnosis_day
+    began = subjects.diagnosis_day + np.floor(u[:, 0] * 0.6 * room)
+    # most had a single injection
+    lasted = np.where(u[:, 1] < 0.75, 1, np.floor(29 * (1 + 3 * u[:, 2])))
+    until = np.minimum(began + lasted - 1, subjects.consent_day - 1)
+    chemo = np.minimum(began + 60, subjects.consent_day - 1)
+    never = np.full(n, np.inf)
+
+    def when(flag: Flags, day: Floats | Whole) -> Floats:
+        return np.asarray(np.where(flag, day, never), dtype=np.float64)
+
+    none = np.zeros(n, dtype=bool)
+    kinds = (
+        ("SOMATOSTATIN ANALOGUE", "OCTREOTIDE", subjects.prior_analogue, began, until),
+        (
+            "SYSTEMIC THERAPY",
+            "CAPECITABINE AND TEMOZOLOMIDE",
+            subjects.prior_systemic,
+            began,
+            chemo,
+        ),
+        ("PRRT", "PEPTIDE RECEPTOR RADIONUCLIDE THERAPY", none, began, until),
+    )
+    medication = {
+        "USUBJID": np.concatenate([subjects.identifier] * 3),
+        "CMTRT": np.repeat([name for _, name, *_ in kinds], n),
+        "CMDECOD": np.repeat([name for _, name, *_ in kinds], n),
+        "CMCAT": np.full(3 * n, "PRIOR CANCER THERAPY"),
+        "CMSCAT": np.repeat([category for category, *_ in kinds], n),
+        "CMPRESP": np.full(3 * n, "Y"),
+        "CMOCCUR": yes_no(np.concatenate([had for *_, had, _, _ in kinds])),
+        "CMSTDTC": iso_dates(np.concatenate([when(had, a) for *_, had, a, _ in kinds])),
+        "CMENDTC": iso_dates(np.concatenate([when(had, b) for *_, had, _, b in kinds])),
+    }
+    resected = u[:, 3] < 0.22
+    operated = subjects.diagnosis_day + np.floor(u[:, 4] * 0.8 * room)
+    procedures = (
+        ("HEPATIC ARTERY EMBOLISATION", subjects.prior_embolisation),
+        ("RADIOFREQUENCY ABLATION", none),
+        ("SURGERY", resected),
+    )
+    procedure = {
+        "USUBJID": np.concatenate([subjects.identifier] * 3),
+        "PRTRT": np.repeat([name for name, _ in procedures], n),
+        "PRCAT": "PRIOR CANCER PROCEDURE",
+        "PRSCAT": np.repeat([name for name, _ in procedures], n),
+        "PRPRESP": "Y",
+        "PROCCUR": yes_no(np.concatenate([had for _, had in procedures])),
+        "PRSTDTC": iso_dates(np.concatenate([when(had, operated) for _, had in procedures])),
+    }
+    return medication, procedure

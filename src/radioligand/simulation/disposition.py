@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was given and what became of each subject: EX, EC, DS, CM, DD, SV."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from radioligand.simulation.conduct import Course, Doses
+from radioligand.simulation.design import Design
+from radioligand.simulation.frames import dataset, iso_dates, numbers, texts
+from radioligand.simulation.population import Subjects
+from radioligand.simulation.streams import Flags, Floats, Texts, uniforms
+
+_FOLLOW_UP_DAYS = 84
+
+
+def exposure(
+    subjects: Subjects, course: Course, *, design: Design, seed: int
+) -> dict[str, pl.DataFrame]:
+    """EX (as given) and EC (as collected, cycles that were not given included)."""
+    parts = []
+    for doses, epoch in (
+        (course.radioligand, "TREATMENT"),
+        (course.crossover_doses, "CROSSOVER"),
+        (course.retreatment_doses, "RE-TREATMENT"),
+    ):
+        parts += _infusion_rows(subjects, doses, epoch, design, seed)
+    parts.append(_injection_rows(subjects, course.octreotide, design))
+    rows = pl.concat([pl.DataFrame(part) for part in parts], how="vertical_relaxed")
+    ex = dataset(
+        "EX", design.study, {name: rows[name] for name in rows.columns}, order=["EXSTDTC", "EXTRT"]
+    )
+    return {"EX": ex, "EC": _collected(ex, subjects, course, design)}
+
+
+def _infusion_rows(
+    subjects: Subjects, doses: Doses, epoch: str, design: Design, seed: int
+) -> list[dict[str, Any]]:
+    who, n = doses.subject, doses.subject.size
+    day = subjects.randomised_day[who] + doses.day
+    # between 09:00 and 14:00, to five minutes
+    begins = 540 + 5 * np.floor(60 * uniforms(seed, f"{epoch} hour", n))
+    visit = np.char.add(np.char.add("CYCLE ", doses.cycle.astype(str)), " DAY 1")
+    common = {"USUBJID": subjects.identifier[who], "VISIT": visit, "EPOCH": [epoch] * n}
+    lutetium = {
+        **common,
+        "EXTRT": [design.radioligand] * n,
+        "EXDOSE": doses.amount,
+        "EXDOSU": ["GBq"] * n,
+        "EXROUTE": ["INTRAVENOUS"] * n,
+        "EXSTDTC": _moment(day, begins),
+        "EXENDTC": _moment(day, begins + design.infusion_minutes),
+        "EXADJ": texts(doses.adjustment),
+    }
+    protection = {
+        **common,
+        "EXTRT": [design.protection] * n,
+        "EXDOSE": np.full(n, 1000.0),
+        "EXDOSU": ["mL"] * n,
+        "EXROUTE": ["INTRAVENOUS"] * n,
+        "EXSTDTC": _moment(day, begins + design.protection_start_minutes),
+        "EXENDTC": _moment(
+            day, begins + design.protection_start_minutes + 60 * design.protection_hours
+        ),
+        "EXADJ": pl.Series(values=[None] * n, dtype=pl.String),
+    }
+    return [lutetium, protection]
+
+
+def _injection_rows(subjects: Subjects, doses: Doses, design: Design) -> dict[str, Any]:
+    who, n = doses.subject, doses.subject.size
+    date = iso_dates(subjects.randomised_day[who] + doses.day)
+    return {
+        "USUBJID": subjects.identifier[who],
+        "VISIT": pl.Series(values=[None] * n, dtype=pl.String),
+        "EPOCH": ["TREATMENT"] * n,
+        "EXTRT": [design.analogue] * n,
+        "EXDOSE": doses.amount,
+        "EXDOSU": ["mg"] * n,
+        "EXROUTE": ["INTRAMUSCULAR"] * n,
+        "EXSTDTC": date,
+        "EXENDTC": date,
+        "EXADJ": texts(doses.adjustment),
+    }
+
+
+def _moment(day: np.ndarray, minutes: Floats) -> list[str]:
+    return [
+        f"{date}T{int(minute) // 60:02d}:{int(minute) % 60:02d}"
+        for date, minute in zip(iso_dates(day).to_list(), minutes.tolist(), strict=True)
+    ]
+
+
+def _collected(
+    ex: pl.DataFrame, subjects: Subjects, course: Course, design: Design
+) -> pl.DataFrame:
+    given = ex.filter(pl.col("EXTRT") != design.protection).select(
+        "USUBJID",
+        ECTRT="EXTRT",
+        ECMOOD=pl.lit("PERFORMED"),
+        ECOCCUR=pl.lit("Y"),
+        ECREASOC=pl.lit(None, dtype=pl.String),
+        ECDOSE="EXDOSE",
+        ECDOSU="EXDOSU",
+        ECADJ="EXADJ",
+        ECSTDTC="EXSTDTC",
+        ECENDTC="EXENDTC",
+        VISIT="VISIT",
+        EPOCH="EPOCH",
+    )
+    cycles = np.bincount(course.radioligand.subject, minlength=course.start.size)
+    who, cycle = np.nonzero(
+        (np.arange(design.cycles) >= cycles[:, None])
+        & ((subjects.arm == 0) & np.isfinite(course.start))[:, None]
+    )
+    missed = pl.DataFrame(
+        {
+            "USUBJID": subjects.identifier[who],
+            "ECTRT": [design.radioligand] * who.size,
+            "ECMOOD": ["PERFORMED"] * who.size,
+            "ECOCCUR": ["N"] * who.size,
+            "ECREASOC": texts(course.stop_reason[who]),
+            "VISIT": [f"CYCLE {each + 1} DAY 1" for each in cycle.tolist()],
+            "EPOCH": ["TREATMENT"] * who.size,
+        }
+    )
+    who, cycle = np.nonzero(
+        np.ones((1, design.cycles), dtype=bool)
+        & ((subjects.arm == 0) & np.isfinite(course.start))[:, None]
+    )
+    planned = pl.DataFrame(
+        {
+            "USUBJID": subjects.identifier[who],
+            "ECTRT": [design.radioligand] * who.size,
+            "ECMOOD": ["SCHEDULED"] * who.size,
+            "ECDOSE": np.full(who.size, design.activity_gbq),
+            "ECDOSU": ["GBq"] * who.size,
+            "VISIT": [f"CYCLE {each + 1} DAY 1" for each in cycle.tolist()],
+            "EPOCH": ["TREATMENT"] * who.size,
+        }
+    )
+    rows = pl.concat([given, missed, planned], how="diagonal_relaxed")
+    columns = {name: rows[name] for name in rows.columns}
+    return dataset("EC", design.study, columns, order=["ECTRT", "ECMOOD", "VISIT", "ECSTDTC"])
+
+
+def disposition(
+    everyone: Subjects, subjects: Subjects, course: Course, *, design: Design
+) -> pl.DataFrame:
+    """DS: milestones, ends of treatment and of study; `subjects` are the randomised."""
+    day0, n = subjects.randomised_day, subjects.arm.size
+    failed = ~everyone.randomised
+    treated = np.isfinite(course.start)
+    over = treated & (course.stop_reason != "")
+    parts = [
+        _milestone(everyone.identifier, "INFORMED CONSENT OBTAINED", everyone.consent_day),
+        _milestone(subjects.identifier, "RANDOMIZED", day0),
+        _event(
+            everyone.identifier[failed],
+            np.full(failed.sum(), "SCREEN FAILURE"),
+            everyone.failure_reason[failed],
+            "",
+            everyone.randomised_day[failed],
+        ),
+        _event(
+            subjects.identifier[~treated],
+            _untreated(course)[~treated],
+            _untreated(course)[~treated],
+            "STUDY TREATMENT",
+            (day0 + np.minimum(np.minimum(course.new_therapy, course.withdrawn), course.end))[
+                ~treated
+            ],
+        ),
+        _event(
+            subjects.identifier[over],
+            course.stop_reason[over],
+            course.stop_reason[over],
+            "STUDY TREATMENT",
+            (day0 + course.stop)[over],
+        ),
+    ]
+    crossed = np.isfinite(course.crossover)
+    entered = (day0 + course.crossover - 1)[crossed]
+    parts.append(_milestone(subjects.identifier[crossed], "ENTERED CROSSOVER", entered))
+    for ends, reason in (
+        (np.isfinite(course.death), np.full(n, "DEATH")),
+        (np.isfinite(course.withdrawn), course.withdrawal_reason),
+    ):
+        parts.append(
+            _event(
+                subjects.identifier[ends],
+                reason[ends],
+                reason[ends],
+                "STUDY PARTICIPATION",
+                (day0 + course.end)[ends],
+            )
+        )
+    rows = pl.concat([pl.DataFrame(part) for part in parts], how="vertical_relaxed")
+    columns = {name: rows[name] for name in rows.columns}
+    return dataset("DS", design.study, columns, order=["DSSTDTC"])
+
+
+def _untreated(course: Course) -> Texts:
+    """Why nothing was given: the departure, or the death that came first."""
+    return np.where(
+        course.departure != "",
+        course.departure,
+        np.where(np.isfinite(course.death), "DEATH", "PHYSICIAN DECISION"),
+    )
+
+
+def _milestone(subject: Texts, term: str, day: Any) -> dict[str, Any]:
+    return {**_event(subject, np.full(subject.size, term), np.full(subject.size, term), "", day),
+            "DSCAT": ["PROTOCOL MILESTONE"] * subject.size}  # fmt: skip
+
+
+def _event(
+    subject: Texts, decoded: Texts, term: Texts, subcategory: str, day: Any
+) -> dict[str, Any]:
+    coded = np.where(
+        np.isin(decoded, ("SURGERY BEFORE FIRST TREATMENT", "RANDOMIZATION MISTAKE")),
+        "OTHER",
+        decoded,
+    )
+    return {
+        "USUBJID": subject,
+        "DSTERM": term,
+        "DSDECOD": coded,
+        "DSCAT": ["DISPOSITION EVENT"] * subject.size,
+        "DSSCAT": texts(np.full(subject.size, subcategory)),
+        "DSSTDTC": iso_dates(day),
+    }
+
+
+def medication(
+    prior: dict[str, Any], subjects: Subjects, course: Course, *, design: Design, seed: int
+) -> pl.DataFrame:
+    """CM: prior cancer therapy and whatever followed study treatment; some dates lack the day."""
+    day0 = subjects.randomised_day
+    vague = uniforms(seed, "vague therapy date", subjects.arm.size) < 0.10
+    # a month alone must not put the therapy before the last scan
+    vague &= _month(day0 + course.new_therapy) > _month(day0 + course.last_visit)
+    parts = [pl.DataFrame(prior)]
+    surgery = course.new_therapy_name == "SURGICAL RESECTION"
+    for day, name, category in (
+        (
+            course.new_therapy,
+            course.new_therapy_name,
+            np.where(surgery, "SURGERY", "SYSTEMIC THERAPY"),
+        ),
+        (
+            course.later_radioligand,
+            np.full(day0.size, "177LU-DOTATATE OR 177LU-DOTATOC"),
+            np.full(day0.size, "PRRT"),
+        ),
+    ):
+        taken = np.isfinite(day)
+        began = iso_dates((day0 + day)[taken])
+        size = int(taken.sum())
+        parts.append(
+            pl.DataFrame(
+                {
+                    "USUBJID": subjects.identifier[taken],
+                    "CMTRT": name[taken],
+                    "CMDECOD": name[taken],
+                    "CMCAT": ["SUBSEQUENT CANCER THERAPY"] * size,
+                    "CMSCAT": category[taken],
+                    "CMSTDTC": _without_day(began, vague[taken]),
+                }
+            )
+        )
+    rows = pl.concat(parts, how="diagonal_relaxed")
+    columns = {name: rows[name] for name in rows.columns}
+    return dataset("CM", design.study, columns, order=["CMCAT", "CMSTDTC"])
+
+
+def _month(days: Floats) -> np.ndarray:
+    return np.where(np.isfinite(days), days, 0).astype("datetime64[D]").astype("datetime64[M]")
+
+
+def _without_day(dates: pl.Series, vague: Flags) -> pl.Series:
+    shorter = dates.str.slice(0, 7)
+    return pl.select(pl.when(pl.Series(values=vague)).then(shorter).otherwise(dates)).to_series()
+
+
+def deaths(subjects: Subjects, course: Course, *, design: Design) -> pl.DataFrame:
+    """DD: the primary cause of each death."""
+    died = np.isfinite(course.death)
+    progressed = np.isfinite(course.central_pd) | np.isfinite(course.start)
+    cause = np.where(progressed, "DISEASE UNDER STUDY", "OTHER")[died]
+    columns = {
+        "USUBJID": subjects.identifier[died],
+        "DDTESTCD": ["PRCDTH"] * cause.size,
+        "DDTEST": ["Primary Cause of Death"] * cause.size,
+        "DDORRES": cause,
+        "DDSTRESC": cause,
+        "DDDTC": iso_dates((subjects.randomised_day + course.death)[died]),
+    }
+    return dataset("DD", design.study, columns, order=["DDTESTCD"])
+
+
+def visits(
+    everyone: Subjects, subjects: Subjects, course: Course, *, design: Design, screening: Any
+) -> pl.DataFrame:
+    """SV: screening, scans, cycles and, after progression, survival follow-up by telephone."""
+    day0, scans = subjects.randomised_day, course.scans
+    parts = [_visit(everyone.identifier, "SCREENING", 1.0, screening)]
+    seen = scans.done & (scans.day <= course.last_visit[:, None])
+    seen[:, 0] = False
+    who, visit = np.nonzero(seen)
+    names, numbered = np.array(scans.name)[visit], scans.number[visit]
+    parts.append(
+        _visit(subjects.identifier[who], names, numbered, day0[who] + scans.day[who, visit])
+    )
+    doses = course.radioligand
+    names = np.char.add(np.char.add("CYCLE ", doses.cycle.astype(str)), " DAY 1")
+    parts.append(
+        _visit(
+            subjects.identifier[doses.subject],
+            names,
+            10.0 + doses.cycle,
+            day0[doses.subject] + doses.day,
+        )
+    )
+    first = np.where(np.isfinite(course.last_visit), np.maximum(course.last_visit, 0), 0)
+    calls = int(design.scan_days[-1] // _FOLLOW_UP_DAYS) + 1
+    day = first[:, None] + _FOLLOW_UP_DAYS * np.arange(1, calls + 1)
+    over = (course.stop_reason != "") | ~np.isfinite(course.start)
+    who, call = np.nonzero((day < course.end[:, None]) & over[:, None])
+    parts.append(
+        _visit(
+            subjects.identifier[who], "SURVIVAL FOLLOW-UP", 501.0 + call, day0[who] + day[who, call]
+        )
+    )
+    rows = pl.concat([pl.DataFrame(part) for part in parts], how="vertical_relaxed")
+    columns = {name: rows[name] for name in rows.columns}
+    return dataset("SV", design.study, columns, order=["SVSTDTC", "VISITNUM"]).drop("SVSEQ")
+
+
+def _visit(subject: Texts, name: Any, number: Any, day: Any) -> dict[str, Any]:
+    size = subject.size
+    return {
+        "USUBJID": subject,
+        "VISITNUM": numbers(np.broadcast_to(number, size), 2),
+        "VISIT": np.broadcast_to(name, size).astype(str),
+        "SVSTDTC": iso_dates(day),
+        "SVENDTC": iso_dates(day),
+    }

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A virtual study of a protocol, written as SDTM: the front door of simulated patients.
+
+Nothing downstream can tell the datasets from a real study's but by the flag in TS (TSPARMCD
+"SIMULATD"). Follow-up runs well past the event count that ends the trial: the data cutoff is the
+analysis's business.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields
+
+import polars as pl
+
+from radioligand.protocol import Protocol
+from radioligand.simulation.adverse_events import adverse_events, simulate_events
+from radioligand.simulation.conduct import simulate_course
+from radioligand.simulation.demography import (
+    characteristics,
+    demographics,
+    prior_therapy,
+    screening_day,
+)
+from radioligand.simulation.design import Design, design_of
+from radioligand.simulation.disposition import deaths, disposition, exposure, medication, visits
+from radioligand.simulation.frames import dataset
+from radioligand.simulation.imaging import imaging
+from radioligand.simulation.laboratory import karnofsky, laboratory, vital_signs
+from radioligand.simulation.parameters import Population, parse_population, read_population
+from radioligand.simulation.population import Subjects, simulate_subjects
+from radioligand.simulation.questionnaires import questionnaires
+
+__all__ = ["Population", "parse_population", "read_population", "simulate_study"]
+
+_STEPS = 8
+
+
+def simulate_study(
+    *,
+    protocol: Protocol,
+    population: Population,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, pl.DataFrame]:
+    """Simulate one study of `protocol` with patients of `population`, as SDTM datasets by name.
+
+    The same protocol, population and seed give the same datasets. `progress`, if given, is told
+    how many steps are done and how many there are. Raises ValueError if an allocation list runs
+    out, which a protocol without forced randomisation does not allow.
+    """
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done, _STEPS)
+
+    enrolment = population.enrolment
+    days = (enrolment.followed_until - enrolment.first_screened).days
+    design = design_of(protocol, days=days)
+    everyone = simulate_subjects(population, design=design, seed=seed)
+    subjects = _of(everyone)
+    step()
+    course = simulate_course(subjects, population=population, design=design, seed=seed)
+    step()
+    screening = screening_day(everyone, seed)
+    study = demographics(everyone, course, design=design, visit=screening)
+    study |= characteristics(everyone, design=design, visit=screening, seed=seed)
+    prior, procedures = prior_therapy(everyone, design=design, seed=seed)
+    study["PR"] = dataset("PR", design.study, procedures, order=["PRSCAT"])
+    study["CM"] = medication(prior, subjects, course, design=design, seed=seed)
+    step()
+    study["DS"] = disposition(everyone, subjects, course, design=design)
+    study["DD"] = deaths(subjects, course, design=design)
+    study["SV"] = visits(everyone, subjects, course, design=design, screening=screening)
+    study |= exposure(subjects, course, design=design, seed=seed)
+    step()
+    study |= imaging(subjects, course, design=design)
+    study["RS"] = _with_scores(
+        study["RS"], karnofsky(everyone, course, screening=screening, seed=seed), design
+    )
+    step()
+    events = simulate_events(subjects, course, population=population, design=design, seed=seed)
+    study |= adverse_events(events, subjects, population=population, design=design, seed=seed)
+    step()
+    study["LB"] = laboratory(
+        everyone,
+        subjects,
+        course,
+        events,
+        population=population,
+        design=design,
+        screening=screening,
+        seed=seed,
+    )
+    study["VS"] = vital_signs(
+        everyone, subjects, course, design=design, screening=screening, seed=seed
+    )
+    step()
+    study["QS"] = questionnaires(subjects, course, population=population, design=design, seed=seed)
+    study["TS"] = _trial_summary(design, everyone, seed)
+    step()
+    return dict(sorted(study.items()))
+
+
+def _of(everyone: Subjects) -> Subjects:
+    """Those of the screened subjects who were randomised."""
+    keep = everyone.randomised
+    return Subjects(
+        **{field.name: getattr(everyone, field.name)[keep] for field in fields(everyone)}
+    )
+
+
+def _with_scores(
+    responses: pl.DataFrame, scores: dict[str, object], design: Design
+) -> pl.DataFrame:
+    rows = pl.concat(
+        [responses.drop("STUDYID", "DOMAIN", "RSSEQ"), pl.DataFrame(scores)], how="diagonal_relaxed"
+    )
+    columns = {name: rows[name] for name in rows.columns}
+    return dataset("RS", design.study, columns, order=["RSCAT", "RSEVAL", "VISITNUM", "RSTESTCD"])
+
+
+def _trial_summary(design: Design, everyone: Subjects, seed: int) -> pl.DataFrame:
+    """TS: what the trial is; SIMULATD says that its patients are not real."""
+    rows = [
+        ("TITLE", "Trial Title", design.title),
+        ("REGID", "Registry Identifier", design.registry),
+        ("PLANSUB", "Planned Number of Subjects", str(design.planned_subjects or "")),
+        ("ACTSUB", "Actual Number of Subjects", str(int(everyone.randomised.sum()))),
+        ("NARMS", "Planned Number of Arms", str(len(design.arms))),
+        ("RANDOM", "Trial is Randomized", "Y"),
+        ("SIMULATD", "Patients are simulated", "Y"),
+        ("SIMSEED", "Seed of the simulation", str(seed)),
+    ]
+    code, name, value = zip(*rows, strict=True)
+    return pl.DataFrame(
+        {
+            "STUDYID": [design.study] * len(rows),
+            "DOMAIN": ["TS"] * len(rows),
+            "TSSEQ": [1] * len(rows),
+            "TSPARMCD": code,
+            "TSPARM": name,
+            "TSVAL": value,
+        }
+    )

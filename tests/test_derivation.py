@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The data cutoff and the invariants, on frames written by hand."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from radioligand.derivation import cut, date_of_event, invariants
+
+
+@pytest.mark.by_hand
+def test_a_cutoff_leaves_out_what_happened_later():
+    study = {
+        "DM": pl.DataFrame(
+            {
+                "USUBJID": ["1", "2", "3"],
+                "RFICDTC": ["2023-01-01", "2023-08-01", "2023-01-02"],
+                "DTHDTC": ["2023-09-01", None, "2023-07-20"],
+                "DTHFL": ["Y", None, "Y"],
+            }
+        ),
+        "AE": pl.DataFrame(
+            {
+                "USUBJID": ["1"] * 5,
+                "AESTDTC": ["2023-07-20", "2023-07-21", "2023-07", "2023-08", None],
+                "AEENDTC": ["2023-08-01", "2023-08-02", "2023-07-19", None, None],
+            }
+        ),
+        "TR": pl.DataFrame({"USUBJID": ["1", "1"], "TRDTC": ["2023-07-20T09:00", "2023-07-21"]}),
+        "TS": pl.DataFrame({"TSPARMCD": ["TITLE"]}),
+    }
+
+    seen = cut(study, cutoff=date(2023, 7, 20))
+
+    assert seen["DM"].rows() == [
+        ("1", "2023-01-01", None, None),
+        ("3", "2023-01-02", "2023-07-20", "Y"),
+    ]
+    assert seen["AE"].rows() == [
+        ("1", "2023-07-20", None),  # still going on at the cutoff
+        ("1", "2023-07", "2023-07-19"),  # may have begun before
+        ("1", None, None),
+    ]
+    assert seen["TR"]["TRDTC"].to_list() == ["2023-07-20T09:00"]
+    assert seen["TS"].height == 1
+
+
+EVENTS = pl.DataFrame(
+    {
+        "USUBJID": ["1", "2", "3", "4", "5"],
+        "PARAMCD": ["PFS", "PFS", "PFS", "OS", "PFS"],
+        "CNSR": [0, 1, 0, 0, 0],
+        "ADT": [date(2023, 1, d) for d in (9, 1, 5, 2, 7)],
+    }
+)
+
+
+@pytest.mark.by_hand
+def test_the_cutoff_is_the_day_of_the_nth_event():
+    assert date_of_event(EVENTS, endpoint="PFS", events=2) == date(2023, 1, 7)
+    assert date_of_event(EVENTS, endpoint="PFS", events=3) == date(2023, 1, 9)
+    with pytest.raises(ValueError, match="3 events of PFS, the cutoff waits for 4"):
+        date_of_event(EVENTS, endpoint="PFS", events=4)
+
+
+def broken(**adam: pl.DataFrame) -> dict[str, tuple[int, int, str]]:
+    rows = invariants(adam).rows_by_key("invariant", named=True, unique=True)
+    return {key: (row["checked"], row["broken"], row["examples"]) for key, row in rows.items()}
+
+
+@pytest.mark.by_hand
+def test_progression_free_survival_is_not_longer_than_survival():
+    days = {"STARTDT": date(2024, 1, 1), "CNSR": 1}
+    tte = pl.DataFrame(
+        [
+            {"USUBJID": "1", "PARAMCD": "PFS", "AVAL": 64.0, "ADT": date(2024, 3, 4)} | days,
+            {"USUBJID": "1", "PARAMCD": "OS", "AVAL": 55.0, "ADT": date(2024, 2, 24)} | days,
+            {"USUBJID": "2", "PARAMCD": "PFS", "AVAL": 10.0, "ADT": date(2024, 1, 10)} | days,
+            {"USUBJID": "2", "PARAMCD": "OS", "AVAL": 11.0, "ADT": date(2024, 1, 10)} | days,
+        ]
+    )
+
+    found = broken(ADTTE=tte)
+
+    assert found["pfs-os"] == (2, 1, "1 PFS 2024-03-04")
+    assert found["tte-dates"] == (4, 1, "2 OS 2024-01-10")  # 10 January is day 10, not 11
+
+
+@pytest.mark.by_hand
+def test_flags_follow_from_the_responses_they_stand_for():
+    rows = [
+        ("1", "BOR", "PR"),
+        ("1", "CBOR", "PR"),
+        ("1", "CBCP", "N"),
+        ("1", "BCP", "Y"),
+        ("1", "RSP", "Y"),
+        ("1", "CRSP", "Y"),
+        ("2", "RSP", "N"),
+        ("2", "CRSP", "Y"),
+        ("1", "OVR", "SD"),
+    ]
+    adrs = pl.DataFrame(
+        [(*row, date(2024, 1, 1)) for row in rows],
+        schema=["USUBJID", "PARAMCD", "AVALC", "ADT"],
+        orient="row",
+    )
+
+    found = broken(ADRS=adrs)
+
+    assert found["cbcp"][:2] == (1, 1)
+    assert found["bcp"][:2] == (1, 0)
+    assert found["confirmed"] == (2, 1, "2 CRSP 2024-01-01")
+    assert found["best-visit"][:2] == (1, 1)  # the best response is PR, its visit says SD
+
+
+@pytest.mark.by_hand
+def test_changes_follow_from_their_baseline():
+    adtr = pl.DataFrame(
+        {
+            "USUBJID": ["1"] * 3,
+            "PARAMCD": ["SDIAM"] * 3,
+            "ADT": [date(2024, 1, day) for day in (1, 2, 3)],
+            "AVAL": [50.0, 40.0, 30.0],
+            "BASE": [50.0, 50.0, 60.0],
+            "PCHG": [None, -20.0, -40.0],
+            "ABLFL": ["Y", None, None],
+        }
+    )
+
+    found = broken(ADTR=adtr)
+
+    assert found["change"] == (2, 1, "1 SDIAM 2024-01-03")  # 30 of 60 is a fall of 50 %
+    assert found["baseline"] == (3, 1, "1 SDIAM 2024-01-03")
+
+
+def test_checks_only_what_the_datasets_allow():
+    assert invariants({}).is_empty()
