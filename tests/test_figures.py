@@ -143,7 +143,7 @@ def test_waterfall_is_coloured_by_confirmed_response_and_not_by_length():
     # one path of bars and one square of the key each: the control subject shrank by 35 % and is
     # not confirmed, so it has the grey of SD and not the blue of PR
     assert [svg.count(colour) for colour in ("#56b4e9", "#b3b3b3", "#009e73")] == [2, 2, 2]
-    assert "Growth beyond 100% is cut there (1 subjects)." in page
+    assert "Growth beyond 100% is cut there (1 subject)." in page
 
 
 @pytest.mark.by_hand

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.by_hand
 
 FOLDER = Path(__file__).parent / "patients"
 CENTRAL, LOCAL = "INDEPENDENT ASSESSOR", "INVESTIGATOR"
-SUFFIX = {CENTRAL: "", LOCAL: "INV"}
+SUFFIX = {CENTRAL: "", LOCAL: "I"}
 NODE_LONGER_MM = 7  # a node is written with a longest diameter too, which must not count
 NOT_EVALUABLE, TOO_SMALL = "NE", "TSM"
 
@@ -35,7 +35,7 @@ VISIT_KEYS = {"date", "visit", "dates", "split", "merged", "expect"}
 # expectation of a visit: where it is found (dataset, parameter, column)
 AT_VISIT = {
     "target": ("ADRS", "TRGRESP", "AVALC"),
-    "non_target": ("ADRS", "NTRGRESP", "AVALC"),
+    "non_target": ("ADRS", "NTGRESP", "AVALC"),
     "new": ("ADRS", "NEWLES", "AVALC"),
     "overall": ("ADRS", "OVR", "AVALC"),
     "date": ("ADRS", "OVR", "ADT"),

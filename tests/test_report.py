@@ -440,12 +440,12 @@ def test_agreement_crosses_the_evaluations_and_gives_kappa():
         row("k", "kappa", 0.7312, arm="ALL"),
         row("k", "kappa_lower", 0.6511, arm="ALL"),
         row("k", "kappa_upper", 0.8113, arm="ALL"),
-        *(row("k", "event_in_both", n, arm=a, variable="PFS v PFSINV") for a, n in BOTH.items()),
-        row("k", "gap_median", 0.0, arm="LU", variable="PFS v PFSINV", unit="days"),
-        row("k", "gap_q1", -3.0, arm="LU", variable="PFS v PFSINV", unit="days"),
-        row("k", "gap_q3", 8.0, arm="LU", variable="PFS v PFSINV", unit="days"),
+        *(row("k", "event_in_both", n, arm=a, variable="PFS v PFSI") for a, n in BOTH.items()),
+        row("k", "gap_median", 0.0, arm="LU", variable="PFS v PFSI", unit="days"),
+        row("k", "gap_q1", -3.0, arm="LU", variable="PFS v PFSI", unit="days"),
+        row("k", "gap_q3", 8.0, arm="LU", variable="PFS v PFSI", unit="days"),
     )
-    labels = {"PFS": "Central", "PFSINV": "Local"}
+    labels = {"PFS": "Central", "PFSI": "Local"}
     report = report_of(shown("k", "k", "agreement"), labels=labels)
     found = lines_of(render(results, report=report), "k")
     assert found == [

@@ -72,9 +72,9 @@ def derive_adtte(
     The event is the earliest of the endpoint's event sources, of those on one date the first
     listed; nothing after `cutoff` counts. Without event the time ends at the latest date of its
     censor sources, of those on one date the last listed; a date in ADSL after the cutoff is taken
-    as the cutoff. A date before the start is the start. Who has no start (a duration of response
-    without response) or neither event nor censoring has no row. Endpoints whose datasets are not
-    there are left out (`unavailable`).
+    as the cutoff (ADRS and ADQS are of a study cut at that date). A date before the start is the
+    start. Who has no start (a duration of response without response) or neither event nor
+    censoring has no row. Endpoints whose datasets are not there are left out (`unavailable`).
 
     STARTDT ADT : start and end. AVAL : days, ADT - STARTDT + 1 (without + 1 if the endpoint does
         not count its first day).
@@ -296,9 +296,11 @@ def _by_convention(
     )
     times = _last_before(times, assessments, "EVENT_DATE", "LAST_")
     times = _last_before(times, assessments, "THERAPY", "UNTREATED_")
+    at_start, before = "censor at start", "censor before"
+    scheduled = convention.missed_assessments > 0 or convention.no_post_baseline == at_start
     times = times.with_columns(
         GAPDAYS=(pl.col("EVENT_DATE") - pl.col("LAST_DATE")).dt.total_days(),
-        MISSED=_missed(times, frames["ADSL"], protocol=protocol),
+        MISSED=_missed(times, adsl, protocol=protocol) if scheduled else pl.lit(0),
     )
     treated = pl.col("THERAPY").is_not_null() & (
         ~_has_event() | (pl.col("THERAPY") <= pl.col("EVENT_DATE"))
@@ -306,11 +308,11 @@ def _by_convention(
     early = _has_event() & (pl.col("MISSED") < convention.early_death_assessments)
     missed = pl.col("ASSESSED") & (pl.col("MISSED") >= convention.missed_assessments)
     applies = {
-        "no_baseline": pl.col("BLANK") & (convention.no_baseline == "censor at start"),
+        "no_baseline": pl.col("BLANK") & (convention.no_baseline == at_start),
         "no_post_baseline": ~pl.col("ASSESSED")
         & ~early
-        & (convention.no_post_baseline == "censor at start"),
-        "new_therapy": treated & (convention.new_therapy == "censor before"),
+        & (convention.no_post_baseline == at_start),
+        "new_therapy": treated & (convention.new_therapy == before),
         "missed_assessments": missed & _has_event() & (convention.missed_assessments > 0),
         "event": _has_event(),
     }
@@ -318,9 +320,9 @@ def _by_convention(
     for name, holds in reversed(applies.items()):
         step = pl.when(holds).then(pl.lit(name)).otherwise(step)
     times = times.with_columns(STEP=step)
-    at_start = pl.col("STEP").is_in(["no_baseline", "no_post_baseline"])
+    unassessed = pl.col("STEP").is_in(["no_baseline", "no_post_baseline"])
     return times.with_columns(
-        pl.when(at_start).then(f"START_{name}")
+        pl.when(unassessed).then(f"START_{name}")
         .when(pl.col("STEP") == "new_therapy").then(f"UNTREATED_{name}")
         .otherwise(f"LAST_{name}").alias(f"LAST_{name}")
         for name in SOURCE

@@ -272,21 +272,27 @@ def _converted(doses: pl.DataFrame) -> pl.DataFrame:
 def _administrations(doses: pl.DataFrame) -> pl.DataFrame:
     """Return one row a cycle or day of administration, with the days since the one before."""
     adjusted = pl.col("EXADJ").str.to_uppercase()
+    plan = ("PLANNED", "PLNINT", "PLNWIN", "AVALU", "cycles")
     return (
-        doses.sort(*COURSE, "ASTDT")
-        .group_by(*COURSE, "CYCLE", maintain_order=True)
+        doses.with_columns(
+            late=adjusted.str.contains("DELAY|INTERRUPT|HELD"),
+            reduced=adjusted.str.contains("REDUC"),
+        )
+        .group_by(*COURSE, "CYCLE")
         .agg(
             pl.col("ASTDT").min(),
             pl.col("AENDT").max(),
-            # an amount that is not known makes the sum unknown
-            AVAL=pl.when(pl.col("AVAL").is_not_null().all()).then(pl.col("AVAL").sum()),
-            late=adjusted.str.contains("DELAY|INTERRUPT|HELD").any(),
-            reduced=adjusted.str.contains("REDUC").any(),
-            **{name: pl.col(name).first() for name in ("PLANNED", "PLNINT", "PLNWIN", "AVALU")},
-            cycles=pl.col("cycles").first(),
+            pl.col("AVAL").sort().sum(),
+            pl.col(plan).first(),
+            pl.col("late", "reduced").any(),
+            unknown=pl.col("AVAL").null_count(),
         )
         .sort(*COURSE, "ASTDT")
-        .with_columns(INTERVAL=pl.col("ASTDT").diff().dt.total_days().over(COURSE))
+        .with_columns(
+            # an amount that is not known makes the sum unknown
+            AVAL=pl.when(pl.col("unknown") == 0).then("AVAL"),
+            INTERVAL=pl.col("ASTDT").diff().dt.total_days().over(COURSE),
+        )
     )
 
 

@@ -114,7 +114,7 @@ DOCUMENT = {
         {
             "id": "local",
             "label": "Investigator",
-            "suffix": "INV",
+            "suffix": "I",
             "where": {"EVAL": "INVESTIGATOR"},
         },
     ],
@@ -129,7 +129,7 @@ DOCUMENT = {
             ],
             **({"evaluation": evaluation} if evaluation else {}),
         }
-        for name, evaluation in (("PFS", "central"), ("PFSINV", "local"), ("OS", None))
+        for name, evaluation in (("PFS", "central"), ("PFSI", "local"), ("OS", None))
     ],
     "crossover": [{"from": "CONTROL", "to": "LU", "after": "progression"}],
 }

@@ -110,7 +110,7 @@ EVERY_KIND = [
         "variables": ["SITE"],
         "model": {"stratified": False},
     },
-    {"kind": "sensitivity", "endpoints": ["PFS", "PFSINV"]},
+    {"kind": "sensitivity", "endpoints": ["PFS", "PFSI"]},
     *(
         {"kind": kind, "evaluation": "central", "response": "CBOR"}
         for kind in ("waterfall", "spider", "swimmer")

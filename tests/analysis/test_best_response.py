@@ -184,7 +184,7 @@ AGREEMENT = {"kind": "agreement", "id": "readers", "evaluations": ["central", "l
 def two_readers(results_of, subjects, responses, times):
     adsl = subjects(["LU"] * 6)
     central = responses(adsl, ["PR", "PR", "SD", "SD", "PD", "PD"])
-    local = responses(adsl, ["PR", "SD", "SD", "SD", "PD", "PR"], name="BORINV")
+    local = responses(adsl, ["PR", "SD", "SD", "SD", "PD", "PR"], name="BORI")
     adtte = pl.concat(
         [
             times(adsl, [100, 200, 300, 400, 500, 600], [True, True, True, True, False, False]),
@@ -192,7 +192,7 @@ def two_readers(results_of, subjects, responses, times):
                 adsl,
                 [100, 190, 330, 450, 480, 600],
                 [True, True, True, False, True, False],
-                name="PFSINV",
+                name="PFSI",
             ),
         ]
     )
@@ -223,7 +223,7 @@ def test_kappa_is_agreement_beyond_chance(two_readers):
 @pytest.mark.by_hand
 def test_readers_agree_on_who_progressed_and_when(two_readers):
     def found(statistic: str) -> object:
-        return two_readers.value(statistic, arm="ALL", variable="PFS v PFSINV")
+        return two_readers.value(statistic, arm="ALL", variable="PFS v PFSI")
 
     assert found("compared") == 6
     assert found("event_in_both") == 3
@@ -243,7 +243,7 @@ def test_one_reader_alone_agrees_with_nobody(results_of, subjects, responses):
     found = results_of({"ADSL": adsl, "ADRS": responses(adsl, ["PR", "SD"])}, AGREEMENT)
 
     told = set(found.of("not_available")["text"])
-    assert told == {"ADRS has no records with PARAMCD 'BORINV'", "the study has no ADTTE"}
+    assert told == {"ADRS has no records with PARAMCD 'BORI'", "the study has no ADTTE"}
 
 
 @pytest.mark.law

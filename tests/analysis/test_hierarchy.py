@@ -37,12 +37,12 @@ def chain(results_of, subjects, times):
         late, early = list(range(200, 300, 10)), list(range(10, 110, 10))
         frames = [
             times(adsl, late + early if good else early + late, [True] * 20, name=name)
-            for name, good in zip(("PFS", "PFSINV", "OS"), better)
+            for name, good in zip(("PFS", "PFSI", "OS"), better)
             if good is not None
         ]
         analyses = [
             logrank_of("pfs", "PFS", sided=sided),
-            logrank_of("pfs-local", "PFSINV", sided=sided),
+            logrank_of("pfs-local", "PFSI", sided=sided),
             logrank_of("os", "OS", sided=1),
         ]
         # the chain stands first in the document and is walked last
@@ -76,7 +76,7 @@ def test_chain_stops_where_there_is_no_p_value(chain):
 
     assert found.text("p_value", variable="pfs-local") == "not tested"
     told = found.text("not_estimable", variable="pfs-local")
-    assert told == "not estimable: ADTTE has no records with PARAMCD 'PFSINV'"
+    assert told == "not estimable: ADTTE has no records with PARAMCD 'PFSI'"
     assert found.text("p_value", variable="os") == "not tested"
 
 

@@ -384,14 +384,14 @@ def test_subgroup_variable_that_is_absent_or_a_number(results_of, subjects, time
 @pytest.mark.by_hand
 def test_sensitivity_sets_endpoints_side_by_side_by_their_own_settings(results_of, subjects, times):
     adsl = subjects(ARMS, STRGRADE=GRADES)
-    adtte = pl.concat([times(adsl, DAYS, EVENTS), times(adsl, DAYS, [True] * 8, name="PFSINV")])
-    listed = {"kind": "sensitivity", "endpoints": ["PFS", "PFSINV", "OS"]}
+    adtte = pl.concat([times(adsl, DAYS, EVENTS), times(adsl, DAYS, [True] * 8, name="PFSI")])
+    listed = {"kind": "sensitivity", "endpoints": ["PFS", "PFSI", "OS"]}
 
     found = results_of({"ADSL": adsl, "ADTTE": adtte}, PFS, listed)
 
     beside = type(found)(found.frame.filter(analysis="sensitivity"))
     assert beside.value("events", arm="LU", variable="PFS") == 2
-    assert beside.value("events", arm="LU", variable="PFSINV") == 4
+    assert beside.value("events", arm="LU", variable="PFSI") == 4
     assert beside.value("censored", arm="LU", variable="PFS", level="Alive") == 2
     z = beside.value("logrank_z", arm=PAIR, variable="PFS")
     assert z == pytest.approx(-5 / sqrt(11))  # stratified, as the analysis of PFS is

@@ -40,8 +40,8 @@ pytestmark = [
 
 READINGS = {  # suffix: which records of RS
     "L": {"RSEVAL": "INVESTIGATOR"},
-    "R1": {"RSEVALID": "RADIOLOGIST 1"},
-    "R2": {"RSEVALID": "RADIOLOGIST 2"},
+    "1": {"RSEVALID": "RADIOLOGIST 1"},
+    "2": {"RSEVALID": "RADIOLOGIST 2"},
 }
 
 

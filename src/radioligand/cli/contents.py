@@ -100,11 +100,33 @@ def _displays(protocol: p.Protocol) -> Iterator[Display]:
                 name=f"{analysis.id}{ending}",
                 analysis=analysis.id,
                 kind=display,
-                title=analysis.title,
+                title=_title(analysis, display),
                 section=analysis.section,
                 population=protocol.population(analysis.population).label,
                 footnotes=analysis.notes,
+                axis_label=_axis_label(protocol, analysis),
+                time_label=_time_label(protocol, analysis),
             )
+
+
+def _title(analysis: p.Analysis, display: str) -> str:
+    return "Disposition" if display == "disposition" else analysis.title
+
+
+def _axis_label(protocol: p.Protocol, analysis: p.Analysis) -> str:
+    """What the upright axis of a curve measures."""
+    if not isinstance(analysis, p.TimeToEvent):
+        return ""
+    deaths = all(source.date == "DTHDT" for source in protocol.endpoint(analysis.endpoint).events)
+    return "Subjects alive (%)" if deaths else "Event-free subjects (%)"
+
+
+def _time_label(protocol: p.Protocol, analysis: p.Analysis) -> str:
+    """What the time axis of a figure counts from."""
+    start = "randomisation"
+    if isinstance(analysis, p.TimeToEvent):
+        start = protocol.endpoint(analysis.endpoint).start.says.lower()
+    return f"Months since {start}"
 
 
 def _sizes(protocol: p.Protocol, results: pl.DataFrame) -> Iterator[tuple[str, str]]:
@@ -156,10 +178,6 @@ def _methods(protocol: p.Protocol) -> Iterator[str]:
     for convention in protocol.censoring:
         source = f" ({convention.source})" if convention.source else ""
         yield f"Censoring convention {convention.id!r}: {convention.label}{source}."
-    yield (
-        f"Times are whole days from the start, the first day being day 1; a month is "
-        f"{p.MONTH_DAYS} days. Quantities are rounded half up for print only; files hold them in full."
-    )
 
 
 def _treatment(treatment: p.Treatment) -> str:

@@ -249,7 +249,7 @@ class Evaluation(Record):
 
     id: Word
     label: str
-    suffix: Annotated[str, Field(pattern=r"^[A-Z0-9]{0,3}$")]
+    suffix: Annotated[str, Field(pattern=r"^[A-Z0-9]?$")]
     where: Where
     governs: bool = False
     overall: Literal["lesions", "RS"] = "lesions"

@@ -137,7 +137,9 @@ def _panels(
             parts.append((arm, found))
     cut = rows.filter(pl.col("value") > CEILING)["subject"].n_unique()
     if cut:
-        remarks.append(f"Growth beyond {CEILING:.0f}% is cut there ({cut} subjects).")
+        remarks.append(
+            f"Growth beyond {CEILING:.0f}% is cut there ({cut} subject{'s' if cut > 1 else ''})."
+        )
     room = WIDTH - LEFT - 4 - APART * (len(parts) - 1)
     shares = [found.height if by_size else 1 for _, found in parts]
     panels, left = [], LEFT

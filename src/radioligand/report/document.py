@@ -4,7 +4,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from typing import NamedTuple
 from urllib.parse import quote
@@ -90,7 +90,7 @@ def render(results: pl.DataFrame, *, report: Report) -> RenderedReport:
     nothing = results.clear()
     parts: list[tuple[str, Part]] = []
     counts = {"Table": 0, "Figure": 0}
-    for display in report.displays:
+    for display in _by_section(report.displays):
         analyses = (by_analysis.get(each, Numbers(each, nothing)) for each in display.analyses)
         view = View(display, report, tuple(analyses))
         word = "Figure" if display.kind in FIGURES else "Table"
@@ -109,6 +109,12 @@ def render(results: pl.DataFrame, *, report: Report) -> RenderedReport:
         tables=tables,
         figures={f"{part.name}.svg": str(part.svg) for part in every if part.svg is not None},
     )
+
+
+def _by_section(displays: Sequence[Display]) -> list[Display]:
+    """Displays as they stand in the page, so that they are numbered in reading order."""
+    places = {display.section: place for place, display in reversed(list(enumerate(displays)))}
+    return sorted(displays, key=lambda display: places[display.section])
 
 
 def _check_names(report: Report) -> None:

@@ -45,7 +45,7 @@ class Curve(NamedTuple):
 
 
 def kaplan_meier(view: View) -> Drawing:
-    """Curves with bands and censor marks, labelled at their ends, over the numbers at risk."""
+    """Curves with bands and censor marks, named beside their ends, over the numbers at risk."""
     numbers = view.main
     curves = [_curve(numbers, arm) for arm in view.arms()]
     curves = [curve for curve in curves if curve.time]
@@ -122,7 +122,11 @@ def _end_label(curve: Curve) -> list[str]:
 
 
 def _label_ends(axes: Axes, curves: list[Curve], colours: dict[str, str], height: float) -> None:
-    """Write each arm's name where its curve ends, the names kept apart."""
+    """Write each arm's name beside the axes, at the height of its curve's end, kept apart.
+
+    A curve that ends earlier is led there by a dotted line, so that no name lies on a curve.
+    """
+    edge = axes.get_xlim()[1]
     room = {curve.arm.id: len(_end_label(curve)) * 12 / height * 1.02 for curve in curves}
     floor = -1.0
     for curve in sorted(curves, key=lambda curve: curve.survival[-1]):
@@ -130,13 +134,16 @@ def _label_ends(axes: Axes, curves: list[Curve], colours: dict[str, str], height
         y = max(curve.survival[-1], floor + need, need)
         floor = y + need
         end = max([curve.time[-1], *curve.censor_time]) / DAYS_PER_MONTH
+        colour = colours[curve.arm.id]
+        led = [curve.survival[-1], y]
+        axes.plot([end, edge], led, ":", linewidth=0.8, color=colour, clip_on=False)
         axes.annotate(
             "\n".join(_end_label(curve)),
-            (end, y),
+            (edge, y),
             xytext=(6, 0),
             textcoords="offset points",
             va="center",
-            color=colours[curve.arm.id],
+            color=colour,
             fontweight="bold",
             linespacing=1.15,
             annotation_clip=False,

@@ -50,7 +50,7 @@ OVERALL_FRAME = pl.DataFrame(
     sorted((*found, overall) for found, overall in OVERALL.items()),
     schema={
         "TRGRESP": pl.String,
-        "NTRGRESP": pl.String,
+        "NTGRESP": pl.String,
         "NEWLES": pl.Boolean,
         "OVR": pl.String,
     },

@@ -47,7 +47,7 @@ ADRS = pl.Schema(
 NAMES = {
     "OVR": ("Overall Response", ""),
     "TRGRESP": ("Target Response", ""),
-    "NTRGRESP": ("Non-target Response", ""),
+    "NTGRESP": ("Non-target Response", ""),
     "NEWLES": ("New Lesion", ""),
     "PD": ("Disease Progression", ""),
     "RSP": ("Response", " (confirmation not required)"),
@@ -64,7 +64,7 @@ NAMES = {
     "BLASS": ("Adequate Baseline Assessment", ""),
 }
 NOT_ADEQUATE = ("NE", "ND")
-PER_VISIT = ("OVR", "TRGRESP", "NTRGRESP", "NEWLES")
+PER_VISIT = ("OVR", "TRGRESP", "NTGRESP", "NEWLES")
 DATED = ("USUBJID", "ADT", "ADTF", "AVISIT", "VISIT", "VISITNUM")
 CARRIED = (*DATED, "RSSTRESC", "ANL02FL", "SRCDOM", "SRCVAR", "SRCSEQ")
 
@@ -79,8 +79,8 @@ def derive_adrs(
 ) -> pl.DataFrame:
     """Derive ADRS for each evaluation of the protocol, from lesions or as readers stated it.
 
-    Per visit after baseline: OVR, the overall response; from lesions also TRGRESP, NTRGRESP
-    (none at baseline: no row) and NEWLES (Y or N), from readers TRGRESP and NTRGRESP as stated.
+    Per visit after baseline: OVR, the overall response; from lesions also TRGRESP, NTGRESP
+    (none at baseline: no row) and NEWLES (Y or N), from readers TRGRESP and NTGRESP as stated.
     AVAL numbers CR 1, PR 2, SD 3, NON-CR/NON-PD 4, PD 5, NE 6, MISSING 7; Y 1 and N 0.
 
     ANL01FL : Y for a response on or after randomisation and not after the cutoff; of several
@@ -174,7 +174,7 @@ def _stated(
     )
     recist = pl.col("RSCAT").str.to_uppercase().str.contains(r"(?:^|[^I])RECIST").fill_null(True)
     done = (pl.col("RSSTAT") != "NOT DONE").fill_null(True)
-    codes = {"OVRLRESP": "OVR", "TRGRESP": "TRGRESP", "NTRGRESP": "NTRGRESP"}
+    codes = {"OVRLRESP": "OVR", "TRGRESP": "TRGRESP", "NTRGRESP": "NTGRESP"}
     rows = (
         rows.filter(recist & done & pl.col("RSTESTCD").is_in(list(codes)))
         .join(reference_dates(adsl), on="USUBJID")

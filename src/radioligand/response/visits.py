@@ -71,7 +71,7 @@ def visit_responses(
         which part of that date was imputed, and the first record.
     SUM BASE NADIR : in millionths of a mm. BASE is the last complete sum at baseline, which USED
         marks; NADIR the smallest complete sum from BASE on and strictly before the visit.
-    TRGRESP NTRGRESP NEWLES OVR : the responses; ADEQUATE : OVR says how the disease was, because
+    TRGRESP NTGRESP NEWLES OVR : the responses; ADEQUATE : OVR says how the disease was, because
         it is progression, or evaluable and every lesion of baseline was assessed.
     RESPDT RESPDTF : the date of OVR, which for progression is when it was seen.
     SRCDOM SRCSEQ : a record that decided, or the first of the visit.
@@ -99,7 +99,7 @@ def visit_responses(
     visits = _with_sums(visits)
     visits = visits.with_columns(
         TRGRESP=_target_response(policies),
-        NTRGRESP=_non_target_response(),
+        NTGRESP=_non_target_response(),
         NEWLES=pl.col("NEW_DATE").is_not_null(),
     )
     visits = _with_overall(visits, policies)
@@ -269,10 +269,10 @@ def _non_target_response() -> pl.Expr:
 
 def _with_overall(visits: pl.DataFrame, policies: Policies) -> pl.DataFrame:
     """Join the combination table; disease in non-target lesions after overall CR is PD too."""
-    components = ["TRGRESP", "NTRGRESP", "NEWLES"]
+    components = ["TRGRESP", "NTGRESP", "NEWLES"]
     visits = visits.join(OVERALL_FRAME, on=components, how="left", maintain_order="left")
     if policies.response_after_complete == "recist":
-        relapse = _ever_before(pl.col("OVR") == CR) & (pl.col("NTRGRESP") == NON)
+        relapse = _ever_before(pl.col("OVR") == CR) & (pl.col("NTGRESP") == NON)
         visits = visits.with_columns(OVR=pl.when(relapse).then(pl.lit(PD)).otherwise("OVR"))
     whole = (pl.col("ASSESSED") == pl.col("TARGETS")) & (
         pl.col("NON_TARGET_ASSESSED") == pl.col("NON_TARGETS")

@@ -112,7 +112,7 @@ def _missing(criterion: Criterion) -> pl.Expr:
     for one in comparisons(criterion.holds):
         for name, lacks in _lacking(one):
             lacking[name] = lacking[name] | lacks if name in lacking else lacks
-    named = [pl.when(lacks).then(pl.lit(name)) for name, lacks in lacking.items()]
+    named: list[pl.Expr] = [pl.when(lacks).then(pl.lit(name)) for name, lacks in lacking.items()]
     named.append(pl.lit(None, pl.String))  # a criterion may ask only whether a field is known
     return pl.when(unknown).then(pl.concat_str(named, separator=", ", ignore_nulls=True))
 

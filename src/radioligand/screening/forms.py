@@ -38,7 +38,8 @@ def read_patient(form: Mapping[str, Any], *, protocol: Protocol) -> pl.DataFrame
         raise ValueError("the patient's form is a table of field names and values")
     known = {one.field: one for one in protocol.variables if one.field}
     words = _words(protocol)
-    faults: list[str] = []
+    beside = [key for key in form if "fields" in form and key not in ("fields", "subject")]
+    faults = [f"{key}: this does not belong beside 'fields' but in it" for key in beside]
     columns: dict[str, pl.Series] = {}
     for name, parts in _entries(form, known).items():
         if name not in known:
@@ -79,8 +80,6 @@ def _entries(form: Mapping[str, Any], known: Mapping[str, Variable]) -> dict[str
             entries.setdefault(key, {}).update(value)
         else:
             entries.setdefault(key, {})["value"] = value
-    if flat is not form:
-        entries |= {key: {} for key in form if key not in ("subject", "fields")}
     return entries
 
 

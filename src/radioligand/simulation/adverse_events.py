@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from radioligand.simulation.conduct import Course
-from radioligand.simulation.demography import last_dose
 from radioligand.simulation.design import Design
+from radioligand.simulation.dosing import DELAYED
 from radioligand.simulation.frames import dataset, iso_dates, supplemental, texts, yes_no
 from radioligand.simulation.parameters import Population
 from radioligand.simulation.population import Subjects
@@ -132,7 +132,7 @@ def _where(events: Events, keep: Flags) -> Events:
 
 
 def _period_end(course: Course) -> Floats:
-    return np.minimum(last_dose(course) + _PERIOD_DAYS, course.end - 1)
+    return np.minimum(course.last_dose + _PERIOD_DAYS, course.end - 1)
 
 
 def _onset(
@@ -168,7 +168,7 @@ def _with_dose_changes(events: Events, course: Course) -> Events:
             )
             if near.any():
                 worst = np.flatnonzero(near)[np.argmax(events.grade[near])]
-                action[worst] = "DRUG INTERRUPTED" if reason == "DELAYED" else "DOSE REDUCED"
+                action[worst] = "DRUG INTERRUPTED" if reason == DELAYED else "DOSE REDUCED"
     return Events(
         **{name: getattr(events, name) for name in Events.__dataclass_fields__}
         | {"action_radioligand": radioligand, "action_octreotide": octreotide}
@@ -186,7 +186,7 @@ def _stopping(
     given = subjects.arm[stops] == 0
     unfinished = given & (cycles < design.cycles)
     start = np.maximum(course.stop[stops] - 3 - np.floor(10 * u[:, 1]), course.start[stops])
-    last = last_dose(course)[stops] + _PERIOD_DAYS
+    last = course.last_dose[stops] + _PERIOD_DAYS
     return Events(
         subject=stops,
         term=np.array([term for term, _ in _STOPS])[which],
@@ -212,7 +212,7 @@ def _fatal(
     arm_id = np.array(design.arms)[subjects.arm]
     chance = np.array([population.safety.fatal[arm] for arm in arm_id])
     u = uniforms(seed, "fatal event", subjects.arm.size, 2)
-    inside = course.death <= last_dose(course) + _PERIOD_DAYS
+    inside = course.death <= course.last_dose + _PERIOD_DAYS
     dead = np.flatnonzero(inside & np.isfinite(course.death) & (u[:, 0] < chance))
     names = [population.safety.fatal_term[arm] for arm in arm_id[dead].tolist()]
     start = np.maximum(course.death[dead] - 1 - np.floor(8 * u[dead, 1]), course.start[dead])

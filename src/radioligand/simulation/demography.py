@@ -44,7 +44,7 @@ def demographics(
 
     codes, labels = np.array([*design.arms, ""]), np.array([*design.labels, ""])
     start, death = calendar(course.start), calendar(course.death)
-    last = calendar(last_dose(course))
+    last = calendar(course.last_dose)
     ended = calendar(np.minimum(course.death, course.withdrawn))
     treated = np.isfinite(start)
     actual = np.where(treated, arm, -1)
@@ -85,14 +85,6 @@ def demographics(
     qualifiers = {factor: (names[i], given[:, i]) for i, factor in enumerate(design.factors)}
     supp = supplemental("DM", design.study, subjects.identifier[there], qualifiers)
     return {"DM": dm, "SUPPDM": supp}
-
-
-def last_dose(course: Course) -> Floats:
-    """Day of the last randomised dose of each subject; inf for those never treated."""
-    last = np.full(course.start.size, -np.inf)
-    for doses in (course.radioligand, course.octreotide):
-        np.maximum.at(last, doses.subject, doses.day.astype(np.float64))
-    return np.where(np.isfinite(last), last, np.inf)
 
 
 def characteristics(
@@ -173,8 +165,7 @@ def _findings(domain: str, study: str, subjects: Subjects, tests: list, day: Who
         for i, (code, name, result, number, unit) in enumerate(tests)
     ]
     frame = pl.concat(parts).filter(pl.col(f"{domain}STRESC").is_not_null())
-    columns = {name: frame[name] for name in frame.columns}
-    return dataset(domain, study, columns, order=["order"]).drop("order")
+    return dataset(domain, study, frame, order=["order"]).drop("order")
 
 
 def prior_therapy(

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from radioligand.simulation.conduct import Course, Doses
+from radioligand.simulation.conduct import Course
 from radioligand.simulation.design import Design
+from radioligand.simulation.dosing import Doses
 from radioligand.simulation.frames import dataset, iso_dates, numbers, texts
 from radioligand.simulation.population import Subjects
 from radioligand.simulation.streams import Flags, Floats, Texts, uniforms
@@ -28,9 +29,7 @@ def exposure(
         parts += _infusion_rows(subjects, doses, epoch, design, seed)
     parts.append(_injection_rows(subjects, course.octreotide, design))
     rows = pl.concat([pl.DataFrame(part) for part in parts], how="vertical_relaxed")
-    ex = dataset(
-        "EX", design.study, {name: rows[name] for name in rows.columns}, order=["EXSTDTC", "EXTRT"]
-    )
+    ex = dataset("EX", design.study, rows, order=["EXSTDTC", "EXTRT"])
     return {"EX": ex, "EC": _collected(ex, subjects, course, design)}
 
 
@@ -141,8 +140,7 @@ def _collected(
         }
     )
     rows = pl.concat([given, missed, planned], how="diagonal_relaxed")
-    columns = {name: rows[name] for name in rows.columns}
-    return dataset("EC", design.study, columns, order=["ECTRT", "ECMOOD", "VISIT", "ECSTDTC"])
+    return dataset("EC", design.study, rows, order=["ECTRT", "ECMOOD", "VISIT", "ECSTDTC"])
 
 
 def disposition(
@@ -197,8 +195,7 @@ def disposition(
             )
         )
     rows = pl.concat([pl.DataFrame(part) for part in parts], how="vertical_relaxed")
-    columns = {name: rows[name] for name in rows.columns}
-    return dataset("DS", design.study, columns, order=["DSSTDTC"])
+    return dataset("DS", design.study, rows, order=["DSSTDTC"])
 
 
 def _untreated(course: Course) -> Texts:
@@ -271,8 +268,7 @@ def medication(
             )
         )
     rows = pl.concat(parts, how="diagonal_relaxed")
-    columns = {name: rows[name] for name in rows.columns}
-    return dataset("CM", design.study, columns, order=["CMCAT", "CMSTDTC"])
+    return dataset("CM", design.study, rows, order=["CMCAT", "CMSTDTC"])
 
 
 def _month(days: Floats) -> np.ndarray:
@@ -334,8 +330,7 @@ def visits(
         )
     )
     rows = pl.concat([pl.DataFrame(part) for part in parts], how="vertical_relaxed")
-    columns = {name: rows[name] for name in rows.columns}
-    return dataset("SV", design.study, columns, order=["SVSTDTC", "VISITNUM"]).drop("SVSEQ")
+    return dataset("SV", design.study, rows, order=["SVSTDTC", "VISITNUM"]).drop("SVSEQ")
 
 
 def _visit(subject: Texts, name: Any, number: Any, day: Any) -> dict[str, Any]:

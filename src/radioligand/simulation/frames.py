@@ -45,23 +45,24 @@ def yes_no(flags: ArrayLike) -> pl.Series:
 
 
 def dataset(
-    domain: str, study: str, columns: Mapping[str, Any], *, order: Sequence[str] = ()
+    domain: str,
+    study: str,
+    rows: pl.DataFrame | Mapping[str, Any],
+    *,
+    order: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Make one SDTM dataset: study columns first, rows by subject and `order`, numbered.
 
-    A column may be a single value, which every row then holds. A dataset without order has one
-    row a subject and no sequence number.
+    rows : a frame, or its columns by name, of which one may be a single value for every row.
+    A dataset without order has one row a subject and no sequence number.
     """
-    frame = pl.DataFrame({key: value for key, value in columns.items() if not _single(value)})
-    frame = frame.with_columns(
-        **{key: pl.lit(value) for key, value in columns.items() if _single(value)},
-        STUDYID=pl.lit(study),
-        DOMAIN=pl.lit(domain),
-    ).select("STUDYID", "DOMAIN", *columns)
-    frame = frame.sort("USUBJID", *order, nulls_last=False, maintain_order=True)
-    if not order:
-        return frame
-    return numbered(frame, domain)
+    if not isinstance(rows, pl.DataFrame):
+        single = {key: pl.lit(value) for key, value in rows.items() if _is_single(value)}
+        several = {key: value for key, value in rows.items() if key not in single}
+        rows = pl.DataFrame(several).with_columns(**single).select(*rows)
+    frame = rows.select(pl.lit(study).alias("STUDYID"), pl.lit(domain).alias("DOMAIN"), pl.all())
+    frame = frame.sort("USUBJID", *order, maintain_order=True)
+    return numbered(frame, domain) if order else frame
 
 
 def numbered(frame: pl.DataFrame, domain: str) -> pl.DataFrame:
@@ -114,5 +115,5 @@ def supplemental(
     )
 
 
-def _single(value: Any) -> bool:
+def _is_single(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float)

@@ -2,6 +2,7 @@
 """What both readers wrote down: TU (lesions), TR (their findings), RS (responses)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from radioligand.simulation.design import Design
 from radioligand.simulation.frames import dataset, iso_dates, numbers, plain, texts
 from radioligand.simulation.population import Subjects
 from radioligand.simulation.reading import NONE, RESPONSES, Reads
-from radioligand.simulation.streams import Flags, Texts
+from radioligand.simulation.streams import Flags, Floats, Texts
 from radioligand.simulation.tumours import NODE, ORGAN
 
 _READERS = (("INDEPENDENT ASSESSOR", "CENTRAL"), ("INVESTIGATOR", ""))
@@ -28,54 +29,60 @@ _RESPONSE_TESTS = (
 def imaging(subjects: Subjects, course: Course, *, design: Design) -> dict[str, pl.DataFrame]:
     """TU, TR and RS of the randomised `subjects`, both readers."""
     scans = course.scans
-    seen = scans.done & (scans.day <= course.last_visit[:, None])
-    date = subjects.randomised_day[:, None] + scans.day
-    location = np.where(
-        ORGAN == "PRIMARY", np.array([_PRIMARY[s] for s in subjects.primary_site])[:, None], ORGAN
-    )
-    columns: dict[str, list[dict[str, Any]]] = {"TU": [], "TR": [], "RS": []}
-    for reads, reader in zip((course.central, course.local), _READERS, strict=True):
-        made = _Reader(subjects, course, reads, reader, seen, date, location)
-        columns["TU"] += made.lesions()
-        columns["TR"] += made.findings()
-        columns["RS"] += made.responses()
-    order = {"TU": ["TUEVAL", "VISITNUM", "TULNKID"], "RS": ["RSEVAL", "VISITNUM", "row"],
-             "TR": ["TREVAL", "VISITNUM", "TRLNKID", "TRTESTCD"]}  # fmt: skip
-    frames = {}
-    for domain, parts in columns.items():
-        together = pl.concat([pl.DataFrame(part) for part in parts], how="vertical_relaxed")
-        frames[domain] = dataset(
-            domain, design.study, {name: together[name] for name in together.columns},
-            order=order[domain],
-        ).drop("row", strict=False)  # fmt: skip
-    return frames
+    organ = np.array([_PRIMARY[site] for site in subjects.primary_site])[:, None]
+    parts: dict[str, list[dict[str, Any]]] = {"TU": [], "TR": [], "RS": []}
+    for reads, (evaluator, identifier) in zip(
+        (course.central, course.local), _READERS, strict=True
+    ):
+        reader = _Reader(
+            evaluator=evaluator,
+            identifier=identifier,
+            subject=subjects.identifier,
+            reads=reads,
+            link=_link_ids(reads),
+            location=np.where(ORGAN == "PRIMARY", organ, ORGAN),
+            visit=np.array(scans.name),
+            visit_number=scans.number,
+            seen=scans.done & (scans.day <= course.last_visit[:, None]),
+            date=subjects.randomised_day[:, None] + scans.day,
+        )
+        parts["TU"] += reader.lesions()
+        parts["TR"] += reader.findings()
+        parts["RS"] += reader.responses()
+    order = {
+        "TU": ["TUEVAL", "VISITNUM", "TULNKID"],
+        "TR": ["TREVAL", "VISITNUM", "TRLNKID", "TRTESTCD"],
+        "RS": ["RSEVAL", "VISITNUM", "RSTESTCD"],
+    }
+    frames = {
+        name: pl.concat([pl.DataFrame(each) for each in rows]) for name, rows in parts.items()
+    }
+    return {
+        name: dataset(name, design.study, rows, order=order[name]) for name, rows in frames.items()
+    }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Reader:
-    """The rows of one reader."""
+    """What makes the rows of one reader: (n,) a subject, (n, v) a scan, (n, slots) a lesion."""
 
-    def __init__(
-        self,
-        subjects: Subjects,
-        course: Course,
-        reads: Reads,
-        reader: tuple[str, str],
-        seen: Flags,
-        date: np.ndarray,
-        location: Texts,
-    ) -> None:
-        self.names, self.scans, self.reads = subjects.identifier, course.scans, reads
-        self.eval, self.evalid = reader
-        self.seen, self.date, self.location = seen, date, location
-        self.link = _link_ids(reads)
-        self.is_node = np.broadcast_to(NODE, self.link.shape)
+    evaluator: str
+    identifier: str
+    subject: Texts
+    reads: Reads
+    link: Texts  # (n, slots)
+    location: Texts  # (n, slots)
+    visit: Texts  # (v,)
+    visit_number: Floats  # (v,)
+    seen: Flags  # (n, v)
+    date: Floats  # (n, v)
 
     def _where(self, domain: str, who: np.ndarray, visit: np.ndarray) -> dict[str, Any]:
         return {
-            f"{domain}EVAL": [self.eval] * who.size,
-            f"{domain}EVALID": texts(np.full(who.size, self.evalid)),
-            "VISIT": np.array(self.scans.name)[visit],
-            "VISITNUM": np.round(self.scans.number[visit], 2),
+            f"{domain}EVAL": [self.evaluator] * who.size,
+            f"{domain}EVALID": texts(np.full(who.size, self.identifier)),
+            "VISIT": self.visit[visit],
+            "VISITNUM": np.round(self.visit_number[visit], 2),
             f"{domain}DTC": iso_dates(self.date[who, visit]),
         }
 
@@ -95,7 +102,7 @@ class _Reader:
         self, who: np.ndarray, visit: np.ndarray, link: Texts, kind: Texts, location: Texts
     ) -> dict[str, Any]:
         return {
-            "USUBJID": self.names[who],
+            "USUBJID": self.subject[who],
             "TULNKID": link,
             "TUTESTCD": ["TUMIDENT"] * who.size,
             "TUTEST": ["Tumor Identification"] * who.size,
@@ -184,7 +191,7 @@ class _Reader:
         unread: Flags,
     ) -> dict[str, Any]:
         return {
-            "USUBJID": self.names[who],
+            "USUBJID": self.subject[who],
             "TRLNKID": link,
             "TRGRPID": [group] * who.size,
             "TRTESTCD": [code] * who.size,
@@ -199,13 +206,13 @@ class _Reader:
         """What the reader stated of each scan after the baseline."""
         reads = self.reads
         stated = (reads.target_response, reads.non_target_response, reads.overall)
-        for row, ((code, name), response) in enumerate(zip(_RESPONSE_TESTS, stated, strict=True)):
+        for (code, name), response in zip(_RESPONSE_TESTS, stated, strict=True):
             after = self.seen & (response != NONE)
             after[:, 0] = False
             who, visit = np.nonzero(after)
             result = RESPONSES[response[who, visit]]
             yield {
-                "USUBJID": self.names[who],
+                "USUBJID": self.subject[who],
                 "RSTESTCD": [code] * who.size,
                 "RSTEST": [name] * who.size,
                 "RSCAT": ["RECIST 1.1"] * who.size,
@@ -213,7 +220,6 @@ class _Reader:
                 "RSSTRESC": result,
                 "RSSTRESN": pl.Series(values=[None] * who.size, dtype=pl.Float64),
                 **self._where("RS", who, visit),
-                "row": np.full(who.size, row),
             }
 
 

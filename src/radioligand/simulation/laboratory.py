@@ -64,8 +64,7 @@ def laboratory(
         .otherwise(pl.lit("NORMAL")),
         LBBLFL=pl.when(pl.col("VISIT") == "SCREENING").then(pl.lit("Y")),
     )
-    columns = {name: rows[name] for name in rows.columns}
-    return dataset("LB", design.study, columns, order=["LBDTC", "test"]).drop("test")
+    return dataset("LB", design.study, rows, order=["LBDTC", "test"]).drop("test")
 
 
 def _visits(course: Course, design: Design, seed: int) -> tuple[Whole, Floats, Flags]:
@@ -209,8 +208,7 @@ def vital_signs(
             )
         )
     rows = pl.concat(parts)
-    columns = {name: rows[name] for name in rows.columns}
-    return dataset("VS", design.study, columns, order=["VSDTC", "sign"]).drop("sign")
+    return dataset("VS", design.study, rows, order=["VSDTC", "sign"]).drop("sign")
 
 
 def _sign(

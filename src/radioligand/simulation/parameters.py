@@ -113,10 +113,12 @@ class ArmGrowth:
     shrinkage_per_week: float
     growth_per_week: float
     growth_sd: float  # between subjects, on the log scale
-    refractory: float  # share that does not respond and grows at a rate of its own
-    refractory_growth_per_week: float
-    complete_responder: float  # share whose lesions vanish
-    complete_shrinkage_per_week: float
+    minority: float  # share whose tumours behave otherwise than most
+    minority_growth_per_week: float
+    minority_shrinkage: float  # of theirs, times that of most
+    deep_responder: float  # share whose lesions melt away, the small ones altogether
+    deep_shrinkage_per_week: float
+    deep_growth: float  # of theirs, times that of most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +177,9 @@ class Conduct:
     adverse_event_stop: Share  # stop all treatment for an adverse event, by arm
     adverse_event_stop_days: tuple[int, int]
     therapy_at_local_progression: float
+    therapy_days: tuple[int, int]  # from there to the new therapy
     death_growth_per_year: float  # before progression, at g = 0.005 a week; with its square
+    death_earliest_day: int  # nobody is randomised who would not live so long
     death_lag_days: float  # from progression until its hazard applies
     death_after_progression_per_year: dict[str, float]  # by next treatment
     death_ki67: float  # exponent of Ki-67 over its median
@@ -183,11 +187,13 @@ class Conduct:
     crossover: float
     crossover_days: tuple[int, int]
     later_radioligand: float
+    later_radioligand_days: tuple[int, int]
     retreatment: float
     next_therapy: float
     next_therapy_days: tuple[int, int]
     next_therapies: Share
     lost_per_year: float  # after progression
+    lost_share: float  # of those who leave: lost, not withdrawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

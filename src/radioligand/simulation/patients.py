@@ -117,8 +117,7 @@ def _with_scores(
     rows = pl.concat(
         [responses.drop("STUDYID", "DOMAIN", "RSSEQ"), pl.DataFrame(scores)], how="diagonal_relaxed"
     )
-    columns = {name: rows[name] for name in rows.columns}
-    return dataset("RS", design.study, columns, order=["RSCAT", "RSEVAL", "VISITNUM", "RSTESTCD"])
+    return dataset("RS", design.study, rows, order=["RSCAT", "RSEVAL", "VISITNUM", "RSTESTCD"])
 
 
 def _trial_summary(design: Design, everyone: Subjects, seed: int) -> pl.DataFrame:

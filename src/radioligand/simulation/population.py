@@ -164,7 +164,7 @@ def _screened(population: Population, seed: int) -> Subjects:
             np.floor(from_quantiles(draw("diagnosis"), base.days_since_diagnosis))
             - (randomised - consent),
             3,
-            180,
+            170,
         ).astype(np.int64),
         metastatic=metastatic,
         metastases=metastases,

@@ -72,13 +72,6 @@ def read_scans(
 
     target = _chosen_targets(tumours.present, recorded[:, 0], population, reader, seed)
     non_target = tumours.present & ~target
-    blind = uniforms(seed, f"{reader} not evaluable", n, v, 2)
-    blind_slot = np.floor(blind[..., 1] * slots).astype(np.int64)
-    unread = (blind[..., :1] < habit.not_evaluable) & (np.arange(slots) == blind_slot[..., None])
-    unread[:, 0] = False
-    diameter = np.where(unread, np.nan, recorded)
-    absent = gone & ~unread
-
     delay = habit.delay_weeks[reader] * waiting_times(seed, f"{reader} delay", n, 2)
     new = week >= (tumours.new_lesion_week + delay[:, 0])[:, None]
     followed = np.any(non_target, axis=1, keepdims=True)
@@ -88,6 +81,14 @@ def read_scans(
     equivocal = first_new & unsure[:, None]
     unequivocal = new & ~equivocal
     unequivocal[:, 0] = equivocal[:, 0] = progression[:, 0] = False
+
+    blind = uniforms(seed, f"{reader} not evaluable", n, v, 2)
+    blind_slot = np.floor(blind[..., 1] * slots)
+    unread = (blind[..., :1] < habit.not_evaluable) & (np.arange(slots) == blind_slot[..., None])
+    unread &= ~progression[..., None]  # what progresses is seen
+    unread[:, 0] = False
+    diameter = np.where(unread, np.nan, recorded)
+    absent = gone & ~unread
 
     sums, target_response = _target_response(diameter, target, done)
     non_target_response = _non_target_response(absent, unread, non_target, progression)

@@ -43,6 +43,12 @@ def from_quantiles(uniform: Floats, quantiles: Sequence[tuple[float, float]]) ->
     return np.asarray(np.interp(uniform, probability, value), dtype=np.float64)
 
 
+def between(uniform: Floats, limits: ArrayLike) -> Floats:
+    """Whole days evenly between two limits, both included; one pair, or (n, 2) of them."""
+    low, high = np.moveaxis(np.asarray(limits, dtype=np.float64), -1, 0)
+    return np.asarray(low + np.floor((high + 1 - low) * uniform), dtype=np.float64)
+
+
 def chosen(uniform: Floats, weights: ArrayLike) -> Whole:
     """Index of the category each uniform number falls in; weights need not sum to one."""
     edges = np.cumsum(np.asarray(weights, dtype=np.float64))

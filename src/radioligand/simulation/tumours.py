@@ -70,23 +70,24 @@ def simulate_tumours(
     )
     independent = np.sqrt(1 - model.correlation**2)
     kind = uniforms(seed, "kind of response", n)
-    refractory = kind > 1 - np.array([each.refractory for each in arms])[arm]
-    complete = kind < np.array([each.complete_responder for each in arms])[arm]
+    deep = kind < np.array([each.deep_responder for each in arms])[arm]
+    minority = kind > 1 - np.array([each.minority for each in arms])[arm]
     usual = np.array([each.growth_per_week for each in arms])[arm]
-    unchecked = np.array([each.refractory_growth_per_week for each in arms])[arm]
+    unusual = np.array([each.minority_growth_per_week for each in arms])[arm]
     growth_sd = np.array([each.growth_sd for each in arms])[arm]
     log_g = (
-        np.log(np.where(refractory, unchecked, usual))
+        np.log(np.where(minority, unusual, usual))
         + model.growth_ki67 * ki67
         + growth_sd * (model.correlation * z[:, 0] + independent * z[:, 1])
     )
-    vanishing = np.array([each.complete_shrinkage_per_week for each in arms])[arm]
-    d = np.where(complete, vanishing, np.where(refractory, 0.1, 1.0) * np.exp(log_d))
-    g = np.where(complete, 0.3, 1.0) * np.exp(log_g)
+    melting = np.array([each.deep_shrinkage_per_week for each in arms])[arm]
+    less = np.where(minority, np.array([each.minority_shrinkage for each in arms])[arm], 1.0)
+    d = np.where(deep, melting, less * np.exp(log_d))
+    g = np.where(deep, np.array([each.deep_growth for each in arms])[arm], 1.0) * np.exp(log_g)
 
     slots = len(SLOTS)
     between = normals(seed, "lesion kinetics", n, slots, 2)
-    lesion_sd = np.where(complete, 0.2, 1.0) * model.lesion_shrinkage_sd
+    lesion_sd = np.where(deep, 0.2, 1.0) * model.lesion_shrinkage_sd
     hazard = waiting_times(seed, "new disease", n, 2)
     weeks = np.log1p((hazard / [model.new_lesion, model.non_target]) ** (1 / model.kinetics_shape))
     return Tumours(

@@ -6,9 +6,10 @@ from datetime import date
 import polars as pl
 
 from radioligand import criteria
-from radioligand.cdisc import found, refuse, together
+from radioligand.cdisc import refuse, together
 from radioligand.protocol import Protocol
-from radioligand.protocol.records import Factor, Source, Variable
+from radioligand.protocol.records import Source, Variable
+from radioligand.subjects.asked import date_columns, factors
 from radioligand.subjects.derived import in_order, made, needs
 from radioligand.subjects.sources import (
     DTYPES,
@@ -20,6 +21,7 @@ from radioligand.subjects.sources import (
     one_each,
     value_findings,
 )
+from radioligand.subjects.strata import letter, with_strata
 
 FROM_DM: dict[str, pl.DataType] = {
     **dict.fromkeys(("STUDYID", "USUBJID", "SUBJID", "SITEID", "COUNTRY"), pl.String()),
@@ -28,34 +30,35 @@ FROM_DM: dict[str, pl.DataType] = {
     **dict.fromkeys(("ARMCD", "ARM", "ACTARMCD", "ACTARM", "ARMNRS"), pl.String()),
     **dict.fromkeys(("RFICDTC", "DTHFL"), pl.String()),
 }
+NOWHERE = Source(dataset="NONE")  # a source that the protocol leaves out
 # a scan shows its subject alive, whatever else the protocol lists
-NOWHERE = Source(dataset="NONE")
 SCANS = (Source(dataset="TR", date="TRDTC"), Source(dataset="RS", date="RSDTC"))
 
 
 def derive_adsl(study: Study, *, protocol: Protocol, cutoff: date | None = None) -> pl.DataFrame:
     """Derive ADSL: a row for every subject of DM, in the order of USUBJID.
 
-    TRT01P and TRT01A are arm ids of the protocol (null for an arm it does not know). Dates: RFICDT,
-    RANDDT, TRTSDT, TRTEDT, DTHDT (DTHDTF tells what of it was imputed), EOSDT with EOSSTT and
-    DCSREAS, NACTDT (first new anticancer therapy;
-    NACTDTF), LSTALVDT (last known alive), CUTDT. Each
-    stratification factor stands under its id with the level given at randomisation; STRATUM joins
-    their labels, STRMISFL is "Y" where baseline data say another level. Then come the protocol's
-    variables, flags as "Y" and "N", and its population flags, "N" where a condition is not met or
-    unknown. The date of a finding that a criterion limits in time has a column of its own, such
-    as KI67DT.
+    - TRT01P, TRT01A: arm ids of the protocol; null for an arm it does not know.
+    - Dates: RFICDT, RANDDT, TRTSDT, TRTEDT, DTHDT, EOSDT (with EOSSTT and DCSREAS), NACTDT (first
+      new anticancer therapy), LSTALVDT (last known alive), CUTDT. Partial dates are completed by
+      the rules of `protocol.data`; DTHDTF and NACTDTF tell what was imputed, and a partial
+      date of death is no earlier than the last sign of life allows.
+    - Each stratification factor under its id: the level given at randomisation. STRATUM joins
+      their labels; STRMISFL is "Y" where baseline data say another level.
+    - The protocol's variables, flags as "Y" and "N". The date of a finding that a criterion
+      limits in time has a column of its own, such as KI67DT.
+    - The protocol's population flags: "N" where a condition is not met or unknown.
 
     Records after `cutoff` do not count, nor do doses of 0. What the study lacks is null;
     `unavailable` lists it. Raises DatasetError that tells of every value in another unit than
-    declared and every unknown stratum, and ValueError if variables need each other in a circle.
+    declared, or of every unknown stratum, and ValueError if variables need each other in a circle.
     """
     study = _doses_given(study)
     _refuse_values(study, protocol)
     adsl = _with_dates(_from_dm(study["DM"], protocol), study, protocol, cutoff)
     adsl = _with_arms(adsl, protocol)
     adsl = _with_variables(adsl, study, protocol, cutoff)
-    adsl = _with_strata(adsl, protocol)
+    adsl = with_strata(adsl, protocol)
     return _with_populations(adsl, protocol).sort("USUBJID")
 
 
@@ -79,19 +82,11 @@ def _doses_given(study: Study) -> Study:
 
 
 def _from_dm(dm: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
-    wanted = FROM_DM | {factor.id: pl.String() for factor in _factors(protocol)}
+    wanted = FROM_DM | {factor.id: pl.String() for factor in factors(protocol)}
     return dm.select(
         (pl.col(name) if name in dm.columns else pl.lit(None)).cast(dtype).alias(name)
         for name, dtype in wanted.items()
     )
-
-
-def _factors(protocol: Protocol) -> tuple[Factor, ...]:
-    return protocol.randomisation.strata if protocol.randomisation else ()
-
-
-def _letter(flag: pl.Expr) -> pl.Expr:
-    return pl.when(flag).then(pl.lit("Y")).when(~flag).then(pl.lit("N"))
 
 
 def _joined(adsl: pl.DataFrame, record: pl.DataFrame, **columns: pl.Expr) -> pl.DataFrame:
@@ -114,7 +109,7 @@ def _with_dates(
 
     when = pl.col("date")
     adsl = adsl.with_columns(
-        RFICDT=as_date(adsl, "RFICDTC", data.event_dates).struct.field("date"),
+        RFICDT=as_date(adsl, "RFICDTC", data.event_dates)["date"],
         CUTDT=pl.lit(cutoff, pl.Date),
     ).drop("RFICDTC")
     adsl = _joined(adsl, record(data.randomised), RANDDT=when)
@@ -136,13 +131,13 @@ def _with_dates(
     completed = pl.col("DCSREAS") == "COMPLETED"
     in_study = pl.lit(data.end_of_study is not None) & pl.col("RANDDT").is_not_null()
     return (
-        adsl.with_columns(DTHDT=death.struct.field("date"), DTHDTF=death.struct.field("flag"))
+        adsl.with_columns(DTHDT=death["date"], DTHDTF=death["flag"])
         .with_columns(
             DTHFL=pl.when(pl.col("DTHDT").is_not_null() | undated).then(pl.lit("Y")),
             DCSREAS=pl.when(~completed).then("DCSREAS"),
             EOSSTT=pl.when(completed)
             .then(pl.lit("COMPLETED"))
-            .when("ended")
+            .when(pl.col("ended") | pl.col("DTHDT").is_not_null())
             .then(pl.lit("DISCONTINUED"))
             .when(in_study)
             .then(pl.lit("ONGOING")),
@@ -162,9 +157,8 @@ def _last_alive(study: Study, protocol: Protocol, cutoff: date | None) -> pl.Dat
         status = f"{source.dataset}STAT"
         if status in records.columns:
             records = records.filter(pl.col(status).ne_missing("NOT DONE"))
-        days = records.select("USUBJID", source.date).unique()  # few of many records
-        on = as_date(days, source.date, date_rule(protocol.data, source.dataset))
-        seen.append(days.select("USUBJID", date=on.struct.field("date")))
+        days = as_date(records, source.date, date_rule(protocol.data, source.dataset))
+        seen.append(records.select("USUBJID", date=days["date"]))
     dates = pl.concat(seen)
     if cutoff:
         dates = dates.filter(pl.col("date") <= cutoff)
@@ -220,7 +214,7 @@ def _with_variables(
     return adsl.select(
         *others,
         *(
-            _letter(pl.col(name)).alias(name) if one.type == "flag" else name
+            letter(pl.col(name)).alias(name) if one.type == "flag" else name
             for name, one in known.items()
         ),
         *found_dates,
@@ -255,143 +249,7 @@ def _record(
     return pl.concat([record, others])
 
 
-def date_columns(protocol: Protocol) -> dict[str, str]:
-    """Map each found variable whose date a criterion asks for to the ADSL column of that date."""
-    known = {one.name: one for one in protocol.variables}
-    columns: dict[str, str] = {}
-    for name in _timed(protocol).values():
-        source = known[name].source
-        if source and source.date and name not in columns:
-            names = (f"{name[:6]}DT", *(f"{name[:5]}{number}DT" for number in range(1, 10)))
-            taken = {*known, *columns.values()}
-            columns[name] = next(each for each in names if each not in taken)
-    return columns
-
-
-def _timed(protocol: Protocol) -> dict[str, str]:
-    """Map each field that a condition limits in time to the variable that is found in records."""
-    conditions = [one.holds for one in protocol.eligibility]
-    conditions += [level.holds for factor in _factors(protocol) for level in factor.levels]
-    fields = {
-        one.field
-        for condition in conditions
-        if condition
-        for one in criteria.comparisons(condition)
-        if one.within_days is not None
-    }
-    known = {one.name: one for one in protocol.variables}
-    found_in: dict[str, str] = {}
-    for variable in protocol.variables:
-        if variable.field in fields:
-            origin = variable
-            while len(needs(origin)) == 1 and needs(origin)[0] in known:
-                origin = known[needs(origin)[0]]
-            found_in[variable.field or ""] = origin.name
-    return found_in
-
-
-def fields(adsl: pl.DataFrame, *, protocol: Protocol) -> pl.DataFrame:
-    """Return the subjects as eligibility criteria see them: one column a field.
-
-    USUBJID, each variable under its field name (flags Boolean), and ``<field>_date`` for the
-    fields that a criterion limits in time.
-    """
-    dates = date_columns(protocol)
-    dated = {
-        f"{field}_date": pl.col(dates[name])
-        for field, name in _timed(protocol).items()
-        if name in dates
-    }
-    return adsl.select(
-        "USUBJID",
-        *(
-            (pl.col(one.name) == "Y" if one.type == "flag" else pl.col(one.name)).alias(one.field)
-            for one in protocol.variables
-            if one.field
-        ),
-        **dated,
-    )
-
-
-# -- strata and populations ------------------------------------------------------------------
-
-
-def _with_strata(adsl: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
-    factors = _factors(protocol)
-    if not factors:
-        nothing = pl.lit(None, pl.String)
-        return adsl.with_columns(STRATUM=nothing, STRMISFL=nothing)
-    faults = []
-    for factor in factors:
-        unknown = adsl.filter(pl.col(factor.id).is_not_null() & _level(factor, factor.id).is_null())
-        if unknown.height:
-            levels = ", ".join(f"{level.id} ({level.label})" for level in factor.levels)
-            faults.append(
-                found(
-                    "ADSL",
-                    f"the level of {factor.label} given at randomisation is known ({factor.id})",
-                    f"Write one of {levels}, or add the level to the protocol.",
-                    broken=unknown.height,
-                    rows=adsl.height,
-                    examples=unknown.select("USUBJID", factor.id).head(3).to_dicts(),
-                )
-            )
-    refuse(together(faults))
-    adsl = adsl.with_columns(_level(factor, factor.id).alias(factor.id) for factor in factors)
-    labels = [
-        pl.col(factor.id).replace_strict({level.id: level.label for level in factor.levels})
-        for factor in factors
-    ]
-    baseline = baseline_levels(adsl, protocol=protocol)
-    differs = [adsl[factor.id] != baseline[factor.id] for factor in factors]
-    return adsl.with_columns(
-        STRATUM=pl.concat_str(labels, separator=", "), STRMISFL=_letter(pl.any_horizontal(differs))
-    )
-
-
-def _level(factor: Factor, column: str) -> pl.Expr:
-    """Return the id of the level that a column names by its id or its label."""
-    ids = {level.label: level.id for level in factor.levels}
-    ids |= {level.id: level.id for level in factor.levels}
-    return pl.col(column).replace_strict(ids, default=None, return_dtype=pl.String)
-
-
-def baseline_levels(adsl: pl.DataFrame, *, protocol: Protocol) -> pl.DataFrame:
-    """Return the level of each stratification factor by baseline data: USUBJID, one column each.
-
-    Taken from the factor's `baseline` variable, or else the first level whose condition is met.
-    """
-    asked = fields(adsl, protocol=protocol)
-    levels = {}
-    for factor in _factors(protocol):
-        if factor.baseline:
-            levels[factor.id] = adsl.select(_level(factor, factor.baseline)).to_series()
-            continue
-        holding = [
-            pl.when(criteria.met(level.holds)).then(pl.lit(level.id))
-            for level in factor.levels
-            if level.holds
-        ]
-        one = pl.coalesce(*holding, pl.lit(None, pl.String))
-        levels[factor.id] = asked.with_columns(one.alias(factor.id))[factor.id]
-    return adsl.select("USUBJID").with_columns(**levels)
-
-
-def mismatches(adsl: pl.DataFrame, *, protocol: Protocol) -> pl.DataFrame:
-    """Count the randomised whose level at randomisation is not that of baseline data.
-
-    Columns FACTOR, GIVEN, BASELINE, COUNT; no rows, no mistakes.
-    """
-    baseline = baseline_levels(adsl, protocol=protocol)
-    counts = [pl.DataFrame(schema={"FACTOR": pl.String, "GIVEN": pl.String, "BASELINE": pl.String})]
-    for factor in _factors(protocol):
-        pairs = adsl.select("RANDDT", FACTOR=pl.lit(factor.id), GIVEN=factor.id).with_columns(
-            BASELINE=baseline[factor.id]
-        )
-        wrong = pl.col("RANDDT").is_not_null() & (pl.col("GIVEN") != pl.col("BASELINE"))
-        counts.append(pairs.filter(wrong).select("FACTOR", "GIVEN", "BASELINE"))
-    columns = ("FACTOR", "GIVEN", "BASELINE")
-    return pl.concat(counts).group_by(columns).agg(COUNT=pl.len()).sort(columns)
+# -- populations --------------------------------------------------------------------------------
 
 
 def _with_populations(adsl: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
@@ -453,7 +311,7 @@ def unavailable(study: Study, protocol: Protocol) -> pl.DataFrame:
             continue
         elif without:
             reasons[name] = f"made of {', '.join(without)}"
-    for factor in _factors(protocol):
+    for factor in factors(protocol):
         labels[factor.id] = labels.get(factor.id, factor.label)
         if factor.id not in known and factor.id not in study["DM"].columns:
             reasons[factor.id] = f"DM has no {factor.id}"

@@ -40,15 +40,20 @@ def date_rule(data: Data, dataset: str) -> Imputation:
 
 def as_date(
     frame: pl.DataFrame, column: str, rule: Imputation, *, not_before: tuple[str, ...] = ()
-) -> pl.Expr:
-    """Return a struct of `date` and `flag` (D, M: what was imputed) for a column of dates."""
-    dtype = frame.schema[column]
-    if dtype != pl.String():
-        no_flag = pl.lit(None, pl.String)
-        return pl.struct(date=pl.col(column).cast(pl.Date), flag=no_flag)
+) -> pl.DataFrame:
+    """Return `date` and `flag` (D, M: what was imputed) of each row, from a column of dates."""
     highest: Literal["M", "D", "none"] = "M" if rule.month else "D" if rule.day else "none"
     towards = rule.day or rule.month or "first"
-    return imputed_date(column, highest=highest, towards=towards, not_before=not_before)
+    if frame.schema[column] != pl.String():
+        whole = pl.col(column).cast(pl.Date)
+        return frame.select(date=whole, flag=pl.lit(None, pl.String))
+    given = frame.select(pl.col(column).str.slice(0, 10), *not_before)
+    imputed = imputed_date(column, highest=highest, towards=towards, not_before=not_before)
+    # many records, few days: each is read once
+    read = given.unique().with_columns(imputed.struct.unnest())
+    return given.join(
+        read, on=given.columns, how="left", nulls_equal=True, maintain_order="left"
+    ).select("date", "flag")
 
 
 def matching(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
@@ -112,7 +117,7 @@ def one_each(
         "lowest": ([unknown, "value", *order], False),
         "highest": ([~unknown, "value", *order], True),
         # unknown lies between true and false, as in the logic of criteria
-        "any": ([pl.col("value").cast(pl.Int8).fill_null(0.5), *order], True),
+        "any": ([pl.col("value").cast(pl.Float64).fill_null(0.5), *order], True),
         "longest": ([unknown, "value", *order], True),  # one unknown length may be the longest
     }
     keys, descending = ordered[take]
@@ -137,31 +142,33 @@ def _schema(kind: Kind) -> dict[str, pl.DataType]:
 
 def _dated(frame: pl.DataFrame, source: Source, *, kind: Kind, rule: Imputation) -> pl.DataFrame:
     """Return USUBJID, value, date, flag, text, end, seq of each record."""
-    nothing = pl.struct(date=pl.lit(None, pl.Date), flag=pl.lit(None, pl.String))
     dated_by = source.date or (source.value if kind == "date" else None)
-    when = as_date(frame, dated_by, rule) if dated_by else nothing
-    end = as_date(frame, source.end, rule).struct.field("date") if source.end else None
+    records = frame.select("USUBJID", value=_value(frame, source, kind=kind, rule=rule))
+    if dated_by:
+        when = as_date(frame, dated_by, rule).with_columns(text=frame[dated_by].cast(pl.String))
+        records = records.hstack(when)
+    else:
+        nothing = {"date": pl.Date(), "flag": pl.String(), "text": pl.String()}
+        records = records.with_columns(
+            pl.lit(None, dtype).alias(name) for name, dtype in nothing.items()
+        )
+    end = as_date(frame, source.end, rule)["date"] if source.end else pl.lit(None, pl.Date)
     sequence = f"{source.dataset}SEQ"
-    return frame.select(
-        "USUBJID",
-        _value(frame, source, kind=kind, rule=rule).alias("value"),
-        when.struct.field("date").alias("date"),
-        when.struct.field("flag").alias("flag"),
-        (pl.col(dated_by).cast(pl.String) if dated_by else pl.lit(None, pl.String)).alias("text"),
-        (pl.lit(None, pl.Date) if end is None else end).alias("end"),
-        (pl.col(sequence) if sequence in frame.columns else pl.lit(0)).alias("seq"),
-    )
+    number = frame[sequence] if sequence in frame.columns else pl.lit(0)
+    return records.with_columns(end=end, seq=number)
 
 
-def _value(frame: pl.DataFrame, source: Source, *, kind: Kind, rule: Imputation) -> pl.Expr:
+def _value(
+    frame: pl.DataFrame, source: Source, *, kind: Kind, rule: Imputation
+) -> pl.Expr | pl.Series:
     column = source.value or (source.date if kind == "date" else None)
     if column is None:
-        return pl.lit(True) if kind == "flag" else pl.lit(None, DTYPES[kind])
+        return pl.lit(True if kind == "flag" else None, DTYPES[kind])
     if kind == "date":
-        return as_date(frame, column, rule).struct.field("date")
+        return as_date(frame, column, rule)["date"]
     if kind == "flag":
-        said = pl.col(column)
-        return pl.when(said == "Y").then(True).when(said == "N").then(False)
+        yes, no = pl.col(column) == "Y", pl.col(column) == "N"
+        return pl.when(yes).then(True).when(no).then(False)
     value = pl.col(column).cast(DTYPES[kind], strict=False)
     if source.per:
         by = pl.col(source.per).cast(pl.Float64, strict=False)

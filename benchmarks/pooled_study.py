@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long a study of any size takes from SDTM to report, and how much memory.
+
+Example:  python benchmarks/pooled_study.py --subjects 226 --subjects 100000
+
+A virtual NETTER-2 is simulated once and its subjects are copied under new identifiers until there
+are enough, so that a pooled study has the shape of a real one. Every run is a process of its own.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import polars as pl
+
+from radioligand.io.datasets import write_study
+from radioligand.io.documents import read_protocol
+from radioligand.simulation.patients import read_population, simulate_study
+
+
+def copied(frame: pl.DataFrame, times: int) -> pl.DataFrame:
+    """The rows of `frame` for so many copies of its subjects; trial-level rows once."""
+    if "USUBJID" not in frame.columns:
+        return frame
+    copies = pl.DataFrame({"COPY": pl.int_range(times, eager=True)})
+    pooled = copies.join(frame, how="cross")
+    name = pl.format("{}-{}", "USUBJID", pl.col("COPY").cast(pl.String).str.zfill(4))
+    return pooled.with_columns(USUBJID=name).select(frame.columns)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--subjects", type=int, action="append", help="randomised, about")
+    parser.add_argument("--protocol", default="netter-2")
+    sizes = parser.parse_args().subjects or [226, 10_000]
+    study = simulate_study(
+        protocol=read_protocol("netter-2"), population=read_population("netter-2"), seed=1
+    )
+    print(f"{'randomised':>10} {'TR rows':>10} {'seconds':>8} {'peak GB':>8}")
+    for size in sizes:
+        times = max(1, round(size / 226))
+        pooled = {name: copied(frame, times) for name, frame in study.items()}
+        with tempfile.TemporaryDirectory() as folder:
+            write_study(pooled, Path(folder) / "sdtm", format="parquet")
+            rows = pooled["TR"].height
+            del pooled
+            command = [sys.executable, "-m", "radioligand.cli", "analyse", "netter-2"]
+            command += [f"{folder}/sdtm", "--out", f"{folder}/report", "--json"]
+            begin = time.perf_counter()
+            done = subprocess.run(command, capture_output=True, text=True)
+            seconds = time.perf_counter() - begin
+            if done.returncode:
+                sys.exit(done.stderr)
+            json.loads(done.stdout)
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+        print(f"{times * 226:>10,} {rows:>10,} {seconds:>8.1f} {peak:>8.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

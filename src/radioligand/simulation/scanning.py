@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The calendar of scans: planned visits with their jitter, late, missed and unscheduled ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from radioligand.simulation.design import Design
+from radioligand.simulation.parameters import Population
+from radioligand.simulation.streams import Flags, Floats, between, from_quantiles, uniforms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scans:
+    """Scans of the randomised subjects, (n, v); column 0 is the baseline. Days from randomisation.
+
+    Before each planned visit stands a column for a scan that nobody had planned.
+    """
+
+    name: tuple[str, ...]  # VISIT of each column
+    number: Floats  # VISITNUM of each column
+    day: Floats  # (n, v)
+    done: Flags  # (n, v)
+
+
+def simulate_scans(population: Population, *, design: Design, early: Floats, seed: int) -> Scans:
+    """Draw the calendar; `early` (n,) is the day of a scan before the first planned one, or inf."""
+    visits, n = population.visits, early.size
+    planned = np.array(design.scan_days, dtype=np.float64)
+    k = planned.size
+    jitter = np.round(from_quantiles(uniforms(seed, "scan day", n, k), visits.jitter_days))
+    late = uniforms(seed, "late scan", n, k, 2)
+    delay = np.where(late[..., 0] < visits.late, between(late[..., 1], visits.late_days), 0.0)
+    on_plan = planned + jitter + delay
+    done = uniforms(seed, "missed scan", n, k) >= visits.missed
+    baseline = -between(uniforms(seed, "baseline scan", n), visits.baseline_days_before)
+
+    before = np.concatenate([np.zeros((n, 1)), on_plan[:, :-1]], axis=1)
+    extra = uniforms(seed, "unscheduled scan", n, k, 2)
+    extra_day = np.round(before + (0.3 + 0.4 * extra[..., 1]) * (on_plan - before))
+    extra_done = extra[..., 0] < visits.unscheduled
+    extra_done[:, 0] = np.isfinite(early)
+    extra_day[:, 0] = np.where(np.isfinite(early), early, extra_day[:, 0])
+
+    day = np.empty((n, 2 * k + 1))
+    day[:, 0], day[:, 1::2], day[:, 2::2] = baseline, extra_day, on_plan
+    was_done = np.ones((n, 2 * k + 1), dtype=bool)
+    was_done[:, 1::2], was_done[:, 2::2] = extra_done, done
+    names, numbers = ["SCREENING"], [1.0]
+    for days in design.scan_days:
+        names += ["UNSCHEDULED", f"WEEK {days // 7}"]
+        numbers += [days / 7 + 99.5, days / 7 + 100]
+    return Scans(name=tuple(names), number=np.array(numbers), day=day, done=was_done)
