@@ -110,7 +110,8 @@ def measures(study: Study) -> dict[str, float]:
 def _survival(adtte: pl.DataFrame, subjects: pl.DataFrame) -> dict[str, float]:
     found: dict[str, float] = {}
     rows = adtte.join(subjects.select("USUBJID", "STRATUM", arm="TRT01P"), on="USUBJID")
-    for parameter, name in (("PFS", "pfs"), ("PFSINV", "local"), ("DOR", "duration")):
+    local = "PFS" + next(each.suffix for each in protocol().evaluations if not each.governs)
+    for parameter, name in (("PFS", "pfs"), (local, "local"), ("DOR", "duration")):
         for (arm,), part in rows.filter(PARAMCD=parameter).group_by("arm"):
             event = (part["CNSR"] == 0).to_numpy()
             curve = kaplan_meier(part["AVAL"].to_numpy(), event)

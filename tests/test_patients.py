@@ -333,7 +333,8 @@ def test_what_readers_state_is_what_their_lesions_say(study, adsl):
     derived = derive_adrs(tr, tu, rs, adsl, protocol=PROTOCOL)
     # an equivocal new lesion that is confirmed later is progression from when it was first seen
     unsure = tr.filter(TRSTRESC="EQUIVOCAL").select("USUBJID", "VISIT", "TREVAL")
-    for evaluator, parameter in ((CENTRAL, "OVR"), ("INVESTIGATOR", "OVRINV")):
+    for evaluation in PROTOCOL.evaluations:
+        evaluator, parameter = evaluation.where["EVAL"], f"OVR{evaluation.suffix}"
         stated = rs.filter(RSTESTCD="OVRLRESP", RSEVAL=evaluator).with_columns(ADT=days("RSDTC"))
         both = stated.join(
             derived.filter(PARAMCD=parameter).select("USUBJID", "VISIT", "AVALC", "ADT"),

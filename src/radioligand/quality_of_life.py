@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
-from radioligand.cdisc import found, imputed_date, refuse, together
+from radioligand.cdisc import found, refuse, together
 from radioligand.protocol import Protocol
 from radioligand.protocol.records import QualityOfLife
 
@@ -100,7 +100,7 @@ def _items(qs: pl.DataFrame, plan: QualityOfLife) -> pl.DataFrame:
         qs.filter(*conditions)
         .select(
             "USUBJID",
-            imputed_date("QSDTC", highest="none").struct.field("date").alias("ADT"),
+            pl.col("QSDTC").str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).alias("ADT"),
             visit.alias("VISIT"),
             pl.col("QSTESTCD").str.extract(r"(\d{2})$").cast(pl.Int64).alias("item"),
             pl.col("QSSTRESN").cast(pl.Float64).alias("answer"),

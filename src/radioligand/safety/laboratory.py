@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from radioligand.cdisc import imputed_date
 from radioligand.protocol import Protocol
 from radioligand.safety.ctcae import combined_grade, criterion_of, graded, version_of
 
@@ -29,7 +28,7 @@ def derive_adlb(lb: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol) -> 
     CTCAE 4 or 5. Results that were not done are left out.
     """
     lacking = {name: kind for name, kind in OPTIONAL.items() if name not in lb.columns}
-    day = imputed_date("LBDTC", highest="none").struct.field("date")
+    day = pl.col("LBDTC").str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)  # whole dates
     people = adsl.select(
         "USUBJID", "TRT01P", "TRT01A", "TRTSDT", first=pl.coalesce("TRTSDT", "RANDDT")
     )
@@ -130,15 +129,19 @@ def _graded(adlb: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
             )
         )
     grades = pl.concat(parts).sort("row").drop("row")
-    return adlb.hstack(grades).with_columns(
-        ATOXGR=combined_grade(), WORSTLFL=_worst("ATOXGRL"), WORSTHFL=_worst("ATOXGRH")
-    )
+    adlb = adlb.hstack(grades).with_columns(ATOXGR=combined_grade())
+    return adlb.with_columns(WORSTLFL=_worst(adlb, "ATOXGRL"), WORSTHFL=_worst(adlb, "ATOXGRH"))
 
 
-def _worst(column: str) -> pl.Expr:
+def _worst(adlb: pl.DataFrame, column: str) -> pl.Series:
     """Flag the first record of the worst grade after the first dose, if it is a grade at all."""
     after = pl.col("ADT") > pl.col("first")
-    graded = pl.when(after & (pl.col(column) > "0")).then(pl.col(column))
-    worst = graded == graded.max().over(SERIES)
-    first = worst & (worst.cast(pl.Int64).cum_sum().over(SERIES) == 1)
-    return pl.when(first).then(pl.lit("Y"))
+    worst = (
+        adlb.with_row_index("row")
+        .filter(after & (pl.col(column) > "0"))
+        .sort(column, "row", descending=[True, False])
+        .unique(SERIES, keep="first", maintain_order=True)
+    )
+    flags = pl.DataFrame({"row": worst["row"], "flag": "Y"}, schema_overrides={"row": pl.UInt32})
+    rows = pl.DataFrame({"row": pl.int_range(adlb.height, dtype=pl.UInt32, eager=True)})
+    return rows.join(flags, on="row", how="left", maintain_order="left")["flag"]
