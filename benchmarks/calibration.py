@@ -229,6 +229,7 @@ def main(measured: Callable[[int], dict[str, float]] = measured) -> None:
     print(f"{'':48s}{'published':>10s}{'mean':>9s}{'spread':>8s}{'error':>7s}   within")
     for row in table(found).iter_rows(named=True):
         near = "2 errors" if abs(row["errors"]) <= 2 else f"{abs(row['spreads']):.2f} spreads"
+        near = "equal" if row["mean"] == row["published"] else near
         print(
             f"{row['measure']:48s}{row['published']:10.2f}{row['mean']:9.2f}"
             f"{row['spread']:8.2f}{row['error']:7.3f}   {near}"

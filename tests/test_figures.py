@@ -247,3 +247,11 @@ def test_same_bytes_whatever_the_user_has_set_and_nothing_is_left_set(kind):
         again = drawn(kind, EVERY[kind]())[0]
         assert dict(mpl.rcParams) == before
     assert first == again
+
+
+@pytest.mark.by_hand
+def test_profile_has_no_box_for_an_arm_that_cannot_cross_over():
+    rows = [*flow_rows(), row("count", 29.0, variable="crossed_over", level="Early", arm="CONTROL")]
+    found = words(drawn("consort", rows)[0])
+    assert {"29 crossed over", "29 Early"} <= set(found)
+    assert "Crossed over" not in found

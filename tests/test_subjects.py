@@ -151,6 +151,13 @@ def test_a_study_without_actual_arms_treated_as_planned():
 
 
 @pytest.mark.by_hand
+def test_the_dead_are_not_ongoing_even_without_an_end_of_study_record():
+    ds = study()["DS"].filter(pl.col("DSSCAT").is_null())
+    adsl = derive_adsl(study(DS=ds), protocol=protocol())
+    assert adsl["EOSSTT"].to_list() == ["DISCONTINUED", "ONGOING", None]
+
+
+@pytest.mark.by_hand
 def test_a_dose_of_0_counts_if_it_is_placebo():
     ex = study()["EX"].with_columns(
         EXDOSE=pl.lit(0.0), EXTRT=pl.lit("Placebo"), EPOCH=pl.lit("TREATMENT")

@@ -123,7 +123,8 @@ def test_late_and_reduced_cycles():
 @pytest.mark.by_hand
 @pytest.mark.parametrize(("adjusted", "reduced"), [(True, 0), (False, 1)])
 def test_a_low_amount_is_a_reduction_only_where_reasons_are_not_collected(adjusted, reduced):
-    rows = ex(*lu(0, 8, amount=7.4), *lu(16, amount=6.6), adjusted=adjusted)
+    # nine tenths of 7.4 GBq are 6.66, which is not yet low
+    rows = ex(*lu(0, amount=7.4), *lu(8, amount=6.66), *lu(16, amount=6.65), adjusted=adjusted)
     found = overall(derive_adex(rows, adsl(), protocol=NETTER_2))
     assert found["NREDUC", LU] == reduced
 
@@ -203,6 +204,13 @@ def test_an_unknown_amount_makes_the_sum_unknown():
     found = overall(derive_adex(rows, adsl(), protocol=NETTER_2))
     assert found["NCYCLE", LU] == 2
     assert found["CUMDOSE", LU] is found["AVDOSE", LU] is found["RDI", LU] is None
+
+
+@pytest.mark.by_hand
+def test_a_study_may_record_days_alone():
+    days = ex(*lu(0, 8)).select("USUBJID", "EXTRT", "EXSTDTC")
+    found = overall(derive_adex(days, adsl(), protocol=NETTER_2))
+    assert (found["NCYCLE", LU], found["TDURW", LU], found["CUMDOSE", LU]) == (2, 16, None)
 
 
 @pytest.mark.by_hand

@@ -36,7 +36,9 @@ PARAMETERS = {
 }
 TOLERANCE = 0.10  # of the planned amount: what a radiopharmacy's filling may differ by
 COLUMNS: dict[str, pl.DataType] = {
-    **dict.fromkeys(("STUDYID", "USUBJID", "TRT01P", "TRT01A", "PARAMCD"), pl.String()),
+    **dict.fromkeys(("STUDYID", "USUBJID"), pl.String()),
+    "ASEQ": pl.Int64(),
+    **dict.fromkeys(("TRT01P", "TRT01A", "PARAMCD"), pl.String()),
     **dict.fromkeys(("PARAM", "PARCAT1", "PARCAT2", "EPOCH"), pl.String()),
     "AVAL": pl.Float64(),
     **dict.fromkeys(("AVALC", "AVALU"), pl.String()),
@@ -47,6 +49,11 @@ COLUMNS: dict[str, pl.DataType] = {
     "PLNINT": pl.Float64(),
     "PLNWIN": pl.Float64(),
     "EXADJ": pl.String(),
+    "EXSEQ": pl.Int64(),
+}
+OPTIONAL: dict[str, pl.DataType] = {
+    **dict.fromkeys(("EXDOSU", "EXENDTC", "EPOCH", "EXADJ", "VISIT"), pl.String()),
+    "EXDOSE": pl.Float64(),
     "EXSEQ": pl.Int64(),
 }
 COURSE = ("USUBJID", "EPOCH", "PARCAT2")  # one treatment of one subject in one epoch
@@ -153,8 +160,9 @@ def derive_adex(
     return (
         adex.drop("STUDYID", "TRT01P", "TRT01A")
         .join(people, on="USUBJID", how="left")
-        .select(*COLUMNS)
         .sort("USUBJID", "PARCAT1", "EPOCH", "PARAMCD", "PARCAT2", "ASTDT", "EXSEQ")
+        .with_columns(ASEQ=pl.int_range(1, pl.len() + 1).over("USUBJID"))
+        .select(*COLUMNS)
     )
 
 
@@ -179,12 +187,9 @@ def _doses(ex: pl.DataFrame, adsl: pl.DataFrame, protocol: Protocol) -> pl.DataF
     """Return the records of what was given, with the plan that applies to each."""
     rule = protocol.data.event_dates
     highest: Literal["none", "D", "M"] = "M" if rule.month else "D" if rule.day else "none"
-    optional = {"EPOCH": pl.String, "EXADJ": pl.String, "VISIT": pl.String, "EXENDTC": pl.String}
     lacking = {
-        name: pl.lit(None, kind) for name, kind in optional.items() if name not in ex.columns
+        name: pl.lit(None, kind) for name, kind in OPTIONAL.items() if name not in ex.columns
     }
-    if "EXSEQ" not in ex.columns:
-        lacking["EXSEQ"] = pl.lit(None, pl.Int64)
 
     def day(column: str) -> pl.Expr:
         return imputed_date(column, highest=highest, towards=rule.day or "first").struct.field(
@@ -329,7 +334,7 @@ def _cycles(given: pl.DataFrame) -> pl.DataFrame:
             pl.col("ASTDT").max().alias("last"),
             pl.col("AENDT").max(),
             n=pl.len().cast(pl.Float64),
-            total=pl.when(pl.col("AVAL").is_not_null().all()).then(pl.col("AVAL").sum()),
+            total=pl.when(pl.col("AVAL").is_not_null().all()).then(pl.col("AVAL").sort().sum()),
             **{name: pl.col(name).first() for name in ("PLANNED", "PLNINT", "AVALU", "cycles")},
         )
     )
@@ -360,7 +365,7 @@ def _changes(given: pl.DataFrame, *, adjustments: bool) -> pl.DataFrame:
     """Count administrations delayed or interrupted (NINTERR) and reduced (NREDUC)."""
     has_window = pl.col("PLNWIN") > 0
     late = has_window & (pl.col("INTERVAL") > pl.col("PLNINT") + pl.col("PLNWIN"))
-    low = pl.col("AVAL") < pl.col("PLANNED") * (1 - TOLERANCE)
+    low = _share_of_plan() < 1 - TOLERANCE
     lowered = pl.col("reduced") if adjustments else low
     each = given.group_by(COURSE).agg(
         NINTERR=(pl.col("late").fill_null(False) | late.fill_null(False)).sum(),
@@ -374,6 +379,10 @@ def _changes(given: pl.DataFrame, *, adjustments: bool) -> pl.DataFrame:
         .unpivot(["NINTERR", "NREDUC"], index=COURSE, variable_name="PARAMCD", value_name="AVAL")
         .with_columns(pl.col("AVAL").cast(pl.Float64), AVALU=pl.lit("administrations"))
     )
+
+
+def _share_of_plan() -> pl.Expr:
+    return (pl.col("AVAL") / pl.col("PLANNED")).round(9)  # 6.66 of 7.4 GBq is nine tenths
 
 
 def _reasons(cycles: pl.DataFrame, ds: pl.DataFrame) -> pl.DataFrame:
@@ -412,7 +421,7 @@ def deviations(adex: pl.DataFrame, *, protocol: Protocol) -> pl.DataFrame:
     names = {plan.treatment for plan in plans(protocol)}
     individual = adex.filter(PARCAT1="INDIVIDUAL")
     shows = ("USUBJID", "EPOCH", "PARCAT2", "CYCLE")
-    share = pl.col("AVAL") / pl.col("PLANNED")
+    share = _share_of_plan()
     late = (pl.col("INTERVAL") - pl.col("PLNINT")).abs()
     judged = pl.col("PLNWIN") > 0
     rules = (

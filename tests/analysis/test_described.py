@@ -96,11 +96,11 @@ def flow(results_of, subjects):
         SAFFL=["Y" if day else "N" for day in started],
         EOTSTT=status,
         DCTREAS=reasons,
+        XOVERPH=[None] * 5 + ["Crossover phase"] + [None] * 4,
         DCSREAS=[None] * 7 + ["Ki-67 below 10%", "Consent withdrawn", "Ki-67 below 10%"],
     )
-    adex = pl.DataFrame({"USUBJID": ["001", "006"], "EPOCH": ["TREATMENT", "CROSSOVER"]})
     listed = {"kind": "disposition", "population": "screened"}
-    return results_of({"ADSL": adsl, "ADEX": adex}, listed)
+    return results_of({"ADSL": adsl}, listed)
 
 
 @pytest.mark.by_hand
@@ -129,6 +129,7 @@ def test_flow_of_an_arm(flow):
     assert count("treatment_ended", "LU", "DEATH") == 1
     assert count("treatment_ended", "CONTROL", "PROGRESSIVE DISEASE") == 2
     assert count("crossed_over", "CONTROL") == 1
+    assert count("crossed_over", "CONTROL", "Crossover phase") == 1
     assert flow.of("count", arm="LU", variable="crossed_over").is_empty()
     assert count("analysed", "LU") == 4
     assert count("analysed", "LU", "Safety set") == 3
@@ -145,7 +146,7 @@ def test_flow_without_treatment_status_says_so(results_of, subjects):
     assert found.value("count", arm="ALL", **unsaid) == 2
     told = "ADSL has no EOTSTT (end of treatment status)"
     assert found.text("not_available", arm="LU", variable="treatment_ended") == told
-    told = "no ADEX with EPOCH tells who crossed over"
+    told = "ADSL has no XOVERPH (phase of crossover)"
     assert found.text("not_available", arm="CONTROL", variable="crossed_over") == told
 
 

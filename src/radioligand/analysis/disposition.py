@@ -84,17 +84,15 @@ def _treatment(origin: Origin, own: pl.DataFrame, *, arm: str) -> Iterator[Row]:
 
 
 def _crossed_over(scope: Scope, origin: Origin, own: pl.DataFrame, *, arm: str) -> Iterator[Row]:
-    """Count those of an arm that the protocol lets change, by their records in ADEX."""
+    """Count those of an arm that the protocol lets change, by the phase in which they did."""
     if arm not in {each.from_ for each in scope.protocol.crossover}:
         return
-    exposure = scope.adam.get("ADEX")
-    if exposure is None or "EPOCH" not in exposure.columns:
-        text = "no ADEX with EPOCH tells who crossed over"
+    if "XOVERPH" not in own.columns:
+        text = "ADSL has no XOVERPH (phase of crossover)"
         yield origin.row("not_available", variable="crossed_over", arm=arm, text=text)
         return
-    crossed = exposure.filter(EPOCH="CROSSOVER").select("USUBJID").unique()
-    count = own.join(crossed, on="USUBJID", how="semi").height
-    yield from count_rows(origin, count, own.height, arm=arm, variable="crossed_over")
+    crossed = own.filter(pl.col("XOVERPH").is_not_null())
+    yield from _node(origin, crossed, own.height, node="crossed_over", arm=arm, why=("XOVERPH",))
 
 
 def _analysed(

@@ -11,6 +11,7 @@ from radioligand.analysis.agreement import agreement
 from radioligand.analysis.baseline import baseline
 from radioligand.analysis.best_response import best_response
 from radioligand.analysis.disposition import disposition
+from radioligand.analysis.eligibility import eligibility
 from radioligand.analysis.exposure import exposure
 from radioligand.analysis.hierarchy import hierarchy
 from radioligand.analysis.results import Origin, Row, frame_of
@@ -27,6 +28,7 @@ from radioligand.protocol.records import (
     Baseline,
     BestResponse,
     Disposition,
+    Eligibility,
     Exposure,
     Hierarchy,
     Sensitivity,
@@ -37,6 +39,7 @@ from radioligand.protocol.records import (
 
 KINDS: dict[type[Analysis], Callable[[Scope, Any], Iterator[Row]]] = {
     Disposition: disposition,
+    Eligibility: eligibility,
     Baseline: baseline,
     Exposure: exposure,
     BestResponse: best_response,
@@ -88,5 +91,5 @@ def _rows(
     except NotAvailable as reason:
         yield origin.row("not_available", text=str(reason))
         return
-    if not isinstance(analysis, Disposition):
+    if not isinstance(analysis, Disposition | Eligibility):
         yield from seen.without_arm()

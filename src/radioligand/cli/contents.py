@@ -23,6 +23,7 @@ from radioligand.report import (
 # kind of analysis: the displays that show it (kind of display, ending of its name)
 DISPLAYS: dict[str, tuple[tuple[str, str], ...]] = {
     "disposition": (("consort", "-profile"), ("disposition", "")),
+    "eligibility": (("eligibility", ""),),
     "baseline": (("baseline", ""),),
     "exposure": (("exposure", ""),),
     "time to event": (("kaplan-meier", "-curve"), ("time-to-event", "")),

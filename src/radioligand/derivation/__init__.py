@@ -13,7 +13,8 @@ from radioligand.protocol import Protocol
 from radioligand.quality_of_life import derive_adqs
 from radioligand.response import derive_adrs, derive_adtr
 from radioligand.safety import derive_adae, derive_adlb
-from radioligand.subjects import derive_adsl
+from radioligand.screening import screen
+from radioligand.subjects import derive_adsl, fields
 from radioligand.treatment import derive_adex
 
 __all__ = ["cut", "date_of_event", "derive", "invariants", "missing_domains"]
@@ -58,9 +59,12 @@ def derive(
     adam: dict[str, pl.DataFrame] = {}
     progress("ADSL")
     adsl = adam["ADSL"] = derive_adsl(seen, protocol=protocol, cutoff=cutoff)
+    if protocol.eligibility:
+        progress("ADIE")
+        adam["ADIE"] = _derive_adie(adsl, protocol)
     if (ex := get("EX")) is not None:
         progress("ADEX")
-        adam["ADEX"] = derive_adex(ex, adsl, protocol=protocol)
+        adam["ADEX"] = derive_adex(ex, adsl, protocol=protocol, ds=get("DS"))
     tr, tu, rs = get("TR"), get("TU"), get("RS")
     if tr is not None and tu is not None:
         progress("ADTR")
@@ -83,3 +87,17 @@ def derive(
         progress("ADLB")
         adam["ADLB"] = derive_adlb(lb, adsl, protocol=protocol)
     return adam
+
+
+def _derive_adie(adsl: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
+    """The screening log as a dataset: a row a subject and criterion, AVALC the verdict."""
+    log = screen(fields(adsl, protocol=protocol), protocol=protocol)
+    return log.select(
+        "USUBJID",
+        PARAMCD="CRITERION",
+        PARAM="SAYS",
+        PARCAT1=pl.col("KIND").str.to_titlecase(),
+        AVALC="VERDICT",
+        FIELDS="FIELDS",
+        MISSING="MISSING",
+    )

@@ -229,6 +229,8 @@ class Data(Record):
     first_treatment: Source
     last_treatment: Source
     death: Source
+    screen_failure: Source | None = None  # why a screened subject was not randomised
+    end_of_treatment: Source | None = None  # why randomised treatment ended, or never began
     end_of_study: Source | None = None
     new_therapy: tuple[Source, ...] = ()
     alive: tuple[Source, ...] = ()  # every source of a date on which the subject was alive
@@ -402,13 +404,20 @@ class Safety(Record):
     common_severe_percent: Positive = 3.0
 
 
+class CrossoverPhase(Record):
+    """One way to have changed treatment, and the records that show it."""
+
+    label: str
+    source: Source
+
+
 class Crossover(Record):
     """Who may change to which treatment, and when."""
 
     from_: str = Field(alias="from")
     to: str
     after: str
-    phases: tuple[str, ...] = ()
+    phases: tuple[CrossoverPhase, ...] = ()  # the first that a subject has records of counts
 
 
 class Retreatment(Record):
@@ -451,6 +460,12 @@ class Disposition(Analysis):
     """Where every screened subject went."""
 
     kind: Literal["disposition"]
+
+
+class Eligibility(Analysis):
+    """How many of the screened met each criterion."""
+
+    kind: Literal["eligibility"]
 
 
 class Baseline(Analysis):
@@ -556,6 +571,7 @@ class Hierarchy(Analysis):
 
 AnyAnalysis = Annotated[
     Disposition
+    | Eligibility
     | Baseline
     | Exposure
     | BestResponse

@@ -28,6 +28,7 @@ BUILDERS: dict[str, Callable[[View], Body]] = {
     "baseline": population_tables.characteristics,
     "exposure": population_tables.characteristics,
     "disposition": population_tables.disposition,
+    "eligibility": population_tables.eligibility,
     "adverse-events": population_tables.adverse_events,
     "adverse-event-terms": population_tables.adverse_event_terms,
     "response": response_tables.response,

@@ -96,7 +96,15 @@ def _node_lines(
     """Yield '35 not randomised', then its reasons set in; nothing if the frame has no count."""
     numbers = view.main
     levels = tuple(view.ordered(numbers.levels(node)))
-    if levels and not any(numbers.find("count", arm=arm, variable=node) for arm in arms):
+    whole, parts = (
+        any(
+            numbers.find("count", arm=arm, variable=node, level=level)
+            for arm in arms
+            for level in chosen
+        )
+        for chosen in (("",), levels)
+    )
+    if parts and not whole:
         yield Line(view.words(node), bold=True)
     for level in ("", *levels):
         found = (numbers.find("count", arm=arm, variable=node, level=level) for arm in arms)

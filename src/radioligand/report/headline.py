@@ -63,10 +63,14 @@ def _hazard_ratio(ratio: Number | None, low: Number | None, high: Number | None)
 
 
 def _how(number: Number | None) -> str:
-    """Return the method of a number, or the reason why there is none."""
+    """Return the method of a number without its formula, or the reason why there is none."""
     if number is None:
         return ""
-    return (number.text if number.value is None else number.method) or ""
+    if number.value is None:
+        return number.text or ""
+    name, _, formula = (number.method or "").partition(":")
+    sided = [word for word in ("one-sided", "two-sided") if word in formula and word not in name]
+    return ", ".join([name, *sided])
 
 
 def _medians(times: Numbers, arms: Sequence[Arm]) -> KeyLine:

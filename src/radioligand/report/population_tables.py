@@ -21,6 +21,7 @@ from radioligand.report.tables import (
 YES_NO = {"Y", "N"}
 MEAN = "mean (SD)"
 GRADES = ("all grades", "grade >= 3")
+VERDICTS = ("met", "not met", "unknown")
 
 
 def characteristics(view: View) -> Body:
@@ -168,6 +169,22 @@ def _flow_cell(numbers: Numbers, arm: Arm, node: str, level: str) -> Cell:
         if found := numbers.find("count", **key):
             return count_cell(found, numbers.find("percent", **key))
     return cell("")
+
+
+def eligibility(view: View) -> Body:
+    """Verdicts on each criterion among the screened, and what the randomised should not have."""
+    numbers = view.main
+    asked = [(Arm(ALL, "Screened", "Screened"), level) for level in VERDICTS]
+    asked += [(arm, level) for arm in view.arms() for level in VERDICTS[1:]]
+    rows = tuple(
+        Row(
+            f"{variable}: {view.label(variable)}",
+            tuple(_level_cell(numbers, arm, variable, level) for arm, level in asked),
+        )
+        for variable in view.ordered(numbers.variables)
+    )
+    columns = tuple(Column(f"{arm.short}: {level}") for arm, level in asked)
+    return Body("Criterion", columns, rows)
 
 
 def adverse_events(view: View) -> Body:

@@ -58,6 +58,7 @@ def derive_adlb(lb: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol) -> 
         )
         .with_columns(ANRIND=pl.coalesce("ANRIND", _by_range()))
         .sort(*SERIES, "ADT", "LBDTC", "LBSEQ", nulls_last=True)
+        .with_columns(ASEQ=pl.int_range(1, pl.len() + 1).over("USUBJID"))
     )
     adlb = with_baseline(_with_flag(adlb), by=SERIES)
     change = pl.col("AVAL") - pl.col("BASE")

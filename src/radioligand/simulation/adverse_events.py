@@ -105,7 +105,6 @@ def _by_term(
     given = subjects.arm[who] == 0
     serious = v[:, 6] < np.where(is_severe, of("serious"), safety.serious_mild * of("serious"))
     related = v[:, 7] < of("radioligand")
-    octreotide = uniforms(seed, "related to octreotide", n, len(terms))[who, which]
     same = np.full(who.size, "DOSE NOT CHANGED", dtype="<U16")
     chance = of("octreotide") * np.where(given, 0.66, 1.0)  # beside the radioligand, less often
     chance = chance * np.where(is_severe, safety.severe_octreotide, 1.0)
@@ -120,7 +119,7 @@ def _by_term(
         serious=serious,
         fatal=np.zeros(who.size, dtype=bool),
         radioligand=related & given,
-        octreotide=octreotide < chance,
+        octreotide=v[:, 7] < chance,  # what is related to one drug is often said to be to both
         action_radioligand=action_lu,
         action_octreotide=same.copy(),
     )

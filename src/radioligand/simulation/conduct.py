@@ -161,7 +161,9 @@ def simulate_course(
         retreatment=retreatment,
         withdrawn=withdrawn,
         withdrawal_reason=np.where(
-            u[:, 6] < conduct.lost_share, "LOST TO FOLLOW-UP", "WITHDRAWAL BY SUBJECT"
+            (u[:, 6] < conduct.lost_share) & (early.kind == ""),
+            "LOST TO FOLLOW-UP",
+            "WITHDRAWAL BY SUBJECT",
         ),
         death=death,
         end=end,

@@ -108,126 +108,99 @@ def _collected(
         VISIT="VISIT",
         EPOCH="EPOCH",
     )
-    cycles = np.bincount(course.radioligand.subject, minlength=course.start.size)
-    who, cycle = np.nonzero(
-        (np.arange(design.cycles) >= cycles[:, None])
-        & ((subjects.arm == 0) & np.isfinite(course.start))[:, None]
+    given_cycles = np.bincount(course.radioligand.subject, minlength=course.start.size)
+    due = ((subjects.arm == 0) & np.isfinite(course.start))[:, None]
+    number = np.arange(design.cycles)
+    planned = _cycles(subjects, due & (number >= 0), "SCHEDULED", design).with_columns(
+        ECDOSE=pl.lit(design.activity_gbq), ECDOSU=pl.lit("GBq")
     )
-    missed = pl.DataFrame(
-        {
-            "USUBJID": subjects.identifier[who],
-            "ECTRT": [design.radioligand] * who.size,
-            "ECMOOD": ["PERFORMED"] * who.size,
-            "ECOCCUR": ["N"] * who.size,
-            "ECREASOC": texts(course.stop_reason[who]),
-            "VISIT": [f"CYCLE {each + 1} DAY 1" for each in cycle.tolist()],
-            "EPOCH": ["TREATMENT"] * who.size,
-        }
-    )
-    who, cycle = np.nonzero(
-        np.ones((1, design.cycles), dtype=bool)
-        & ((subjects.arm == 0) & np.isfinite(course.start))[:, None]
-    )
-    planned = pl.DataFrame(
-        {
-            "USUBJID": subjects.identifier[who],
-            "ECTRT": [design.radioligand] * who.size,
-            "ECMOOD": ["SCHEDULED"] * who.size,
-            "ECDOSE": np.full(who.size, design.activity_gbq),
-            "ECDOSU": ["GBq"] * who.size,
-            "VISIT": [f"CYCLE {each + 1} DAY 1" for each in cycle.tolist()],
-            "EPOCH": ["TREATMENT"] * who.size,
-        }
+    not_given = due & (number >= given_cycles[:, None])
+    reason = course.stop_reason[np.nonzero(not_given)[0]]
+    missed = _cycles(subjects, not_given, "PERFORMED", design).with_columns(
+        ECOCCUR=pl.lit("N"), ECREASOC=texts(reason)
     )
     rows = pl.concat([given, missed, planned], how="diagonal_relaxed")
     return dataset("EC", design.study, rows, order=["ECTRT", "ECMOOD", "VISIT", "ECSTDTC"])
+
+
+def _cycles(subjects: Subjects, which: Flags, mood: str, design: Design) -> pl.DataFrame:
+    """A row for each cycle of the radioligand that is true in `which`, (n, cycles)."""
+    who, cycle = np.nonzero(which)
+    return pl.DataFrame(
+        {
+            "USUBJID": subjects.identifier[who],
+            "ECTRT": [design.radioligand] * who.size,
+            "ECMOOD": [mood] * who.size,
+            "VISIT": [f"CYCLE {each + 1} DAY 1" for each in cycle.tolist()],
+            "EPOCH": ["TREATMENT"] * who.size,
+        }
+    )
 
 
 def disposition(
     everyone: Subjects, subjects: Subjects, course: Course, *, design: Design
 ) -> pl.DataFrame:
     """DS: milestones, ends of treatment and of study; `subjects` are the randomised."""
-    day0, n = subjects.randomised_day, subjects.arm.size
-    failed = ~everyone.randomised
+    day0, names, all_names = subjects.randomised_day, subjects.identifier, everyone.identifier
     treated = np.isfinite(course.start)
-    over = treated & (course.stop_reason != "")
-    parts = [
-        _milestone(everyone.identifier, "INFORMED CONSENT OBTAINED", everyone.consent_day),
-        _milestone(subjects.identifier, "RANDOMIZED", day0),
-        _event(
-            everyone.identifier[failed],
-            np.full(failed.sum(), "SCREEN FAILURE"),
-            everyone.failure_reason[failed],
-            "",
-            everyone.randomised_day[failed],
-        ),
-        _event(
-            subjects.identifier[~treated],
-            _untreated(course)[~treated],
-            _untreated(course)[~treated],
-            "STUDY TREATMENT",
-            (day0 + np.minimum(np.minimum(course.new_therapy, course.withdrawn), course.end))[
-                ~treated
-            ],
-        ),
-        _event(
-            subjects.identifier[over],
-            course.stop_reason[over],
-            course.stop_reason[over],
-            "STUDY TREATMENT",
-            (day0 + course.stop)[over],
-        ),
-    ]
-    crossed = np.isfinite(course.crossover)
-    entered = (day0 + course.crossover - 1)[crossed]
-    parts.append(_milestone(subjects.identifier[crossed], "ENTERED CROSSOVER", entered))
-    for ends, reason in (
-        (np.isfinite(course.death), np.full(n, "DEATH")),
-        (np.isfinite(course.withdrawn), course.withdrawal_reason),
-    ):
-        parts.append(
-            _event(
-                subjects.identifier[ends],
-                reason[ends],
-                reason[ends],
-                "STUDY PARTICIPATION",
-                (day0 + course.end)[ends],
-            )
-        )
-    rows = pl.concat([pl.DataFrame(part) for part in parts], how="vertical_relaxed")
-    return dataset("DS", design.study, rows, order=["DSSTDTC"])
-
-
-def _untreated(course: Course) -> Texts:
-    """Why nothing was given: the departure, or the death that came first."""
-    return np.where(
+    left = np.minimum(np.minimum(course.new_therapy, course.withdrawn), course.end)
+    why_untreated = np.where(
         course.departure != "",
         course.departure,
         np.where(np.isfinite(course.death), "DEATH", "PHYSICIAN DECISION"),
     )
-
-
-def _milestone(subject: Texts, term: str, day: Any) -> dict[str, Any]:
-    return {**_event(subject, np.full(subject.size, term), np.full(subject.size, term), "", day),
-            "DSCAT": ["PROTOCOL MILESTONE"] * subject.size}  # fmt: skip
-
-
-def _event(
-    subject: Texts, decoded: Texts, term: Texts, subcategory: str, day: Any
-) -> dict[str, Any]:
     coded = np.where(
-        np.isin(decoded, ("SURGERY BEFORE FIRST TREATMENT", "RANDOMIZATION MISTAKE")),
+        np.isin(why_untreated, ("SURGERY BEFORE FIRST TREATMENT", "RANDOMIZATION MISTAKE")),
         "OTHER",
-        decoded,
+        why_untreated,
     )
-    return {
-        "USUBJID": subject,
-        "DSTERM": term,
-        "DSDECOD": coded,
-        "DSCAT": ["DISPOSITION EVENT"] * subject.size,
-        "DSSCAT": texts(np.full(subject.size, subcategory)),
-        "DSSTDTC": iso_dates(day),
-    }
+    leaves = np.where(np.isfinite(course.death), "DEATH", course.withdrawal_reason)
+    gone = np.isfinite(course.death) | np.isfinite(course.withdrawn)
+    consented = np.full(everyone.arm.size, "INFORMED CONSENT OBTAINED")
+    failed = np.where(everyone.randomised, "", "SCREEN FAILURE")
+    milestone, event = "PROTOCOL MILESTONE", "DISPOSITION EVENT"
+    crossed = np.where(np.isfinite(course.crossover), "ENTERED CROSSOVER", "")
+    parts = [
+        _record(all_names, consented, everyone.consent_day, milestone),
+        _record(names, np.full(day0.size, "RANDOMIZED"), day0, milestone),
+        _record(all_names, failed, everyone.randomised_day, event, term=everyone.failure_reason),
+        _record(names, np.where(treated, "", coded), day0 + left, event, "STUDY TREATMENT",
+                term=why_untreated),
+        _record(names, np.where(treated, course.stop_reason, ""), day0 + course.stop, event,
+                "STUDY TREATMENT"),
+        _record(names, crossed, day0 + course.crossover - 1, milestone),
+        _record(names, np.where(gone, leaves, ""), day0 + course.end, event, "STUDY PARTICIPATION"),
+    ]  # fmt: skip
+    return dataset("DS", design.study, pl.concat(parts), order=["DSSTDTC"])
+
+
+def _record(
+    subject: Texts,
+    decoded: Texts,
+    day: Any,
+    category: str,
+    subcategory: str = "",
+    *,
+    term: Texts | None = None,
+) -> pl.DataFrame:
+    """Rows of DS for the subjects to whom something of the sort happened (`decoded` not empty)."""
+    there = decoded != ""
+    rows = pl.DataFrame(
+        {
+            "USUBJID": subject[there],
+            "DSTERM": (decoded if term is None else term)[there],
+            "DSDECOD": decoded[there],
+            "DSSTDTC": iso_dates(day[there]),
+        }
+    )
+    return rows.select(
+        "USUBJID",
+        "DSTERM",
+        "DSDECOD",
+        pl.lit(category).alias("DSCAT"),
+        pl.lit(subcategory or None, dtype=pl.String).alias("DSSCAT"),
+        "DSSTDTC",
+    )
 
 
 def medication(

@@ -70,10 +70,12 @@ class Baseline:
     metastases: dict[str, Share]  # by origin: bone, liver, node, peritoneum
     prior_analogue: float
     highest_uptake: Share
+    uneven_uptake: float  # a target lesion of score 3 whatever the highest
     weight_kg: dict[str, tuple[float, float]]  # by sex: median, log sd
     height_cm: dict[str, tuple[float, float]]  # by sex: mean, sd
     clearance_ml_min: tuple[float, float, float]  # mean at age 60, change a year, sd
     clearance_lowest: float
+    weight_lowest: float
     chromogranin_ug_l: tuple[float, float]  # median, log sd
     hiaa_umol_day: dict[str, tuple[float, float]]  # by origin: median, log sd
 

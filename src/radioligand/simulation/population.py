@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who comes to the study: screening, baseline findings, and the arm each is given."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import ndtri
 
 from radioligand.simulation.design import Design
-from radioligand.simulation.parameters import Population
+from radioligand.simulation.parameters import Baseline, Population
 from radioligand.simulation.streams import (
     Flags,
     Floats,
@@ -77,67 +79,11 @@ def simulate_subjects(population: Population, *, design: Design, seed: int) -> S
 
 
 def _screened(population: Population, seed: int) -> Subjects:
-    enrolment, base = population.enrolment, population.baseline
-    n = enrolment.randomised + enrolment.screen_failures
-
-    def draw(purpose: str) -> Floats:
-        return uniforms(seed, purpose, n)
-
-    def offset(purpose: str) -> float:
-        return float(uniforms(seed, purpose + " rounding", 1)[0])
-
+    """Everyone who is screened, as if all were eligible."""
+    n = population.enrolment.randomised + population.enrolment.screen_failures
     consent, randomised = _calendar(population, seed, n)
     country, site, identifier = _sites(population, seed, n)
-    shares = [dict(each.race) for each in population.countries]
-    races = sorted({race for share in shares for race in share})
-    by_country = np.array([[share.get(race, 0.0) for race in races] for share in shares])
-    race = np.array(races)[
-        (np.cumsum(by_country, axis=1)[country] / by_country.sum(1)[country, None])
-        .__lt__(draw("race")[:, None])
-        .sum(1)
-        .clip(0, len(races) - 1)
-    ]
-
-    strata = tuple(base.strata)
-    stratum = np.array(strata)[
-        quota(draw("stratum"), [*base.strata.values()], offset=offset("stratum"))
-    ]
-    grade, origin = np.array([each.split("/") for each in stratum]).T
-    ki67 = _by_level(grade, base.ki67_percent, draw("ki67"))
-    primary = np.empty(n, dtype="<U16")
-    for level, sites in base.primary_site.items():
-        inside = origin == level
-        dealt = quota(
-            draw("primary site")[inside], [*sites.values()], offset=offset("primary site")
-        )
-        primary[inside] = np.array([*sites])[dealt]
-
-    male = quota(draw("sex"), [base.male, 1 - base.male], offset=offset("sex")) == 0
-    age_rank = draw("age")
-    age = np.floor(from_quantiles(age_rank, base.age_years))
-    frailty = base.karnofsky_follows_age * ndtri(age_rank) + normals(seed, "karnofsky", n)
-    karnofsky = np.array([int(score) for score in base.karnofsky])[
-        quota(-frailty, [*base.karnofsky.values()], offset=offset("karnofsky"))
-    ]
-    metastatic = (
-        quota(draw("extent"), [base.metastatic, 1 - base.metastatic], offset=offset("extent")) == 0
-    )
-    rates = np.array([[base.metastases[level][organ] for organ in ORGANS] for level in origin])
-    metastases = (uniforms(seed, "metastases", n, len(ORGANS)) < rates) & metastatic[:, None]
-    liver = ORGANS.index("LIVER")
-    metastases[:, liver] |= metastatic & ~metastases.any(1)
-
-    scores = [*base.highest_uptake.items()]
-    highest = np.array([int(score) for score, _ in scores])[
-        quota(draw("uptake"), [share for _, share in scores], offset=offset("uptake"))
-    ]
-    lowest = np.where(draw("lowest uptake") < 0.6, 3, highest)
-    sex = np.where(male, "M", "F")
-    weight = np.array([base.weight_kg[each] for each in sex])
-    height = np.array([base.height_cm[each] for each in sex])
-    at_60, a_year, sd = base.clearance_ml_min
-    clearance: Floats = at_60 + a_year * (age - 60) + sd * normals(seed, "clearance", n)
-    hiaa = np.array([base.hiaa_umol_day[each] for each in origin])
+    draws = _Draws(seed, n)
     none = np.zeros(n, dtype=bool)
     return Subjects(
         identifier=identifier,
@@ -148,61 +94,119 @@ def _screened(population: Population, seed: int) -> Subjects:
         failure=np.full(n, "", dtype="<U32"),
         failure_reason=np.full(n, "", dtype="<U80"),
         arm=np.full(n, -1),
-        stratum_given=stratum,
-        grade=grade,
-        origin=origin,
-        primary_site=primary,
-        ki67_percent=np.floor(ki67).astype(np.int64),
+        race=_race(population, country, draws),
         well_differentiated=~none,
         histology=~none,
-        age_years=age.astype(np.int64),
-        male=male,
-        race=race,
-        karnofsky=karnofsky,
-        diagnosis_day=consent
-        - np.clip(
-            np.floor(from_quantiles(draw("diagnosis"), base.days_since_diagnosis))
-            - (randomised - consent),
-            3,
-            170,
-        ).astype(np.int64),
-        metastatic=metastatic,
-        metastases=metastases,
-        prior_analogue=quota(
-            draw("analogue"),
-            [base.prior_analogue, 1 - base.prior_analogue],
-            offset=offset("analogue"),
-        )
-        == 0,
         analogue_progression=none,
         prior_systemic=none,
         prior_embolisation=none,
-        highest_uptake=highest,
-        lowest_uptake=lowest,
-        weight_kg=np.round(
-            np.maximum(weight[:, 0] * np.exp(weight[:, 1] * normals(seed, "weight", n)), 40.6), 1
-        ),
-        height_cm=np.round(height[:, 0] + height[:, 1] * normals(seed, "height", n)),
-        clearance_ml_min=np.asarray(
-            np.maximum(clearance, base.clearance_lowest).round(1), dtype=np.float64
-        ),
-        chromogranin_ug_l=np.round(_lognormal(base.chromogranin_ug_l, normals(seed, "cga", n))),
-        hiaa_umol_day=np.round(hiaa[:, 0] * np.exp(hiaa[:, 1] * normals(seed, "hiaa", n))),
+        **_person(population.baseline, draws),
+        **_disease(population.baseline, draws),
+        **_history(population.baseline, consent, randomised - consent, draws),
     )
 
 
-def _lognormal(median_and_sd: tuple[float, float], normal: Floats) -> Floats:
-    median, sd = median_and_sd
-    return np.asarray(median * np.exp(sd * normal), dtype=np.float64)
+class _Draws(NamedTuple):
+    """Draws for n subjects, each under its purpose."""
+
+    seed: int
+    n: int
+
+    def uniform(self, purpose: str, *shape: int) -> Floats:
+        return uniforms(self.seed, purpose, self.n, *shape)
+
+    def normal(self, purpose: str) -> Floats:
+        return normals(self.seed, purpose, self.n)
+
+    def quota(self, purpose: str, shares: Iterable[float], order: Floats | None = None) -> Whole:
+        """Deal categories by quota: at random, or in the order given."""
+        offset = uniforms(self.seed, f"{purpose} rounding", 1)[0]
+        by = self.uniform(purpose) if order is None else order
+        return quota(by, [*shares], offset=float(offset))
+
+    def is_one_of(self, purpose: str, share: float) -> Flags:
+        """A share of the subjects, dealt by quota."""
+        return np.asarray(self.quota(purpose, (share, 1 - share)) == 0, dtype=np.bool_)
 
 
-def _by_level(
-    level: Texts, quantiles: dict[str, tuple[tuple[float, float], ...]], u: Floats
-) -> Floats:
-    values = np.empty(u.size)
-    for each, pairs in quantiles.items():
-        values[level == each] = from_quantiles(u[level == each], pairs)
-    return values
+def _race(population: Population, country: Whole, draws: _Draws) -> Texts:
+    races = sorted({race for each in population.countries for race in each.race})
+    shares = np.array(
+        [[each.race.get(race, 0.0) for race in races] for each in population.countries]
+    )
+    edges = np.cumsum(shares / shares.sum(axis=1, keepdims=True), axis=1)[country]
+    which = (edges < draws.uniform("race")[:, None]).sum(axis=1)
+    names: Texts = np.array(races)[np.minimum(which, len(races) - 1)]
+    return names
+
+
+def _person(base: Baseline, draws: _Draws) -> dict[str, Any]:
+    """Age, sex, build and fitness; the older are less fit."""
+    male = draws.is_one_of("sex", base.male)
+    sex = np.where(male, "M", "F")
+    rank = draws.uniform("age")
+    age = np.floor(from_quantiles(rank, base.age_years))
+    frailty = base.karnofsky_follows_age * ndtri(rank) + draws.normal("karnofsky")
+    scores = np.array([int(score) for score in base.karnofsky])
+    weight = np.array([base.weight_kg[each] for each in sex])
+    height = np.array([base.height_cm[each] for each in sex])
+    at_60, a_year, sd = base.clearance_ml_min
+    clearance = at_60 + a_year * (age - 60) + sd * draws.normal("clearance")
+    kilograms = weight[:, 0] * np.exp(weight[:, 1] * draws.normal("weight"))
+    return {
+        "male": male,
+        "age_years": age.astype(np.int64),
+        "karnofsky": scores[draws.quota("karnofsky", base.karnofsky.values(), frailty)],
+        "weight_kg": np.round(np.maximum(kilograms, base.weight_lowest), 1),
+        "height_cm": np.round(height[:, 0] + height[:, 1] * draws.normal("height")),
+        "clearance_ml_min": np.round(np.maximum(clearance, base.clearance_lowest), 1),
+    }
+
+
+def _disease(base: Baseline, draws: _Draws) -> dict[str, Any]:
+    """The tumour: stratum first, then what follows from grade and origin."""
+    stratum = np.array([*base.strata])[draws.quota("stratum", base.strata.values())]
+    grade, origin = np.array([each.split("/") for each in stratum]).T
+    primary = np.empty(draws.n, dtype="<U16")
+    ki67, u = np.empty(draws.n), draws.uniform("ki67")
+    for level, quantiles in base.ki67_percent.items():
+        ki67[grade == level] = from_quantiles(u[grade == level], quantiles)
+    order = draws.uniform("primary site")
+    for level, sites in base.primary_site.items():
+        inside = origin == level
+        dealt = draws.quota("primary site", sites.values(), order[inside])
+        primary[inside] = np.array([*sites])[dealt]
+
+    metastatic = draws.is_one_of("extent", base.metastatic)
+    rates = np.array([[base.metastases[level][organ] for organ in ORGANS] for level in origin])
+    metastases = (draws.uniform("metastases", len(ORGANS)) < rates) & metastatic[:, None]
+    metastases[:, ORGANS.index("LIVER")] |= metastatic & ~metastases.any(axis=1)
+    scores = np.array([int(score) for score in base.highest_uptake])
+    highest = scores[draws.quota("uptake", base.highest_uptake.values())]
+    median, sd = base.chromogranin_ug_l
+    hiaa = np.array([base.hiaa_umol_day[each] for each in origin])
+    return {
+        "stratum_given": stratum,
+        "grade": grade,
+        "origin": origin,
+        "primary_site": primary,
+        "ki67_percent": np.floor(ki67).astype(np.int64),
+        "metastatic": metastatic,
+        "metastases": metastases,
+        "highest_uptake": highest,
+        "lowest_uptake": np.where(draws.uniform("lowest uptake") < base.uneven_uptake, 3, highest),
+        "chromogranin_ug_l": np.round(median * np.exp(sd * draws.normal("cga"))),
+        "hiaa_umol_day": np.round(hiaa[:, 0] * np.exp(hiaa[:, 1] * draws.normal("hiaa"))),
+    }
+
+
+def _history(base: Baseline, consent: Whole, screening: Whole, draws: _Draws) -> dict[str, Any]:
+    """Diagnosis, within six months of the screening visit, and a short prior analogue."""
+    since = np.floor(from_quantiles(draws.uniform("diagnosis"), base.days_since_diagnosis))
+    return {
+        "diagnosis_day": consent - np.clip(since - screening, 3, 170).astype(np.int64),
+        "prior_analogue": draws.is_one_of("analogue", base.prior_analogue),
+    }
 
 
 def _calendar(population: Population, seed: int, n: int) -> tuple[Whole, Whole]:
@@ -298,7 +302,7 @@ def _with_failures(subjects: Subjects, population: Population, seed: int) -> Sub
     )
     days = np.floor(190 + 200 * u).astype(np.int64)
     grade = np.where(ki67 > 20, "3", np.where(ki67 >= 3, "2", "1"))
-    changed = {
+    changed: dict[str, Any] = {
         "ki67_percent": ki67,
         "grade": np.where(failure == "ki67", grade, subjects.grade),
         "well_differentiated": broken("differentiation", subjects.well_differentiated, False),
@@ -315,4 +319,4 @@ def _with_failures(subjects: Subjects, population: Population, seed: int) -> Sub
         "prior_analogue": broken("analogue progression", subjects.prior_analogue, True),
         "analogue_progression": broken("analogue progression", subjects.analogue_progression, True),
     }
-    return replace(subjects, failure=failure, failure_reason=reason, **changed)  # type: ignore[arg-type]
+    return replace(subjects, failure=failure, failure_reason=reason, **changed)

@@ -49,7 +49,7 @@ class Boundaries:
     @property
     def lower(self) -> Floats:
         """Stop at or below; -inf where a trial cannot."""
-        return -self.z if self.sided == 2 else np.full(self.z.size, -np.inf)
+        return opposite(self.z, self.sided)
 
     @property
     def lower_counts(self) -> bool:
@@ -134,7 +134,7 @@ def boundaries(
     constant = np.nan
     if is_classical(spending):
         z, constant = classical(spending, times, times if looks is None else looks, alpha, sided)
-        found = exits(times, z, -z if sided == 2 else np.full(z.size, -np.inf), 0.0)
+        found = exits(times, z, opposite(z, sided), 0.0)
         cumulative = np.cumsum(found.upper + found.lower)
     else:
         side = spent(spending, spend_times, alpha / sided)
@@ -176,7 +176,7 @@ def classical(
 
     def excess(constant: float) -> float:
         z = constant * shape
-        found = exits(planned, z, -z if sided == 2 else np.full(z.size, -np.inf), 0.0)
+        found = exits(planned, z, opposite(z, sided), 0.0)
         return found.power * sided - alpha
 
     # one look alone spends less than alpha, and Bonferroni's share at each look not more
@@ -348,6 +348,11 @@ def required_drift(design: Boundaries, *, power: float) -> RequiredDrift:
         expected_fraction=found.expected_fraction,
         power=power,
     )
+
+
+def opposite(z: Floats, sided: int) -> Floats:
+    """Return the lower boundaries of a test on one side, where there are none, or on two."""
+    return -z if sided == 2 else np.full(z.size, -np.inf)
 
 
 def increments(cumulative: Floats) -> Floats:

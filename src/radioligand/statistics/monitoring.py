@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import log_ndtr
 
-from radioligand.statistics.boundaries import Boundaries, spending_boundaries
+from radioligand.statistics.boundaries import FAR, Boundaries, opposite, spending_boundaries
 from radioligand.statistics.exit_probabilities import exits
 from radioligand.statistics.observations import Faults, Floats, check_level, numbers
 from radioligand.statistics.root_finding import root
 from radioligand.statistics.spending import exponent, is_classical, spent
 
 LEAST = -690.0  # logarithm of a p value, under which it is given as 0
-FAR = 1e6  # stands for an infinite z
 
 
 def repeated_p_values(z: ArrayLike, design: Boundaries) -> Floats:
@@ -79,9 +78,7 @@ def alpha_of_shape(constant: float, steepness: float, design: Boundaries) -> flo
     """Return the alpha that a classical shape with this constant spends at its planned looks."""
     looks = design.fractions if design.planned is None else design.planned
     z = constant * looks ** (steepness - 0.5)
-    if design.sided == 2:
-        return 2 * exits(looks, z, -z, 0.0).power
-    return exits(looks, z, np.full(z.size, -np.inf), 0.0).power
+    return design.sided * exits(looks, z, opposite(z, design.sided), 0.0).power
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

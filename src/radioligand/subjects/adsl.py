@@ -39,10 +39,12 @@ def derive_adsl(study: Study, *, protocol: Protocol, cutoff: date | None = None)
     """Derive ADSL: a row for every subject of DM, in the order of USUBJID.
 
     - TRT01P, TRT01A: arm ids of the protocol; null for an arm it does not know.
-    - Dates: RFICDT, RANDDT, TRTSDT, TRTEDT, DTHDT, EOSDT (with EOSSTT and DCSREAS), NACTDT (first
-      new anticancer therapy), LSTALVDT (last known alive), CUTDT. Partial dates are completed by
-      the rules of `protocol.data`; DTHDTF and NACTDTF tell what was imputed, and a partial
-      date of death is no earlier than the last sign of life allows.
+    - Dates: RFICDT, RANDDT, TRTSDT, TRTEDT, EOTDT (with EOTSTT; DCTREAS, why treatment ended or
+      never began), DTHDT, EOSDT (with EOSSTT; DCSREAS, why the study ended, or why a screened
+      subject was not randomised), NACTDT (first new anticancer therapy), LSTALVDT (last known
+      alive), CUTDT. Partial dates are completed by the rules of `protocol.data`; DTHDTF and
+      NACTDTF tell what was imputed, and a partial date of death is no earlier than the last sign
+      of life allows. XOVERPH and XOVERDT: in which phase, and when, a subject crossed over.
     - Each stratification factor under its id: the level given at randomisation. STRATUM joins
       their labels; STRMISFL is "Y" where baseline data say another level.
     - The protocol's variables, flags as "Y" and "N". The date of a finding that a criterion
@@ -57,6 +59,7 @@ def derive_adsl(study: Study, *, protocol: Protocol, cutoff: date | None = None)
     _refuse_values(study, protocol)
     adsl = _with_dates(_from_dm(study["DM"], protocol), study, protocol, cutoff)
     adsl = _with_arms(adsl, protocol)
+    adsl = _with_crossover(adsl, study, protocol, cutoff)
     adsl = _with_variables(adsl, study, protocol, cutoff)
     adsl = with_strata(adsl, protocol)
     return _with_populations(adsl, protocol).sort("USUBJID")
@@ -120,8 +123,12 @@ def _with_dates(
         "USUBJID", keep="first", maintain_order=True
     )
     adsl = _joined(adsl, first, NACTDT=when, NACTDTF=pl.col("flag"))
+    why = pl.col("value")
     ended = record(data.end_of_study or NOWHERE)
-    adsl = _joined(adsl, ended, EOSDT=when, DCSREAS=pl.col("value"), ended=pl.lit(True))
+    adsl = _joined(adsl, ended, EOSDT=when, DCSREAS=why, ended=pl.lit(True))
+    adsl = _joined(adsl, record(data.screen_failure or NOWHERE), failed=why)
+    stopped = record(data.end_of_treatment or NOWHERE)
+    adsl = _joined(adsl, stopped, EOTDT=when, DCTREAS=why, stopped=pl.lit(True))
     adsl = _joined(adsl, _last_alive(study, protocol, cutoff), LSTALVDT=when)
     adsl = _joined(adsl, record(data.death), collected=pl.col("text"))
 
@@ -130,11 +137,18 @@ def _with_dates(
     undated = (pl.col("DTHFL") == "Y") & pl.lit(cutoff is None)
     completed = pl.col("DCSREAS") == "COMPLETED"
     in_study = pl.lit(data.end_of_study is not None) & pl.col("RANDDT").is_not_null()
+    treated = pl.lit(data.end_of_treatment is not None) & pl.col("TRTSDT").is_not_null()
     return (
         adsl.with_columns(DTHDT=death["date"], DTHDTF=death["flag"])
         .with_columns(
             DTHFL=pl.when(pl.col("DTHDT").is_not_null() | undated).then(pl.lit("Y")),
-            DCSREAS=pl.when(~completed).then("DCSREAS"),
+            DCSREAS=pl.coalesce(pl.when(~completed).then("DCSREAS"), "failed"),
+            EOTSTT=pl.when(treated & (pl.col("DCTREAS") == "COMPLETED"))
+            .then(pl.lit("COMPLETED"))
+            .when(treated & pl.col("stopped"))
+            .then(pl.lit("DISCONTINUED"))
+            .when(treated)
+            .then(pl.lit("ONGOING")),
             EOSSTT=pl.when(completed)
             .then(pl.lit("COMPLETED"))
             .when(pl.col("ended") | pl.col("DTHDT").is_not_null())
@@ -142,8 +156,30 @@ def _with_dates(
             .when(in_study)
             .then(pl.lit("ONGOING")),
         )
-        .drop("collected", "ended")
+        .drop("collected", "ended", "failed", "stopped")
     )
+
+
+def _with_crossover(
+    adsl: pl.DataFrame, study: Study, protocol: Protocol, cutoff: date | None
+) -> pl.DataFrame:
+    """Add XOVERPH, in which phase a subject changed treatment, and XOVERDT, when."""
+    phases = [
+        one_each(
+            study,
+            phase.source,
+            kind="text",
+            rule=date_rule(protocol.data, phase.source.dataset),
+            cutoff=cutoff,
+        ).select("USUBJID", "date", phase=pl.lit(phase.label), arm=pl.lit(crossover.from_))
+        for crossover in protocol.crossover
+        for phase in crossover.phases
+    ]
+    if not phases:
+        return adsl
+    found = pl.concat(phases).join(adsl.select("USUBJID", arm="TRT01P"), on=["USUBJID", "arm"])
+    first = found.unique("USUBJID", keep="first", maintain_order=True)
+    return _joined(adsl, first, XOVERPH=pl.col("phase"), XOVERDT=pl.col("date"))
 
 
 def _last_alive(study: Study, protocol: Protocol, cutoff: date | None) -> pl.DataFrame:
