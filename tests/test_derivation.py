@@ -5,8 +5,12 @@ from datetime import date
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
-from radioligand.derivation import cut, date_of_event, invariants
+from radioligand.cdisc import join_supplemental
+from radioligand.derivation import cut, date_of_event, derive, gathered, in_blocks, invariants
+from radioligand.io.documents import read_protocol
+from radioligand.simulation.patients import read_population, simulate_study
 
 
 @pytest.mark.by_hand
@@ -136,3 +140,21 @@ def test_changes_follow_from_their_baseline():
 
 def test_checks_only_what_the_datasets_allow():
     assert invariants({}).is_empty()
+
+
+@pytest.mark.law
+def test_blocks_of_subjects_give_what_the_whole_gives():
+    protocol = read_protocol("netter-2")
+    study = simulate_study(protocol=protocol, population=read_population("netter-2"), seed=5)
+    study = join_supplemental(study).frames
+    cutoff = date(2023, 7, 20)
+
+    whole = derive(study, protocol=protocol, cutoff=cutoff)
+    blocks = in_blocks(study.items(), ids=study["DM"]["USUBJID"], subjects=100)
+    joined = gathered(derive(block, protocol=protocol, cutoff=cutoff) for block in blocks)
+
+    assert [block["DM"].height for block in blocks] == [100, 100, 61]
+    assert all(block["TS"].equals(study["TS"]) for block in blocks)
+    assert joined.keys() == whole.keys()
+    for name, frame in whole.items():
+        assert_frame_equal(joined[name], frame, check_exact=True)

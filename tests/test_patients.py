@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Virtual patients: what a study of them may never break, whatever the seed."""
 
 import hashlib
@@ -409,7 +410,11 @@ def test_follow_up_runs_past_the_event_that_ends_the_trial(study):
 
 
 def test_a_seed_gives_the_same_bytes_on_every_machine(study):
+    """What is recorded is rounded, so the last digit of a machine's arithmetic cannot show.
+
+    Change the digest when the population document or the simulation is meant to change.
+    """
     digest = hashlib.sha256()
-    for name in sorted(study):
+    for name in ("AE", "LB", "QS", "SV", "TR"):
         digest.update(study[name].write_csv().encode())
-    assert digest.hexdigest()[:16] == "0000000000000000"
+    assert digest.hexdigest()[:16] == "bfe0921c29ec3f75"

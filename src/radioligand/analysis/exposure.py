@@ -44,7 +44,9 @@ def exposure(scope: Scope, analysis: Exposure) -> Iterator[Row]:
     the radioligand (the drug in GBq); other drugs are named behind it: "duration_weeks
     OCTREOTIDE LAR". An arm whose regimen lacks the drug says "NA".
     """
-    records = scope.records("ADEX", "PARAMCD", "PARCAT2", "EPOCH", "AVAL").filter(EPOCH=PERIOD)
+    asked = pl.col("PARAMCD").is_in([*MEASURES, *CHANGES, "RSNFEW"])
+    own = asked & (pl.col("EPOCH") == PERIOD)
+    records = scope.records("ADEX", "PARAMCD", "PARCAT2", "EPOCH", "AVAL", where=own)
     yield from scope.sizes(_origin(scope))
     for parameter in MEASURES:
         yield from _measured(scope, records, parameter=parameter)
@@ -66,7 +68,9 @@ def _origin(scope: Scope, parameter: str | None = None) -> Origin:
 
 def _measured(scope: Scope, records: pl.DataFrame, *, parameter: str) -> Iterator[Row]:
     told, origin = MEASURES[parameter], _origin(scope, parameter)
-    units = {drug.name: drug.unit for arm in scope.protocol.arms for drug in arm.treatments}
+    # what only accompanies another drug, such as amino acids, has no amount and no measure
+    drugs = [drug for arm in scope.protocol.arms for drug in arm.treatments if drug.amount]
+    units = {drug.name: drug.unit for drug in drugs}
     for drug in (ANY, *units):
         own = records.filter(PARAMCD=parameter, PARCAT2=drug)
         if own.is_empty():

@@ -80,15 +80,24 @@ class Scope:
             parameter=parameter,
         )
 
-    def records(self, name: str, *columns: str, parameter: str | None = None) -> pl.DataFrame:
-        """Return records of the population's subjects, with their `arm`, by subject."""
+    def records(
+        self,
+        name: str,
+        *columns: str,
+        parameter: str | None = None,
+        where: pl.Expr | None = None,
+    ) -> pl.DataFrame:
+        """Return records of the population's subjects, with their `arm`, by subject.
+
+        `where` chooses records before anything is joined to them.
+        """
         needed = ("USUBJID", *(("PARAMCD",) if parameter else ()), *columns)
         frame = required(self.adam, name, *needed)
         if parameter:
             frame = frame.filter(PARAMCD=parameter)
             if frame.is_empty():
                 raise NotAvailable(f"{name} has no records with PARAMCD {parameter!r}")
-        own = frame.drop("arm", strict=False)
+        own = (frame if where is None else frame.filter(where)).drop("arm", strict=False)
         arms = self.subjects.select("USUBJID", "arm")
         return own.join(arms, on="USUBJID", how="inner", maintain_order="left").sort(
             "USUBJID", maintain_order=True

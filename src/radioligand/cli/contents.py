@@ -9,7 +9,6 @@ import polars as pl
 
 from radioligand import protocol as p
 from radioligand.criteria import in_words
-from radioligand.derivation import missing_domains
 from radioligand.report import (
     Arm,
     Display,
@@ -45,7 +44,7 @@ def report_of(
     protocol: p.Protocol,
     results: pl.DataFrame,
     *,
-    study: Mapping[str, pl.DataFrame],
+    missing: tuple[tuple[str, str], ...],
     findings: pl.DataFrame,
     cutoff: date | None,
     simulated: bool,
@@ -85,7 +84,7 @@ def report_of(
             )
             for row in findings.to_dicts()
         ),
-        missing_domains=tuple(MissingDomain(*row) for row in missing_domains(study)),
+        missing_domains=tuple(MissingDomain(*row) for row in missing),
         provenance=provenance,
         labels=_labels(protocol),
     )

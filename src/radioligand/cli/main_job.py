@@ -17,7 +17,14 @@ from radioligand.analysis import analyse, invariant_rows, results_json
 from radioligand.cdisc import Study, find_study, join_supplemental, refuse, together
 from radioligand.cli.contents import report_of
 from radioligand.cli.progress import Stages, stages
-from radioligand.derivation import date_of_event, derive, invariants
+from radioligand.derivation import (
+    date_of_event,
+    derive,
+    gathered,
+    in_blocks,
+    invariants,
+    missing_domains,
+)
 from radioligand.io.datasets import inspect_study
 from radioligand.io.documents import DocumentError, protocol_bytes, read_protocol
 from radioligand.io.outputs import MARK, check_output, hashes, parquet, sha256, write_folder
@@ -110,17 +117,21 @@ def _analyse(
     seed: int | None,
 ) -> Outcome:
     day = _cutoff(study.frames, protocol, cutoff, told)
-    adam = derive(study.frames, protocol=protocol, cutoff=day, progress=told)
+    simulated, missing = _is_simulated(study.frames), missing_domains(study.frames)
+    blocks = in_blocks(_given_away(study.frames), ids=study.frames["DM"]["USUBJID"])
+    adam = gathered(
+        derive(blocks.pop(0), protocol=protocol, cutoff=day, progress=told)
+        for _ in range(len(blocks))
+    )
     told("analyses")
     checks = invariants(adam, protocol=protocol)
     results = pl.concat([analyse(adam, protocol=protocol), invariant_rows(checks)])
     provenance = _provenance(name, protocol, inputs, day, seed)
-    simulated = _is_simulated(study.frames)
     told("report")
     report = report_of(
         protocol,
         results,
-        study=study.frames,
+        missing=missing,
         findings=study.findings,
         cutoff=day,
         simulated=simulated,
@@ -150,6 +161,12 @@ def _analyse(
     )
 
 
+def _given_away(frames: dict[str, pl.DataFrame]) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Each domain once; what is given is let go, so that a large study is not held twice."""
+    while frames:
+        yield frames.popitem()
+
+
 def _cutoff(
     frames: Mapping[str, pl.DataFrame],
     protocol: Protocol,
@@ -166,10 +183,15 @@ def _cutoff(
             "Give a date as --cutoff."
         )
     told("cutoff")
-    everything = derive(frames, protocol=protocol)
-    if "ADTTE" not in everything:
+    ids = frames["DM"]["USUBJID"]
+    times = [
+        derive(block, protocol=protocol).get("ADTTE")
+        for block in in_blocks(frames.items(), ids=ids)
+    ]
+    known = [each for each in times if each is not None]
+    if not known:
         raise DocumentError(f"{plan.endpoint} cannot be derived from this study. Give a date.")
-    return date_of_event(everything["ADTTE"], endpoint=plan.endpoint, events=plan.events)
+    return date_of_event(pl.concat(known), endpoint=plan.endpoint, events=plan.events)
 
 
 def _is_simulated(frames: Mapping[str, pl.DataFrame]) -> bool:

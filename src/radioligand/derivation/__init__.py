@@ -6,6 +6,7 @@ from datetime import date
 
 import polars as pl
 
+from radioligand.derivation.blocks import gathered, in_blocks
 from radioligand.derivation.cutoff import cut, date_of_event
 from radioligand.derivation.invariants import invariants
 from radioligand.endpoints import derive_adtte
@@ -17,7 +18,15 @@ from radioligand.screening import screen
 from radioligand.subjects import derive_adsl, fields
 from radioligand.treatment import derive_adex
 
-__all__ = ["cut", "date_of_event", "derive", "invariants", "missing_domains"]
+__all__ = [
+    "cut",
+    "date_of_event",
+    "derive",
+    "gathered",
+    "in_blocks",
+    "invariants",
+    "missing_domains",
+]
 
 # domain: what a study without it cannot have
 DEPENDS = {

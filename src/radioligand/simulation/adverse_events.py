@@ -106,8 +106,11 @@ def _by_term(
     serious = v[:, 6] < np.where(is_severe, of("serious"), safety.serious_mild * of("serious"))
     related = v[:, 7] < of("radioligand")
     same = np.full(who.size, "DOSE NOT CHANGED", dtype="<U16")
-    chance = of("octreotide") * np.where(given, 0.66, 1.0)  # beside the radioligand, less often
-    chance = chance * np.where(is_severe, safety.severe_octreotide, 1.0)
+    chance = (
+        of("octreotide")
+        * np.where(given, safety.beside_radioligand, 1.0)
+        * np.where(is_severe, safety.severe_octreotide, 1.0)
+    )
     action_lu = np.where(given, same, "NOT APPLICABLE")
     events = Events(
         subject=who,
@@ -147,6 +150,7 @@ def _onset(
     picked = first[who] + np.floor(u * cycles[who]).astype(np.int64)
     infused = doses.day[np.minimum(picked, doses.day.size - 1)].astype(np.float64)
     has = cycles[who] > 0
+    # nausea comes within days of an infusion, a low count three to six weeks after it
     after = np.where(kind == "infusion", np.floor(5 * w**2), 24 + np.floor(22 * w))
     day = np.where(has & np.isin(kind, ("infusion", "nadir")), infused + after, any_time)
     day = np.where(kind == "late", begin + np.round(410 + 40 * w), day)

@@ -227,6 +227,7 @@ class Safety:
     resolved: float
     fatal: Share  # deaths in the treatment period that are also reported as an event, by arm
     fatal_term: dict[str, tuple[str, str]]  # by arm: term and organ class
+    beside_radioligand: float  # how much less often events are related to octreotide beside it
     severe_octreotide: float  # how much less often severe events are related to octreotide
     stopping_severe: float  # grade 3 of the events that stop treatment
     terms: tuple[EventTerm, ...]
