@@ -162,6 +162,14 @@ def _methods(protocol: p.Protocol) -> Iterator[str]:
         factors = " × ".join(factor.label.lower() for factor in plan.strata)
         by = f" stratified by {factors}" if factors else ""
         yield f"Randomisation by permuted blocks of {plan.block_size}{by}."
+    for activity in protocol.schedule:
+        yield _activity(activity)
+    for crossover in protocol.crossover:
+        arms = f"{_arm(protocol, crossover.from_)} to {_arm(protocol, crossover.to)}"
+        yield f"Crossover: from {arms}, after {crossover.after}."
+    for again in protocol.retreatment:
+        yield f"Re-treatment: {_arm(protocol, again.arm)}, after {again.after}."
+    yield from _plan(protocol)
     for population in protocol.populations:
         yield (
             f"{population.label}: {in_words(population.holds)}, "
@@ -178,6 +186,36 @@ def _methods(protocol: p.Protocol) -> Iterator[str]:
     for convention in protocol.censoring:
         source = f" ({convention.source})" if convention.source else ""
         yield f"Censoring convention {convention.id!r}: {convention.label}{source}."
+
+
+def _arm(protocol: p.Protocol, arm_id: str) -> str:
+    return next(arm.short for arm in protocol.arms if arm.id == arm_id)
+
+
+def _activity(activity: p.Activity) -> str:
+    """One line of the schedule: 'Tumour assessment: weeks 16, 24, then every 12 weeks, ± 7 days'."""
+    when = [f"weeks {', '.join(f'{week:g}' for week in activity.weeks)}"] if activity.weeks else []
+    if activity.then_every_weeks:
+        when.append(f"{'then ' if when else ''}every {activity.then_every_weeks:g} weeks")
+    if activity.baseline_days is not None:
+        when.insert(0, f"baseline in the {activity.baseline_days} days before")
+    until = f", until {activity.until}" if activity.until else ""
+    return f"{activity.label}: {', '.join(when)}, ± {activity.window_days} days{until}."
+
+
+def _plan(protocol: p.Protocol) -> Iterator[str]:
+    """The planned size of the trial and when its analysis is due."""
+    if plan := protocol.planning:
+        yield (
+            f"Planned: {plan.events} events of {plan.endpoint} and {plan.subjects} subjects, for "
+            f"{100 * plan.power:g} % power at a {'one' if plan.sided == 1 else 'two'}-sided "
+            f"{100 * plan.alpha:g} % level to detect a hazard ratio of {plan.hazard_ratio:g} "
+            f"(medians {plan.median_experimental_months:g} and {plan.median_control_months:g} "
+            f"months), {plan.accrual_per_month:g} subjects a month over "
+            f"{plan.accrual_months:g} months, {100 * plan.dropout_fraction:g} % dropout."
+        )
+    if due := protocol.cutoff:
+        yield f"The analysis is due at {due.events} events of {due.endpoint}."
 
 
 def _treatment(treatment: p.Treatment) -> str:

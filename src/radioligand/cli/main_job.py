@@ -24,6 +24,9 @@ from radioligand.derivation import (
     in_blocks,
     invariants,
     missing_domains,
+    remarks,
+    summed,
+    unavailable,
 )
 from radioligand.io.datasets import inspect_study
 from radioligand.io.documents import DocumentError, protocol_bytes, read_protocol
@@ -119,10 +122,14 @@ def _analyse(
     day = _cutoff(study.frames, protocol, cutoff, told)
     simulated, missing = _is_simulated(study.frames), missing_domains(study.frames)
     blocks = in_blocks(_given_away(study.frames), ids=study.frames["DM"]["USUBJID"])
-    adam = gathered(
-        derive(blocks.pop(0), protocol=protocol, cutoff=day, progress=told)
-        for _ in range(len(blocks))
-    )
+    parts, said = [], []
+    while blocks:
+        block = blocks.pop(0)
+        parts.append(derive(block, protocol=protocol, cutoff=day, progress=told))
+        said.append(remarks(block, parts[-1], protocol=protocol))
+        if len(parts) == 1:
+            missing += unavailable(block, parts[0], protocol=protocol)
+    adam = gathered(parts)
     told("analyses")
     checks = invariants(adam, protocol=protocol)
     results = pl.concat([analyse(adam, protocol=protocol), invariant_rows(checks)])
@@ -132,7 +139,7 @@ def _analyse(
         protocol,
         results,
         missing=missing,
-        findings=study.findings,
+        findings=together([study.findings, summed(said)]),
         cutoff=day,
         simulated=simulated,
         provenance=provenance,

@@ -9,6 +9,7 @@ import polars as pl
 from radioligand.derivation.blocks import gathered, in_blocks
 from radioligand.derivation.cutoff import cut, date_of_event
 from radioligand.derivation.invariants import invariants
+from radioligand.derivation.remarks import remarks, summed, unavailable
 from radioligand.endpoints import derive_adtte
 from radioligand.protocol import Protocol
 from radioligand.quality_of_life import derive_adqs
@@ -26,6 +27,9 @@ __all__ = [
     "in_blocks",
     "invariants",
     "missing_domains",
+    "remarks",
+    "summed",
+    "unavailable",
 ]
 
 # domain: what a study without it cannot have
