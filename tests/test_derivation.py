@@ -7,8 +7,19 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from radioligand.analysis import analyse
 from radioligand.cdisc import join_supplemental
-from radioligand.derivation import cut, date_of_event, derive, gathered, in_blocks, invariants
+from radioligand.derivation import (
+    cut,
+    date_of_event,
+    derive,
+    gathered,
+    in_blocks,
+    invariants,
+    remarks,
+    summed,
+    unavailable,
+)
 from radioligand.io.documents import read_protocol
 from radioligand.simulation.patients import read_population, simulate_study
 
@@ -140,6 +151,68 @@ def test_changes_follow_from_their_baseline():
 
 def test_checks_only_what_the_datasets_allow():
     assert invariants({}).is_empty()
+
+
+@pytest.fixture(scope="module")
+def virtual():
+    protocol = read_protocol("netter-2")
+    study = simulate_study(protocol=protocol, population=read_population("netter-2"), seed=5)
+    cutoff = date(2023, 7, 20)
+    study = cut(join_supplemental(study).frames, cutoff=cutoff)
+    return protocol, study, derive(study, protocol=protocol, cutoff=cutoff)
+
+
+def rules(findings: pl.DataFrame) -> dict[str, int]:
+    return dict(findings.select("rule", "broken").iter_rows())
+
+
+def test_remarks_tell_of_a_changed_stratum_reading_and_dose(virtual):
+    protocol, study, adam = virtual
+    before = rules(remarks(study, adam, protocol=protocol))
+    someone = adam["ADSL"].filter(FASFL="Y")["USUBJID"][0]
+    own = pl.col("USUBJID") == someone
+    stated = own & (pl.col("RSTESTCD") == "OVRLRESP") & (pl.col("RSEVAL") == "INVESTIGATOR")
+    changed = study | {
+        "RS": study["RS"].with_columns(
+            RSSTRESC=pl.when(stated).then(pl.lit("CR")).otherwise("RSSTRESC")
+        ),
+        "DM": study["DM"].with_columns(
+            STRGRADE=pl.when(own)
+            .then(pl.when(pl.col("STRGRADE") == "2").then(pl.lit("3")).otherwise(pl.lit("2")))
+            .otherwise("STRGRADE")
+        ),
+        "MI": study["MI"].with_columns(
+            MISTRESN=pl.when(own & (pl.col("MITESTCD") == "KI67")).then(70.0).otherwise("MISTRESN")
+        ),
+    }
+
+    after = rules(remarks(changed, derive(changed, protocol=protocol), protocol=protocol))
+
+    more = {rule: count - before.get(rule, 0) for rule, count in after.items()}
+    assert more["a randomised subject meets every eligibility criterion"] == 1
+    assert any("reader stated" in rule and count > 0 for rule, count in more.items())
+    assert not any("has lesions or new lesions" in rule for rule in before)
+
+
+def test_findings_of_blocks_are_summed(virtual):
+    protocol, study, adam = virtual
+    whole = remarks(study, adam, protocol=protocol)
+    blocks = in_blocks(study.items(), ids=study["DM"]["USUBJID"], subjects=90)
+    each = [remarks(block, derive(block, protocol=protocol), protocol=protocol) for block in blocks]
+
+    assert rules(summed(each)) == rules(whole)
+
+
+@pytest.mark.parametrize("lost", ["EX", "TR", "RS", "AE", "LB", "QS", "CM", "DS", "MI", "SC", "PR"])
+def test_a_domain_that_is_not_there_switches_off_what_needs_it(virtual, lost):
+    protocol, study, _ = virtual
+    rest = {name: frame for name, frame in study.items() if name != lost}
+
+    adam = derive(rest, protocol=protocol)
+    results = analyse(adam, protocol=protocol)
+
+    assert {analysis.id for analysis in protocol.analyses} <= set(results["analysis"])
+    assert unavailable(rest, adam, protocol=protocol) or lost in ("RS", "AE", "TR")
 
 
 @pytest.mark.law

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands on the public study: one folder, three formats, one result; and what verify finds."""
+"""The commands on the public study: three formats, one result; and what verify finds."""
 
 import json
 import shutil

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal
 
 import polars as pl
@@ -48,9 +49,15 @@ def found(
     severity: Severity = "error",
 ) -> pl.DataFrame:
     """Return one finding as a frame of one row."""
-    lines = ("  ".join(f"{name} {value!r}" for name, value in row.items()) for row in examples)
+    lines = (
+        "  ".join(f"{name} {_shown(value)}" for name, value in row.items()) for row in examples
+    )
     row = (dataset, severity, says, broken, rows, "\n".join(lines), mend)
     return pl.DataFrame([row], schema=FINDINGS, orient="row")
+
+
+def _shown(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date) else repr(value)
 
 
 def together(findings: Iterable[pl.DataFrame]) -> pl.DataFrame:

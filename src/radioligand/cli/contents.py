@@ -193,7 +193,7 @@ def _arm(protocol: p.Protocol, arm_id: str) -> str:
 
 
 def _activity(activity: p.Activity) -> str:
-    """One line of the schedule: 'Tumour assessment: weeks 16, 24, then every 12 weeks, ± 7 days'."""
+    """One line of the schedule: 'Imaging: weeks 16, 24, then every 12 weeks, ± 7 days'."""
     when = [f"weeks {', '.join(f'{week:g}' for week in activity.weeks)}"] if activity.weeks else []
     if activity.then_every_weeks:
         when.append(f"{'then ' if when else ''}every {activity.then_every_weeks:g} weeks")

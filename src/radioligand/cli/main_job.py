@@ -18,6 +18,7 @@ from radioligand.cdisc import Study, find_study, join_supplemental, refuse, toge
 from radioligand.cli.contents import report_of
 from radioligand.cli.progress import Stages, stages
 from radioligand.derivation import (
+    cut,
     date_of_event,
     derive,
     gathered,
@@ -124,7 +125,7 @@ def _analyse(
     blocks = in_blocks(_given_away(study.frames), ids=study.frames["DM"]["USUBJID"])
     parts, said = [], []
     while blocks:
-        block = blocks.pop(0)
+        block = cut(blocks.pop(0), cutoff=day) if day else blocks.pop(0)
         parts.append(derive(block, protocol=protocol, cutoff=day, progress=told))
         said.append(remarks(block, parts[-1], protocol=protocol))
         if len(parts) == 1:

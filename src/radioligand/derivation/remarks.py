@@ -19,6 +19,8 @@ Frames = Mapping[str, pl.DataFrame]
 def remarks(study: Frames, adam: Frames, *, protocol: Protocol) -> pl.DataFrame:
     """Return findings (`cdisc.FINDINGS`, warnings) on the conduct of a derived study.
 
+    `study` is what `adam` was derived from, cut at the same date.
+
     Reader and lesions that disagree, doses off the plan, strata that baseline data contradict,
     and randomised subjects who do not meet a criterion.
     """
@@ -54,13 +56,13 @@ def unavailable(study: Frames, adam: Frames, *, protocol: Protocol) -> tuple[tup
 
 def _strata(adsl: pl.DataFrame, protocol: Protocol) -> Iterator[pl.DataFrame]:
     wrong = mismatches(adsl, protocol=protocol)
-    randomised = adsl["RANDDT"].is_not_null().sum()
+    randomised = adsl.filter(pl.col("RANDDT").is_not_null()).height
     for (factor,), rows in wrong.group_by("FACTOR", maintain_order=True):
         yield found(
             "ADSL",
             f"the level at randomisation is that of baseline data ({factor})",
             "Analyses use the level at randomisation; correct it only in baseline data.",
-            broken=rows["COUNT"].sum(),
+            broken=int(rows["COUNT"].sum()),
             rows=randomised,
             examples=rows.select("GIVEN", "BASELINE", "COUNT").head(3).to_dicts(),
             severity="warning",
