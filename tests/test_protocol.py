@@ -63,6 +63,11 @@ def test_every_policy_is_listed_with_its_default():
 
     assert rows["response.confirmation_days"][:2] == ("28", "28")
     assert rows["censoring.ema.missed_assessments"][:2] == ("0", "2")
+    assert rows["time to event.median"][:2] == ("r", "r")
+    assert rows["time to event.model.ties"][:2] == ("efron", "efron")
+    assert rows["response rates.interval"][:2] == ("clopper-pearson", "clopper-pearson")
+    assert rows["data.event_dates"][:2] == ("day first, month first", "day first, month first")
+    assert rows["months"][0] == "30.4375 days"
     assert all(says for _, _, says in rows.values())
 
 

@@ -80,7 +80,7 @@ OPERATORS: dict[str, tuple[tuple[type, ...], str]] = {
     "equals": ((*_NUMBER, *_TEXT), "{0}"),
     "one_of": ((*_NUMBER, *_TEXT), "one of {0}"),
     "is": (_FLAG, ""),
-    "known": (_FLAG, "known ({0})"),
+    "known": (_FLAG, ""),
 }
 _OPTIONS = ("unit", "within_days", "before")
 
@@ -231,6 +231,8 @@ def in_words(condition: Condition) -> str:
             value = condition.value
             if condition.operator == "is":
                 return condition.field if value else f"not {condition.field}"
+            if condition.operator == "known":
+                return f"{condition.field} is {'' if value else 'not '}known"
             if condition.operator == "one_of":
                 shown = ", ".join(str(one) for one in value)
                 text = OPERATORS["one_of"][1].format(shown)

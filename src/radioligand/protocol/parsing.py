@@ -1,14 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the plain tables of a document to records, or to every fault at once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from radioligand.protocol.faults import Fault, ProtocolError
-from radioligand.protocol.records import Censoring, Protocol, Record, Response
+from radioligand.protocol.records import (
+    MONTH_DAYS,
+    BestResponse,
+    Censoring,
+    Data,
+    Imputation,
+    Protocol,
+    Record,
+    Response,
+    TimeToEvent,
+)
 from radioligand.protocol.references import reference_faults
 
 __all__ = ["Fault", "ProtocolError", "parse_protocol", "policies"]
@@ -107,24 +117,41 @@ def _kinds(record: type[Record]) -> tuple[str, ...]:
 
 def policies(protocol: Protocol) -> tuple[tuple[str, str, str, str], ...]:
     """Every choice on which sources differ: (policy, choice, default, what it governs)."""
-    rows = [
-        (
-            f"response.{key}",
-            str(getattr(protocol.response, key)),
-            str(field.default),
-            field.description or "",
-        )
-        for key, field in Response.model_fields.items()
-    ]
+    rows = list(_choices("response", [(None, protocol.response)], tuple(Response.model_fields)))
     for convention in protocol.censoring:
-        rows += [
-            (
-                f"censoring.{convention.id}.{key}",
-                str(getattr(convention, key)),
-                str(field.default),
-                field.description or "",
-            )
-            for key, field in Censoring.model_fields.items()
-            if key not in ("id", "label", "source")
-        ]
+        keys = tuple(key for key in Censoring.model_fields if key not in ("id", "label", "source"))
+        rows += _choices(f"censoring.{convention.id}", [(None, convention)], keys)
+    named: list[tuple[str | None, Record]] = [(one.id, one) for one in protocol.endpoints]
+    rows += _choices("endpoints", named, ("count_first_day",))
+    curves = [one for one in protocol.analyses if isinstance(one, TimeToEvent)]
+    rates = [one for one in protocol.analyses if isinstance(one, BestResponse)]
+    rows += _choices("time to event", [(one.id, one) for one in curves], ("interval", "median"))
+    models = [(one.id, one.model) for one in curves if one.model]
+    rows += _choices("time to event.model", models, ("ties",))
+    rows += _choices("response rates", [(one.id, one) for one in rates], ("interval", "difference"))
+    for key in ("response_dates", "lesion_dates", "event_dates"):
+        rule, usual = getattr(protocol.data, key), Data.model_fields[key].default
+        meaning = "How partial dates are completed, always with a flag."
+        rows.append((f"data.{key}", _rule(rule), _rule(usual), meaning))
+    month = f"{MONTH_DAYS} days"
+    rows.append(("months", month, month, "A month; days are divided by it in the last step only."))
     return tuple(rows)
+
+
+def _choices(
+    name: str, records: Sequence[tuple[str | None, Record]], keys: tuple[str, ...]
+) -> Iterator[tuple[str, str, str, str]]:
+    """One row a key and choice; records that choose otherwise than the others are named."""
+    for key in keys:
+        chosen: dict[str, list[str]] = {}
+        for record_id, record in records:
+            chosen.setdefault(str(getattr(record, key)), []).append(record_id or "")
+        for choice, ids in chosen.items():
+            field = type(records[0][1]).model_fields[key]
+            which = f" ({', '.join(ids)})" if len(chosen) > 1 else ""
+            yield f"{name}.{key}{which}", choice, str(field.default), field.description or ""
+
+
+def _rule(rule: Imputation) -> str:
+    parts = [f"{part} {where}" for part in ("day", "month") if (where := getattr(rule, part))]
+    return ", ".join(parts) or "not completed"

@@ -343,7 +343,8 @@ class Endpoint(Record):
     evaluation: str | None = None
     censoring: str | None = None
     population: str | None = None
-    count_first_day: bool = True  # AVAL = ADT - STARTDT + 1
+    count_first_day: bool = True
+    """Whether the first day counts as day 1: AVAL = ADT - STARTDT + 1."""
 
 
 class Scale(Record):
@@ -444,6 +445,7 @@ class Model(Record):
 
     stratified: bool
     ties: Literal["efron", "breslow", "exact"] = "efron"
+    """How events on the same day share a likelihood."""
 
 
 class Analysis(Record):
@@ -491,7 +493,9 @@ class BestResponse(Analysis):
     objective: tuple[str, ...]
     control: tuple[str, ...]
     interval: Literal["clopper-pearson", "wilson", "wald"] = "clopper-pearson"
+    """Interval of a response rate."""
     difference: Literal["wald", "newcombe", "miettinen-nurminen"] = "wald"
+    """Interval of the difference of two rates."""
     stratified: bool = True
     sided: Literal[1, 2]
     level: Fraction = 0.95
@@ -503,7 +507,9 @@ class TimeToEvent(Analysis):
     kind: Literal["time to event"]
     endpoint: Name
     interval: Literal["log-log", "log", "plain", "arcsine"] = "log-log"
+    """Scale of the pointwise interval of a survival curve, and so of its median."""
     median: Literal["r", "sas"] = "r"
+    """Whose convention for a median on a plateau of the curve."""
     level: Fraction = 0.95
     landmarks_months: tuple[float, ...] = ()
     axis_months: Positive = 3.0
