@@ -118,7 +118,7 @@ def _typo(document):
 
 
 def _wrong_kind(document):
-    document["analyses"][1]["kind"] = "basline"
+    next(a for a in document["analyses"] if a["id"] == "baseline")["kind"] = "basline"
 
 
 def _forced(document):

@@ -13,7 +13,7 @@ from pydantic import (
 
 from radioligand import criteria
 
-MONTH_DAYS = 30.4375  # a month in days, the Gregorian mean used by every rounding to months
+MONTH_DAYS = 30.4375  # a month in days, the mean of the Julian year that trials use
 
 
 def _condition(value: object) -> criteria.Condition:
