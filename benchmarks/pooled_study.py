@@ -24,7 +24,6 @@ from radioligand.io.datasets import write_study
 from radioligand.io.documents import read_protocol
 from radioligand.simulation.patients import read_population, simulate_study
 
-
 NOT_POOLED = ("LB", "QS", "VS", "EC", "SV")
 
 
