@@ -2,7 +2,8 @@
 """Proportions on plain counts: their intervals, and the difference of two.
 
 Tests of tables, from Fisher's to Cochran's, Mantel's and Haenszel's, and Cohen's kappa are in
-`radioligand.statistics.tables` and can be taken from here too.
+`radioligand.statistics.tables`, differences common to strata in
+`radioligand.statistics.risk_difference`, and both can be taken from here too.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,12 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincinv
 
 from radioligand.statistics.observations import Faults, Floats, Numbers, check_level, deviate
+from radioligand.statistics.risk_difference import (
+    MantelHaenszelDifference,
+    StratifiedDifference,
+    mantel_haenszel_difference,
+    stratified_newcombe_difference,
+)
 from radioligand.statistics.tables import (
     BreslowDay,
     CochranMantelHaenszel,
@@ -32,8 +39,10 @@ __all__ = [
     "Difference",
     "FisherExact",
     "Kappa",
+    "MantelHaenszelDifference",
     "OddsRatio",
     "Proportion",
+    "StratifiedDifference",
     "agresti_coull",
     "breslow_day",
     "clopper_pearson",
@@ -41,9 +50,11 @@ __all__ = [
     "cohen_kappa",
     "fisher_exact",
     "jeffreys",
+    "mantel_haenszel_difference",
     "miettinen_nurminen_difference",
     "newcombe_difference",
     "odds_ratio",
+    "stratified_newcombe_difference",
     "wald",
     "wald_difference",
     "wilson",
