@@ -87,6 +87,22 @@ def test_the_cutoff_is_the_101st_event(demo):
     assert tte["ADT"].max() <= cutoff
 
 
+def test_a_cutoff_that_waits_for_more_events_than_there_are_says_so(demo, tmp_path):
+    study = read_study(demo / "sdtm")
+    few = study["DM"]["USUBJID"].head(20).to_list()
+    small = {
+        name: frame.filter(pl.col("USUBJID").is_in(few)) if "USUBJID" in frame.columns else frame
+        for name, frame in study.items()
+    }
+    write_study(small, tmp_path / "sdtm", format="parquet")
+    words = ("analyse", "netter-2", tmp_path / "sdtm", "--out", tmp_path / "out")
+
+    said = run(*words, "--cutoff", "events", status=1).output
+
+    assert "the cutoff waits for 101" in said
+    run(*words)  # a small study is analysed all the same
+
+
 def test_key_lines_agree_with_the_results_frame(demo, tmp_path):
     done = run("analyse", "netter-2", demo / "sdtm", "--out", tmp_path / "out")
     lines = done.stdout.splitlines()

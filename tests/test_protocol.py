@@ -149,9 +149,23 @@ def _bad_condition(document):
     document["eligibility"][0]["holds"] = {"field": "age_years", "at_leats": 15}
 
 
+def _circle(document):
+    variables = {v["name"]: v for v in document["variables"]}
+    variables["DIAGDT"]["source"]["until"] = "DIAGDT2"
+    document["variables"].append(
+        {"name": "DIAGDT2", "label": "x", "type": "date", "first_of": ["DIAGDT"]}
+    )
+
+
+def _operator(document):
+    document["eligibility"][0]["holds"] = {"field": "age_years", "is": True}
+
+
 @pytest.mark.parametrize(
     ("change", "path", "says"),
     [
+        (_circle, "variables", "need each other Break the circle"),
+        (_operator, "eligibility[I01].holds", "age_years is a number, 'is' asks of flag"),
         (_drop_unit, "arms[LU].treatments[177LU-DOTATATE]", "an amount without its unit"),
         (_odd_block, "randomisation.block_size", "5 cannot hold the ratio 2:1 Use a multiple of 3"),
         (_one_level, "randomisation.strata[STRGRADE].levels", "required and missing"),

@@ -199,7 +199,10 @@ def _cutoff(
     known = [each for each in times if each is not None]
     if not known:
         raise DocumentError(f"{plan.endpoint} cannot be derived from this study. Give a date.")
-    return date_of_event(pl.concat(known), endpoint=plan.endpoint, events=plan.events)
+    try:
+        return date_of_event(pl.concat(known), endpoint=plan.endpoint, events=plan.events)
+    except ValueError as error:  # too few events so far
+        raise DocumentError(str(error)) from None
 
 
 def _is_simulated(frames: Mapping[str, pl.DataFrame]) -> bool:

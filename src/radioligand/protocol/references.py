@@ -26,6 +26,9 @@ SUBJECT_VARIABLES = {
 }
 _NUMERIC = ("between", "at_least", "at_most", "above", "below")
 
+# which types of field an operator can be asked of; the others are asked of all
+_FITS = {**dict.fromkeys(_NUMERIC, ("number", "date")), "is": ("flag",)}
+
 Table = Mapping[str, Any]
 
 
@@ -127,6 +130,32 @@ def _variables(document: Table) -> Iterator[Fault]:
             for name in variable.get(key, ()) if isinstance(variable.get(key), tuple) else ():
                 yield from _unknown(f"{path}.{key}", name, names, "variable")
         yield from _source(f"{path}.source", variable.get("source"), names)
+    yield from _circles(document)
+
+
+def _circles(document: Table) -> Iterator[Fault]:
+    """Variables that are made of one another and so of nothing."""
+    made_of = {
+        str(row["name"]): {
+            str(name)
+            for name in (
+                row.get("bands_of"),
+                row.get("recode_of"),
+                *_words(row, "interval"),
+                *_words(row, "first_of"),
+                _table(row, "source").get("until"),
+            )
+            if name is not None
+        }
+        for row in _rows(document, "variables")
+        if "name" in row
+    }
+    while ready := [name for name, needs in made_of.items() if not needs & made_of.keys()]:
+        for name in ready:
+            del made_of[name]
+    if made_of:
+        circle = ", ".join(sorted(made_of))
+        yield Fault("variables", f"{circle} need each other", "Break the circle at one of them.")
 
 
 def _source(path: str, source: object, names: list[str]) -> Iterator[Fault]:
@@ -164,6 +193,10 @@ def _conditions(document: Table, path: str, holds: object) -> Iterator[Fault]:
         unit, numeric = variable.get("unit"), variable.get("type") == "number"
         if one.operator in _NUMERIC and numeric and unit not in (None, "1") and not one.unit:
             yield Fault(path, f"{one.field} is compared without a unit", f'Add unit = "{unit}".')
+        kind, fits = variable.get("type"), _FITS.get(one.operator)
+        if fits and kind and kind not in fits:
+            says = f"{one.field} is a {kind}, {one.operator!r} asks of {' or '.join(fits)}"
+            yield Fault(path, says, "Use an operator that fits the field.")
         if one.unit and one.unit != unit:
             says = f"{one.field} is in {unit!r}, the condition speaks of {one.unit!r}"
             yield Fault(path, says, "Convert the limit and say the field's unit.")
