@@ -411,6 +411,13 @@ def test_firth_refuses_what_the_events_say_nothing_of():
         firth_cox(*SIX, [0, 0, 0, 1, 1, 1], strata=[1, 1, 1, 2, 2, 2])
 
 
+def test_refuses_more_covariates_than_the_events_can_tell():
+    a, b = 0.0478, 1.0
+    x = [[0, a, a], [0, 0, a], [b, a, 0], [a, 0, b], [a, b, b], [0, 0, a], [a, b, a]]
+    with pytest.raises(ValueError, match="too many covariates for these events; leave one out"):
+        profile_interval([6, 1, 5, 6, 7, 5, 1], [1, 1, 0, 0, 1, 1, 1], x)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

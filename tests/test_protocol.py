@@ -157,6 +157,10 @@ def _circle(document):
     )
 
 
+def _two_directions(document):
+    document["data"]["event_dates"] = {"day": "last", "month": "first"}
+
+
 def _operator(document):
     document["eligibility"][0]["holds"] = {"field": "age_years", "is": True}
 
@@ -165,6 +169,7 @@ def _operator(document):
     ("change", "path", "says"),
     [
         (_circle, "variables", "need each other Break the circle"),
+        (_two_directions, "data.event_dates", "the month is taken as 'first', the day as 'last'"),
         (_operator, "eligibility[I01].holds", "age_years is a number, 'is' asks of flag"),
         (_drop_unit, "arms[LU].treatments[177LU-DOTATATE]", "an amount without its unit"),
         (_odd_block, "randomisation.block_size", "5 cannot hold the ratio 2:1 Use a multiple of 3"),

@@ -281,6 +281,12 @@ def _rest(document: Table) -> Iterator[Fault]:
     for key in ("cutoff", "planning"):
         table = _table(document, key)
         yield from _unknown(f"{key}.endpoint", table.get("endpoint"), endpoints, "endpoint")
+    for key in ("response_dates", "lesion_dates", "event_dates"):
+        rule = _table(_table(document, "data"), key)
+        day, month = rule.get("day"), rule.get("month")
+        if month is not None and day != month:
+            says = f"the month is taken as {month!r}, the day as {day!r}"
+            yield Fault(f"data.{key}", says, "A date is completed in one direction; say it twice.")
     activity = _table(document, "quality_of_life").get("activity")
     known = _ids(document, "schedule")
     yield from _unknown("quality_of_life.activity", activity, known, "activity of the schedule")

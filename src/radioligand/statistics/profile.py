@@ -144,7 +144,10 @@ def climb(surface: Surface, start: Floats, *, free: Bools) -> tuple[Likelihood, 
         return here, beta, 0
     for steps in range(1, MOST_STEPS + 1):
         step = np.zeros(beta.size)
-        step[free] = np.linalg.solve(here.information[np.ix_(free, free)], here.score[free])
+        try:
+            step[free] = np.linalg.solve(here.information[np.ix_(free, free)], here.score[free])
+        except np.linalg.LinAlgError:  # the events say nothing more of some coefficient
+            break
         gain = float(here.score @ step)
         least = here.value - 1e-9 * (1 + abs(here.value))
         there = surface(beta + step, free)
@@ -155,5 +158,5 @@ def climb(surface: Surface, start: Floats, *, free: Bools) -> tuple[Likelihood, 
         if not gain > NO_GAIN * (1 + abs(here.value)):
             return here, beta, steps
     raise ValueError(
-        f"The largest likelihood was not found in {MOST_STEPS} steps; try fewer covariates."
+        "The largest likelihood was not found: too many covariates for these events; leave one out."
     )
