@@ -238,3 +238,9 @@ def test_prediction_refuses_other_covariates():
     found = fine_gray(rows["time"], rows["cause"], rows["x1"])
     with pytest.raises(ValueError, match="2 given; the model has 1"):
         found.incidence_at(12, [1, 2])
+
+
+def test_rounding_before_the_first_event_of_a_cause_is_no_warning():
+    """An incidence that rounds to nothing has an interval; its scale may overflow unseen."""
+    found = cumulative_incidence([1, 1, 1, 2, 3, 4], [0, 0, 1, 1, 1, 1])
+    assert found.time.size == 4

@@ -81,7 +81,7 @@ def cumulative_incidence(
     before = np.concatenate([[1.0], survival[:-1]])
     incidence = np.cumsum(before[:, None] * hazard, axis=0)
     variance = multinomial_variance(incidence, hazard, before, at_risk)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         standard_error = np.sqrt(variance)
         relative_error = standard_error / incidence
         lower, upper = pointwise_interval(incidence, relative_error, interval, level)

@@ -215,7 +215,7 @@ def kaplan_meier(
     rows = observations(time, event, entry=entry, weights=weights)
     sets, at_risk, events = counts(rows)
     left = survivors(at_risk, events)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         survival = np.cumprod(left / at_risk, dtype=np.float64)
         relative_error = np.sqrt(np.cumsum(events / (at_risk * left), dtype=np.float64))
         lower, upper = pointwise_interval(survival, relative_error, interval, level)
@@ -270,7 +270,7 @@ def nelson_aalen(
     sets, at_risk, events = counts(rows)
     hazard = np.cumsum(events / at_risk)
     standard_error = np.sqrt(np.cumsum(events / at_risk**2))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         factor = np.exp(deviate(level) * standard_error / hazard)
         lower, upper = hazard / factor, hazard * factor
     return NelsonAalen(
