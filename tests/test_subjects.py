@@ -431,7 +431,7 @@ def test_refuses_variables_that_need_each_other():
         {"name": name, "label": name, "type": "text", "recode_of": of, "recode": {"A": "B"}}
         for name, of in (("ONE", "TWO"), ("TWO", "ONE"))
     ]
-    with pytest.raises(ValueError, match=r"need each other in a circle: (ONE, TWO|TWO, ONE)"):
+    with pytest.raises(ValueError, match="ONE, TWO need each other"):
         derive_adsl(study(), protocol=protocol(*made))
 
 
