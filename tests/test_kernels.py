@@ -287,7 +287,7 @@ def test_as_many_rows_as_are_sent_through_the_loops_by_themselves():
     for question, arguments in questions:
         found = outcome(question, *arguments)
         with loops(rows=10 * n):
-            assert same(outcome(question, *arguments), found, rel=1e-10)
+            assert same(outcome(question, *arguments), found, rel=1e-12)
 
 
 def test_what_has_no_answer_is_refused_in_the_same_words():

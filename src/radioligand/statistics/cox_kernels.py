@@ -8,10 +8,12 @@ import math
 
 import numpy as np
 
-from radioligand.statistics.kernels import Bytes, compiled
+from radioligand.statistics.kernels import Bytes, compiled, compiled_in_lanes
 from radioligand.statistics.observations import Floats, Rows
 
 FAINT = 1e-100  # the product of two such is still a number
+
+BLOCK = 1 << 11  # rows that stay in a core's nearest cache from one loop to the next
 
 # what a row is, in bits of one byte
 EVENT, CELL, HAPPENS, STRATUM = 1, 2, 4, 8
@@ -20,15 +22,18 @@ EVENT, CELL, HAPPENS, STRATUM = 1, 2, 4, 8
 @compiled
 def column_sums(x: Floats, sums: Floats, begin: int, end: int) -> None:
     """Find the total, least and greatest of each column, sums (3, p)."""
-    p = x.shape[1]
-    for j in range(p):
+    for j in range(x.shape[1]):
         sums[0, j], sums[1, j], sums[2, j] = 0.0, math.inf, -math.inf
-    for i in range(begin, end):
-        for j in range(p):
-            value = x[i, j]
-            sums[0, j] += value
-            sums[1, j] = min(sums[1, j], value)
-            sums[2, j] = max(sums[2, j], value)
+    for first in range(begin, end, BLOCK):
+        block = x[first : min(first + BLOCK, end)]
+        for j in range(x.shape[1]):
+            total, low, high = 0.0, math.inf, -math.inf
+            for i in range(block.shape[0]):
+                value = block[i, j]
+                total += value
+                low, high = min(low, value), max(high, value)
+            sums[0, j] += total
+            sums[1, j], sums[2, j] = min(sums[1, j], low), max(sums[2, j], high)
 
 
 @compiled
@@ -46,18 +51,25 @@ def column_spread(
 
     found (5, p): squares, rows at the least, of them events, rows at the greatest, events.
     """
-    p = x.shape[1]
     found[:] = 0.0
-    for i in range(begin, end):
-        seen = event[i]
-        for j in range(p):
-            value = x[i, j]
-            at_low, at_high = value == low[j], value == high[j]
-            found[0, j] += (value - mean[j]) ** 2
-            found[1, j] += at_low
-            found[2, j] += at_low & seen
-            found[3, j] += at_high
-            found[4, j] += at_high & seen
+    for first in range(begin, end, BLOCK):
+        last = min(first + BLOCK, end)
+        block, seen = x[first:last], event[first:last]
+        for j in range(x.shape[1]):
+            squares, lows, low_events, highs, high_events = 0.0, 0, 0, 0, 0
+            for i in range(block.shape[0]):
+                value = block[i, j]
+                at_low, at_high = value == low[j], value == high[j]
+                squares += (value - mean[j]) ** 2
+                lows += at_low
+                low_events += at_low & seen[i]
+                highs += at_high
+                high_events += at_high & seen[i]
+            found[0, j] += squares
+            found[1, j] += lows
+            found[2, j] += low_events
+            found[3, j] += highs
+            found[4, j] += high_events
 
 
 @compiled
@@ -116,32 +128,52 @@ def reach(z: Floats, beta: Floats, begin: int, end: int) -> tuple[float, float]:
 
 
 @compiled
-def relative_hazards(
-    z: Floats,
-    weight: Floats,
-    beta: Floats,
-    shift: float,
-    stop: int,
-    theta: Floats,
-    sums: Floats,
-    begin: int,
-    end: int,
-) -> None:
-    """Compute theta, and sum it and its products with the covariates, (1 + p,), up to `stop`."""
-    p = beta.size
-    sums[:] = 0.0
-    for i in range(begin, end):
-        linear = -shift
-        for j in range(p):
-            linear += z[i, j] * beta[j]
-        value = math.exp(linear)
-        if weight.size:
-            value *= weight[i]
-        theta[i] = value
-        if i < stop:
-            sums[p] += value
+def linear_predictors(z: Floats, beta: Floats, shift: float, linear: Floats) -> None:
+    """Compute the linear predictors, less `shift`."""
+    for i in range(linear.size):
+        value = -shift
+        for j in range(beta.size):
+            value += z[i, j] * beta[j]
+        linear[i] = value
+
+
+@compiled_in_lanes
+def sum_hazards(z: Floats, theta: Floats, total: Floats) -> None:
+    """Add the products of theta with the covariates, and theta, to total (p + 1,)."""
+    p = z.shape[1]
+    if p == 1:  # sums with names of their own stay in registers
+        summed, product = 0.0, 0.0
+        for i in range(theta.size):
+            summed += theta[i]
+            product += theta[i] * z[i, 0]
+        total[0] += product
+        total[1] += summed
+    else:
+        for i in range(theta.size):
+            total[p] += theta[i]
             for j in range(p):
-                sums[j] += value * z[i, j]
+                total[j] += theta[i] * z[i, j]
+
+
+@compiled_in_lanes
+def sum_products(z: Floats, events: Floats, expected: Floats, squares: Floats) -> None:
+    """Add events times covariates, (p,), and times their products, the lower half of (p, p)."""
+    p = z.shape[1]
+    if p == 1:
+        product, square = 0.0, 0.0
+        for i in range(events.size):
+            part = events[i] * z[i, 0]
+            product += part
+            square += part * z[i, 0]
+        expected[0] += product
+        squares[0, 0] += square
+    else:
+        for i in range(events.size):
+            for j in range(p):
+                part = events[i] * z[i, j]
+                expected[j] += part
+                for k in range(j + 1):
+                    squares[j, k] += part * z[i, k]
 
 
 @compiled
@@ -168,17 +200,18 @@ def sum_risks(
     the same stratum have passed by then.
     """
     p, weighted = means.shape[0], weight.size > 0
-    tied = np.zeros(p + 1)
+    tied = np.zeros(p)
     logarithms, passed, own = 0.0, 0.0, False
-    d, tied_weight, product, cell = 0, 0.0, 1.0, last
+    total, tied_total, d, tied_weight = float(at_risk[p]), 0.0, 0, 0.0
+    product, cell = 1.0, last
     for i in range(end - 1, begin - 1, -1):
         value, seen = theta[i], mark[i] & EVENT
         of_event = value * seen  # most rows that could be told apart by a branch cannot be foretold
         d += seen
         if weighted:
             tied_weight += weight[i] * seen
-        at_risk[p] += value
-        tied[p] += of_event
+        total += value
+        tied_total += of_event
         for j in range(p):
             at_risk[j] += value * z[i, j]
             tied[j] += of_event * z[i, j]
@@ -187,7 +220,7 @@ def sum_risks(
             h, s, b0, b1, b2, logs = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             for number in range(d):
                 share = number / d if efron else 0.0
-                denominator = float(at_risk[p] - share * tied[p])
+                denominator = float(total - share * tied_total)
                 inverse = 1 / denominator
                 one = each * inverse
                 h += one
@@ -219,11 +252,11 @@ def sum_risks(
             hazard[cell], spared[cell] = h, s
             if not own:
                 passed += h
-            d, tied_weight = 0, 0.0
+            tied_total, d, tied_weight = 0.0, 0, 0.0
             tied[:] = 0.0
         if mark[i] & STRATUM:
             at_risk[:] = 0.0
-            own = True
+            total, own = 0.0, True
     return logarithms + math.log(product), passed
 
 
@@ -241,23 +274,24 @@ def sum_expected(
     begin: int,
     end: int,
 ) -> None:
-    """Go on in time; sum the events expected of each row times its covariates, and their products.
+    """Go on in time; turn theta into the events expected of each row, and sum these.
 
     `passed` is the hazard of the stratum before `begin`, and `cell` the place of the next cell with
-    events. Adds to expected (p,) and to the lower half of squares (p, p).
+    events. Writes expected (p,) and the lower half of squares (p, p), as `sum_products` has them.
     """
     p = expected.size
+    own_expected, own_squares = np.zeros(p), np.zeros((p, p))  # a core's own, until the end
     spare = 0.0
-    for i in range(begin, end):
-        if mark[i] & STRATUM:
-            passed = 0.0
-        if mark[i] & HAPPENS:
-            passed += hazard[cell]
-            spare = spared[cell]
-            cell += 1
-        value = theta[i] * (passed - spare if mark[i] & EVENT else passed)
-        for j in range(p):
-            part = value * z[i, j]
-            expected[j] += part
-            for k in range(j + 1):
-                squares[j, k] += part * z[i, k]
+    for first in range(begin, end, BLOCK):
+        last = min(first + BLOCK, end)
+        events, marks = theta[first:last], mark[first:last]
+        for i in range(events.size):
+            if marks[i] & STRATUM:
+                passed = 0.0
+            if marks[i] & HAPPENS:
+                passed += hazard[cell]
+                spare = spared[cell]
+                cell += 1
+            events[i] *= passed - spare if marks[i] & EVENT else passed
+        sum_products(z[first:last], events, own_expected, own_squares)
+    expected[:], squares[:] = own_expected, own_squares

@@ -9,6 +9,7 @@ release Python's lock, so that pieces run on all cores.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import numba
@@ -28,12 +29,21 @@ FEW = 32  # rows that insertion sorts best, and moves of a row at which it is gi
 MAGNITUDE = np.uint64((1 << 63) - 1)  # all bits of a number but its sign
 
 
-def compiled(function: Function) -> Function:
-    """Compile at the first call, and keep the code for the next process where that is allowed."""
+def compiled(function: Function, *, freely: frozenset[str] = frozenset()) -> Function:
+    """Compile at the first call, and keep the code for the next process where that is allowed.
+
+    `freely` names what the compiler may do to sums.
+    """
+    build = partial(numba.njit, nogil=True, error_model="numpy", fastmath=set(freely))
     try:
-        return cast(Function, numba.njit(function, nogil=True, error_model="numpy", cache=True))
+        return cast(Function, build(function, cache=True))
     except RuntimeError:  # no folder for the code may be written to
-        return cast(Function, numba.njit(function, nogil=True, error_model="numpy"))
+        return cast(Function, build(function))
+
+
+def compiled_in_lanes(function: Function) -> Function:
+    """Compile, with sums taken in any order, so that several are taken at a time."""
+    return compiled(function, freely=frozenset({"contract", "reassoc"}))
 
 
 # --- order ----------------------------------------------------------------------------------------

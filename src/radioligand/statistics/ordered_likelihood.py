@@ -25,6 +25,7 @@ from radioligand.statistics.ordering import (
 )
 from radioligand.statistics.partial_likelihood import Likelihood, Ties
 
+BLOCK = 1 << 13  # rows that stay in a core's own cache from one loop to the next
 SAFE = 300.0  # exponent far from overflow and from nothing, even summed over all rows
 
 
@@ -141,14 +142,7 @@ def ordered_likelihood(data: OrderedCox, coefficients: Floats) -> Likelihood:
     pieces, p = data.pieces, coefficients.size
     farthest = float(np.abs(coefficients) @ np.maximum(-data.low, data.high))
     shift = 0.0 if farthest < SAFE else reach(data, coefficients)[1]
-    heads = np.empty((len(pieces), p + 1))
-    on_all_cores(
-        cox_kernels.relative_hazards,
-        [
-            (data.z, data.weight, coefficients, shift, one.stop, data.theta, own, *one[:2])
-            for one, own in zip(pieces, heads, strict=True)
-        ],
-    )
+    heads = on_all_cores(relative_hazards, [(data, coefficients, shift, one) for one in pieces])
     hazard, spared = np.empty((2, data.cells))
     means = np.zeros((len(pieces), p, p))
     found = on_all_cores(
@@ -163,7 +157,7 @@ def ordered_likelihood(data: OrderedCox, coefficients: Floats) -> Likelihood:
         ],
     )  # fmt: skip
     logarithms, passed = np.array(found).T
-    expected, squares = np.zeros((len(pieces), p)), np.zeros((len(pieces), p, p))
+    expected, squares = np.empty((len(pieces), p)), np.empty((len(pieces), p, p))
     on_all_cores(
         cox_kernels.sum_expected,
         [
@@ -182,15 +176,37 @@ def ordered_likelihood(data: OrderedCox, coefficients: Floats) -> Likelihood:
     )
 
 
-def after(pieces: tuple[Piece, ...], heads: Floats) -> list[Floats]:
+def relative_hazards(data: OrderedCox, coefficients: Floats, shift: float, piece: Piece) -> Floats:
+    """Compute theta of a piece, and sum it and its products with the covariates, (p + 1,).
+
+    The sums are over those rows alone that belong to the stratum of the first.
+    """
+    from radioligand.statistics import cox_kernels
+
+    total = np.zeros(coefficients.size + 1)
+    for begin in range(piece.begin, piece.end, BLOCK):
+        z, theta = (one[begin : min(begin + BLOCK, piece.end)] for one in (data.z, data.theta))
+        cox_kernels.linear_predictors(z, coefficients, shift, theta)
+        with np.errstate(all="ignore"):  # a step too far gives inf or nan, and is not taken
+            np.exp(theta, out=theta)  # many at a time, as no compiled loop has it
+            if data.weight.size:
+                theta *= data.weight[begin : begin + theta.size]
+        if inside := max(0, piece.stop - begin):
+            cox_kernels.sum_hazards(z[:inside], theta[:inside], total)
+    return total
+
+
+def after(pieces: tuple[Piece, ...], heads: list[Floats]) -> list[Floats]:
     """Return for each piece the sums over the rows after it in the stratum it ends in."""
-    found, summed = [], np.zeros(heads.shape[1])
-    for piece, head in zip(reversed(pieces), heads[::-1], strict=True):
+    found, summed = [], np.zeros_like(heads[0])
+    for piece, head in zip(reversed(pieces), reversed(heads), strict=True):
         found.append(summed.copy())
         if piece.fresh:
-            summed = np.zeros(heads.shape[1])
+            summed = np.zeros_like(head)
+        elif piece.parted:
+            summed = head
         else:
-            summed = head if piece.parted else head + summed
+            summed = head + summed
     return found[::-1]
 
 
