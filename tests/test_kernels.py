@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from radioligand.statistics import ordering
-from radioligand.statistics.cox import Frame
+from radioligand.statistics.covariates import Frame
 from radioligand.statistics.observations import any_labels, coded, few_labels, observations
 from radioligand.statistics.ordered_likelihood import ordered_cox, ordered_likelihood
 from radioligand.statistics.partial_likelihood import cox_data, likelihood
@@ -41,7 +41,6 @@ subject = st.tuples(
     st.integers(-3, 3),
 )
 trials = st.lists(subject, min_size=1, max_size=60).map(lambda rows: list(zip(*rows)))
-without_deadline = settings(deadline=None)  # the first example may have to be compiled
 
 
 @contextmanager
@@ -86,7 +85,6 @@ def same(plain, found, *, rel=1e-11, floor=1e-12):
 
 
 @pytest.mark.law
-@without_deadline
 @given(st.lists(st.floats(0, 1e300) | st.integers(0, 5).map(float), min_size=1, max_size=80))
 @example([0.0, -0.0, 5e-324, 1e308, 0.0])
 @example([3.0, 3.0, 3.0])
@@ -110,7 +108,6 @@ def test_sorts_what_leading_bits_cannot_tell_apart():
 
 
 @pytest.mark.law
-@without_deadline
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(-3, 3)), min_size=1, max_size=60))
 def test_times_that_differ_by_rounding_alone_are_one(rows):
     days, jitter = np.array(rows, float).T
@@ -145,7 +142,6 @@ def test_labels_are_found_alike_in_every_way(labels):
 
 
 @pytest.mark.law
-@without_deadline
 @given(trials, st.booleans(), st.sampled_from(["log-log", "log", "plain", "arcsine"]))
 def test_curves_are_those_of_the_plain_version(trial, weighted, interval):
     time, event, _, _, weight, _ = trial
@@ -156,7 +152,6 @@ def test_curves_are_those_of_the_plain_version(trial, weighted, interval):
 
 
 @pytest.mark.law
-@without_deadline
 @given(trials, st.booleans(), st.sampled_from(WEIGHTINGS))
 def test_logrank_is_that_of_the_plain_version(trial, stratified, weighting):
     time, event, group, stratum, *_ = trial
@@ -166,7 +161,6 @@ def test_logrank_is_that_of_the_plain_version(trial, stratified, weighting):
 
 
 @pytest.mark.law
-@without_deadline
 @given(trials, st.booleans(), st.booleans(), st.booleans(), st.sampled_from(["efron", "breslow"]))
 def test_cox_is_that_of_the_plain_version(trial, stratified, weighted, clustered, ties):
     time, event, group, stratum, weight, x = trial
@@ -185,7 +179,6 @@ def test_cox_is_that_of_the_plain_version(trial, stratified, weighted, clustered
 
 
 @pytest.mark.law
-@without_deadline
 @given(trials)
 def test_delayed_entry_is_that_of_the_plain_version(trial):
     time, event, group, stratum, _, x = trial
@@ -197,7 +190,6 @@ def test_delayed_entry_is_that_of_the_plain_version(trial):
 
 
 @pytest.mark.law
-@without_deadline
 @given(
     trials, st.booleans(), st.sampled_from(["efron", "breslow"]),
     st.lists(st.floats(-2, 2) | st.sampled_from([-400.0, 150.0]), min_size=2, max_size=2),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc, ndtr
 
+from radioligand.statistics.covariates import Frame, check_covariates, covariate_columns
 from radioligand.statistics.observations import (
     Faults,
     Floats,
@@ -18,17 +19,15 @@ from radioligand.statistics.observations import (
     check_level,
     coded,
     deviate,
-    numbers,
     observations,
 )
 from radioligand.statistics.ordered_likelihood import (
-    Frame,
     OrderedCox,
     ordered_cox,
     ordered_likelihood,
     reach,
 )
-from radioligand.statistics.ordering import is_large, loopable, on_all_cores, pieces_of
+from radioligand.statistics.ordering import is_large
 from radioligand.statistics.partial_likelihood import (
     CoxData,
     Likelihood,
@@ -228,7 +227,7 @@ def state(
     if ties == "exact" and (rows.weights is not None or rows.entry is not None):
         raise ValueError("ties: 'exact' takes neither weights nor entry; give 'efron'.")
     words = named(names, x.shape[1])
-    frame = check_frame(rows, x, words)
+    frame = check_covariates(rows, x, words)
     return Problem(rows, words, x, frame, stratum, ties)
 
 
@@ -267,97 +266,12 @@ def model_rows(
     return rows, x, stratum
 
 
-def covariate_columns(columns: NDArray[Any], faults: Faults) -> Floats:
-    """Return the covariates as floats, (n, p), and note which are not finite."""
-    if columns.dtype.kind in "biuf":
-        plain = loopable(columns.astype(np.float64, copy=False))
-        with np.errstate(all="ignore"):
-            if np.isfinite(plain.sum()):  # then so is every one of them
-                return plain
-    x = [numbers(f"covariate {code}", one, faults) for code, one in enumerate(columns.T)]
-    for code, one in enumerate(x):
-        mend = "leave the row out of every array"
-        faults.among(f"covariate {code}", one, ~np.isfinite(one), "are missing or infinite", mend)
-    return np.stack(x, axis=1)
-
-
 def named(names: Sequence[str] | None, p: int) -> tuple[str, ...]:
     """Return a word for each covariate."""
     words = tuple(f"covariate {code}" for code in range(p)) if names is None else tuple(names)
     if len(words) != p:
         raise ValueError(f"names: {len(words)} words for {p} covariates.")
     return words
-
-
-class Extremes(NamedTuple):
-    """How many rows, and how many of them with events, each covariate has at its ends, (p,)."""
-
-    lows: Floats
-    low_events: Floats
-    highs: Floats
-    high_events: Floats
-
-
-def check_columns(rows: Observations, x: Floats, words: Sequence[str]) -> Floats:
-    """Refuse constant columns and two-valued ones with all events on one side; return spreads."""
-    return check_frame(rows, x, words).scale
-
-
-def check_frame(rows: Observations, x: Floats, words: Sequence[str]) -> Frame:
-    """Refuse what `check_columns` refuses; return what the covariates are scaled by."""
-    frame, ends = describe_many(rows, x) if is_large(len(x)) else describe(rows, x)
-    faults = Faults()
-    for word, scale, low, high, lows, low_events, highs, high_events in zip(
-        words, frame.scale, frame.low, frame.high, *ends, strict=True
-    ):
-        if low == high:
-            faults.append(f"{word}: is {low:g} in every row; leave it out.")
-        elif not 0 < scale < np.inf:
-            faults.append(
-                f"{word}: runs from {low:g} to {high:g}, whose squares no number holds; "
-                "give it in another unit."
-            )
-        elif lows + highs == len(x):
-            for value, size, events in ((low, lows, low_events), (high, highs, high_events)):
-                if not events:
-                    faults.append(
-                        f"{word}: none of the {size:.0f} rows where it is {value:g} has "
-                        "an event, so its hazard ratio is 0 or infinite; describe the arms instead."
-                    )
-    faults.refuse()
-    return frame
-
-
-def describe(rows: Observations, x: Floats) -> tuple[Frame, Extremes]:
-    """Describe covariates, (n, p)."""
-    low, high = x.min(0), x.max(0)
-    at_low, at_high = x == low, x == high
-    of_events = at_low[rows.event], at_high[rows.event]
-    lows, highs, low_events, high_events = (
-        one.sum(0, dtype=np.float64) for one in (at_low, at_high, *of_events)
-    )
-    with np.errstate(over="ignore", invalid="ignore"):
-        frame = Frame(x.mean(0), x.std(0), low, high)
-    return frame, Extremes(lows, low_events, highs, high_events)
-
-
-def describe_many(rows: Observations, x: Floats) -> tuple[Frame, Extremes]:
-    """Describe as `describe` does, in two passes on all cores."""
-    from radioligand.statistics import cox_kernels
-
-    n, p = x.shape
-    pieces, event = pieces_of(n), loopable(rows.event).view(np.uint8)
-    sums, counts = np.empty((len(pieces), 3, p)), np.empty((len(pieces), 5, p))
-    on_all_cores(
-        cox_kernels.column_sums, [(x, own, *one) for own, one in zip(sums, pieces, strict=True)]
-    )
-    mean, low, high = sums[:, 0].sum(0) / n, sums[:, 1].min(0), sums[:, 2].max(0)
-    on_all_cores(
-        cox_kernels.column_spread,
-        [(x, event, mean, low, high, own, *one) for own, one in zip(counts, pieces, strict=True)],
-    )
-    squares, *ends = counts.sum(0)
-    return Frame(mean, np.sqrt(squares / n), low, high), Extremes(*ends)
 
 
 def check_information(information: Floats, words: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from radioligand.statistics.covariates import Frame
 from radioligand.statistics.observations import Floats, Ints, Observations
 from radioligand.statistics.ordering import (
     by_stratum_and_time,
@@ -27,15 +28,6 @@ from radioligand.statistics.partial_likelihood import Likelihood, Ties
 
 BLOCK = 1 << 13  # rows that stay in a core's own cache from one loop to the next
 SAFE = 300.0  # exponent far from overflow and from nothing, even summed over all rows
-
-
-class Frame(NamedTuple):
-    """What each covariate is centred and scaled by, and its least and greatest value, (p,)."""
-
-    mean: Floats
-    scale: Floats
-    low: Floats
-    high: Floats
 
 
 class Piece(NamedTuple):
