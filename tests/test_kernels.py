@@ -340,6 +340,7 @@ def test_sorted_times_stand_for_the_times_in_every_question(rows):
             assert same(expected, found, rel=1e-15)
 
     assert in_order(sorted_once) is sorted_once
+    assert not np.shares_memory(sorted_once.time, time)
     assert np.asarray(sorted_once).tolist() == time.tolist()
     assert len(sorted_once) == 300
     assert time[sorted_once.row].tolist() == sorted_once.ascending.tolist()

@@ -47,7 +47,7 @@ def in_order(time: ArrayLike) -> OrderedTimes:
     if not faults and not plain.size:
         faults.append("There are no rows: time is empty.")
     faults.refuse()
-    return ordered(plain)
+    return ordered(plain.copy())  # whose order holds, whatever becomes of what was given
 
 
 def is_large(n: int) -> bool:
