@@ -28,6 +28,10 @@ contracts: .venv/installed-check
 reference:
 	cd tests/reference && for script in *.R; do Rscript $$script || exit 1; done
 
+# PEERS is the Python of an environment that has benchmarks/requirements.txt.
+benchmarks: .venv/installed-run
+	$(BIN)/python benchmarks/survival.py $(if $(PEERS),--peers $(PEERS))
+
 clean:
 	rm -rf .venv demo-report
 

@@ -10,13 +10,8 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from radioligand.statistics.ascent import climb
-from radioligand.statistics.cox import (
-    check_columns,
-    check_information,
-    model_rows,
-    named,
-    symmetric_inverse,
-)
+from radioligand.statistics.covariates import check_covariates
+from radioligand.statistics.cox import check_information, model_rows, named, symmetric_inverse
 from radioligand.statistics.curves import survivors
 from radioligand.statistics.observations import (
     Bools,
@@ -120,7 +115,7 @@ def fine_gray(
     lost = code == labels.index(censored) if censored in labels else np.zeros_like(event)
     rows, x, stratum = model_rows(time, event, covariates, strata, None, None)
     words = named(names, x.shape[1])
-    scale = check_columns(rows, x, words)
+    scale = check_covariates(rows, x, words).scale
     centre = x.mean(0)
     sets = risk_sets(rows, stratum=stratum)
     data = weighted_data(sets, (x - centre) / scale, event, lost, convention)

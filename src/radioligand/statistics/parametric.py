@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from scipy.special import gammaincinv, ndtr
 
 from radioligand.statistics.ascent import climb
-from radioligand.statistics.cox import check_columns, model_rows, named, symmetric_inverse
+from radioligand.statistics.covariates import check_covariates
+from radioligand.statistics.cox import model_rows, named, symmetric_inverse
 from radioligand.statistics.observations import (
     Faults,
     Floats,
@@ -160,7 +161,7 @@ def parametric_survival(
     else:
         rows, x, _ = model_rows(time, event, covariates, None, None, weights)
         words = named(names, x.shape[1])
-        check_columns(rows, x, words)
+        check_covariates(rows, x, words)
     faults = Faults()
     mend = "give at least the day itself, or half a day"
     faults.among(
