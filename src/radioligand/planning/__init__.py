@@ -12,6 +12,7 @@ from radioligand.planning.accrual import (
     site_accrual,
     uniform_accrual,
 )
+from radioligand.planning.comparisons import comparison_alpha
 from radioligand.planning.course import (
     Course,
     Expected,
@@ -40,6 +41,24 @@ from radioligand.planning.events import (
 from radioligand.planning.faults import PlanningError, whole
 from radioligand.planning.lakatos import LogrankSize, expected_power, lakatos, scaled
 from radioligand.planning.looks import inflation, look_boundaries
+from radioligand.planning.rates import rate_power, rate_subjects
+from radioligand.planning.results import plan_results
+from radioligand.planning.scenarios import Scenario, scenarios
+from radioligand.planning.sizing import (
+    MethodSize,
+    Plan,
+    RatePlan,
+    plan,
+    plan_endpoint,
+    plan_rates,
+)
+from radioligand.planning.waiting import (
+    EventDate,
+    event_month_interval,
+    event_variance,
+    predict_events,
+)
+from radioligand.planning.wording import rate_wording, remarks, wording
 
 __all__ = [
     "Accrual",
@@ -47,13 +66,21 @@ __all__ = [
     "Cured",
     "Curve",
     "Effect",
+    "EventDate",
     "Expected",
     "FollowUp",
     "LogrankSize",
+    "MethodSize",
     "PiecewiseExponential",
+    "Plan",
     "PlanningError",
+    "RatePlan",
+    "Scenario",
     "Weibull",
+    "comparison_alpha",
     "dropout_hazard",
+    "event_month_interval",
+    "event_variance",
     "expected",
     "expected_power",
     "exponential",
@@ -66,12 +93,23 @@ __all__ = [
     "months_to_events",
     "months_until",
     "piecewise_accrual",
+    "plan",
+    "plan_endpoint",
+    "plan_rates",
+    "plan_results",
+    "predict_events",
     "ramped_accrual",
+    "rate_power",
+    "rate_subjects",
+    "rate_wording",
+    "remarks",
     "scaled",
+    "scenarios",
     "significant_hazard_ratio",
     "site_accrual",
     "survival",
     "uniform_accrual",
     "whole",
     "with_dropout",
+    "wording",
 ]

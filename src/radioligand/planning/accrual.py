@@ -28,6 +28,14 @@ class Accrual:
         rate, slope = np.array(self.per_month), np.array(self.change_per_month)
         return np.asarray(time_in @ rate + time_in**2 @ slope / 2, np.float64)
 
+    def faster(self, factor: float) -> "Accrual":
+        """Return the same accrual at `factor` times its rate."""
+        return Accrual(
+            starts_months=self.starts_months,
+            per_month=tuple(factor * rate for rate in self.per_month),
+            change_per_month=tuple(factor * slope for slope in self.change_per_month),
+        )
+
     def months_for(self, subjects: float) -> float:
         """Return the month in which the last of so many subjects enters.
 

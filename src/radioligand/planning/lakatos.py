@@ -11,6 +11,9 @@ from radioligand.planning.curves import Floats
 from radioligand.planning.events import deviates
 from radioligand.planning.faults import PlanningError, error_faults, outside, refuse
 
+NEGLIGIBLE = 1e-12  # share of the events that a cell may leave out
+TINY = 1e-300
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogrankSize:
@@ -94,15 +97,14 @@ def event_cells(course: Course, analysis_months: float, path: FollowUp | None = 
     refuse(outside({"analysis_months": analysis_months}, above=0, mend="give months above 0"))
     path = path or follow(course, until_months=analysis_months)
     entered_by = course.entered(analysis_months - path.middle_months)
-    seen = entered_by > 0
-    events = (course.shares[:, None] * path.events * entered_by)[:, seen]
-    at_risk = path.at_risk[:, seen]
-    hazard = path.events[:, seen] / at_risk  # per cell
-    some = events.sum(0) > 0
+    events = (course.shares[:, None] * path.events * entered_by).sum(0)
+    kept = events > NEGLIGIBLE * events.sum()
+    at_risk = path.at_risk[:, kept]
+    hazard = path.events[:, kept] / at_risk  # per cell
     return EventCells(
-        events=np.asarray(events.sum(0)[some], np.float64),
-        at_risk_ratio=np.asarray((course.ratio * at_risk[1] / at_risk[0])[some], np.float64),
-        hazard_ratio=np.asarray((hazard[1] / np.maximum(hazard[0], 1e-300))[some], np.float64),
+        events=np.asarray(events[kept], np.float64),
+        at_risk_ratio=np.asarray(course.ratio * at_risk[1] / at_risk[0], np.float64),
+        hazard_ratio=np.asarray(hazard[1] / np.maximum(hazard[0], TINY), np.float64),
     )
 
 
@@ -123,10 +125,5 @@ def average_hazard_ratio(cells: EventCells) -> float:
 
 def scaled(course: Course, subjects: float) -> Course:
     """Return the course with so many subjects in the same accrual time."""
-    factor = subjects / course.subjects
-    accrual = replace(
-        course.accrual,
-        per_month=tuple(factor * rate for rate in course.accrual.per_month),
-        change_per_month=tuple(factor * slope for slope in course.accrual.change_per_month),
-    )
+    accrual = course.accrual.faster(subjects / course.subjects)
     return replace(course, subjects=subjects, accrual=accrual)
