@@ -208,7 +208,9 @@ def plan_rows():
     days = [0.0, 12 * 30.4375, 36 * 30.4375]
     rows = [row("median", 15.0, arm=arm) for arm in ("LU", "CONTROL")]
     for day, share, subjects, events in zip(days, (1.0, 0.6, 0.2), (0, 120, 222), (0, 20, 99)):
-        rows += [row("planned_survival", share, arm=arm, time_days=day) for arm in ("LU", "CONTROL")]
+        rows += [
+            row("planned_survival", share, arm=arm, time_days=day) for arm in ("LU", "CONTROL")
+        ]
         rows.append(row("expected_subjects", subjects, arm="ALL", time_days=day))
         for end, width in (("", 0), ("_lower", -5), ("_upper", 5)):
             value = events + width
@@ -228,7 +230,9 @@ def test_figures_of_a_plan_name_what_was_planned():
     assert "Events" in words(drawn("timeline", plan_rows())[0])
     assert "99 events, month 34.9" in words(drawn("timeline", plan_rows())[0])
     assert "90.2 % at 0.5" in words(drawn("power-curve", plan_rows())[0])
-    assert {"50", "99", "p = 0.0031", "p = 0.025"} <= set(words(drawn("boundaries", plan_rows())[0]))
+    assert {"50", "99", "p = 0.0031", "p = 0.025"} <= set(
+        words(drawn("boundaries", plan_rows())[0])
+    )
 
 
 EVERY = {

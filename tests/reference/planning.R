@@ -62,8 +62,52 @@ rates <- function(p1, p2, ratio, margin = 0, sided = 2) {
   )
 }
 
+# subjects of a fixed accrual and follow-up, and the month of a design with a fixed accrual rate
+size <- function(median, hr, ratio, accrual, follow_up, dropout = 0, shape = 1, sided = 1) {
+  design <- getDesignGroupSequential(kMax = 1, alpha = 0.025 * sided, beta = 0.1, sided = sided)
+  lambda2 <- log(2)^(1 / shape) / median
+  found <- getSampleSizeSurvival(design,
+    lambda2 = lambda2, lambda1 = lambda2 * hr^(1 / shape), kappa = shape,
+    allocationRatioPlanned = ratio, accrualTime = c(0, accrual), followUpTime = follow_up,
+    dropoutRate1 = dropout, dropoutRate2 = dropout, dropoutTime = 12
+  )
+  list(
+    median = median, hazard_ratio = hr, ratio = ratio, accrual = accrual, follow_up = follow_up,
+    dropout = dropout, shape = shape, sided = sided,
+    subjects = as.numeric(found$maxNumberOfSubjects)
+  )
+}
+
+month <- function(median, hr, ratio, accrual, per_month) {
+  design <- getDesignGroupSequential(kMax = 1, alpha = 0.025, beta = 0.1, sided = 1)
+  found <- getSampleSizeSurvival(design,
+    lambda2 = log(2) / median, hazardRatio = hr, allocationRatioPlanned = ratio,
+    accrualTime = c(0, accrual), accrualIntensity = per_month
+  )
+  list(
+    median = median, hazard_ratio = hr, ratio = ratio, accrual = accrual, per_month = per_month,
+    subjects = as.numeric(found$maxNumberOfSubjects), duration = as.numeric(found$studyDuration)
+  )
+}
+
+# the level of each of k comparisons with one control that keeps alpha together
+dunnett <- function(k, ratio, alpha, sided) {
+  correlation <- matrix(ratio / (1 + ratio), k, k)
+  diag(correlation) <- 1
+  beyond <- function(bound) {
+    low <- if (sided == 2) -bound else -Inf
+    1 - mvtnorm::pmvnorm(rep(low, k), rep(bound, k),
+      corr = correlation, algorithm = mvtnorm::Miwa(steps = 2048)
+    )[1]
+  }
+  bound <- uniroot(function(bound) beyond(bound) - alpha, c(1, 5), tol = 1e-10)$root
+  list(comparisons = k, ratio = ratio, alpha = alpha, sided = sided, level = sided * pnorm(-bound))
+}
+
 out <- list(
-  made_by = paste(R.version.string, "rpact", packageVersion("rpact")),
+  made_by = paste(
+    R.version.string, "rpact", packageVersion("rpact"), "mvtnorm", packageVersion("mvtnorm")
+  ),
   events = list(
     events(fixed, 0.5, 2, "Schoenfeld"), events(fixed, 0.5, 2, "Freedman"),
     events(fixed, 0.5, 1, "Schoenfeld"), events(fixed, 0.7, 3, "Freedman"),
@@ -90,6 +134,12 @@ out <- list(
     group_sequential("asOF", c(0.5, 1)), group_sequential("OF", c(1, 2, 3) / 3),
     group_sequential("asP", c(0.4, 0.7, 1))
   ),
+  sizes = list(
+    size(15, 0.5, 2, 18, 12), size(14, 14 / 30, 1, 18, 18, sided = 2),
+    size(15, 0.6, 1, 24, 12, dropout = 0.1), size(12, 0.65, 1, 20, 10, shape = 1.5)
+  ),
+  months = list(month(15, 0.5, 2, 22.2, 10), month(12, 0.6, 1, 20, 12)),
+  dunnett = list(dunnett(2, 1, 0.025, 1), dunnett(3, 1, 0.05, 2), dunnett(3, 0.5, 0.025, 1)),
   rates = list(
     rates(0.43, 0.09, 2), rates(0.18, 0.03, 1), rates(0.55, 0.35, 1, sided = 1),
     rates(0.5, 0.5, 1, margin = -0.15, sided = 1)
