@@ -357,7 +357,7 @@ def test_results_are_rows_of_the_results_frame():
 
 
 @pytest.mark.law
-@settings(max_examples=25)
+@settings(deadline=None, max_examples=25)
 @given(
     st.floats(0.3, 0.75),
     st.floats(6, 24),
@@ -374,7 +374,6 @@ def test_a_plan_has_the_power_and_the_events_it_was_asked_for(effect, median, me
 
 
 @pytest.mark.law
-@settings(max_examples=15)
 @given(st.floats(0.01, 0.08), st.integers(2, 4), st.sampled_from([0.5, 1.0, 2.0]))
 def test_dunnett_lies_between_bonferroni_and_one_comparison(alpha, comparisons, ratio):
     level = comparison_alpha(comparisons, alpha=alpha, ratio=ratio)

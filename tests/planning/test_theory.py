@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radioligand.planning import (
@@ -39,6 +39,7 @@ from radioligand.planning import (
     with_dropout,
 )
 
+UNTIMED = settings(deadline=None, max_examples=40)
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "planning.json").read_text())
 NETTER_2 = Course(
     control=exponential(15),
@@ -264,6 +265,7 @@ def test_swapping_arms_asks_as_many_events_of_schoenfeld(effect, ratio):
 
 
 @pytest.mark.law
+@UNTIMED
 @given(st.floats(0.55, 0.95), st.floats(5, 40))
 def test_small_effects_make_all_three_methods_agree(effect, control):
     course = replace(
@@ -276,6 +278,7 @@ def test_small_effects_make_all_three_methods_agree(effect, control):
 
 
 @pytest.mark.law
+@UNTIMED
 @given(st.floats(30, 400))
 def test_a_trial_of_the_size_lakatos_asks_for_has_the_power_asked_for(subjects):
     size = lakatos(scaled(PROGRESSION_1, subjects), analysis_months=36, power=0.85)
@@ -292,6 +295,7 @@ def test_entered_by_the_month_of_the_last_subject_are_all(rates, subjects):
 
 
 @pytest.mark.law
+@UNTIMED
 @given(st.floats(1, 120), st.floats(0, 0.05), st.floats(0, 0.1))
 def test_subjects_are_conserved(month, lost, changes):
     course = replace(NETTER_2, dropout_per_month=lost, crossover_per_month=changes)
@@ -302,6 +306,7 @@ def test_subjects_are_conserved(month, lost, changes):
 
 
 @pytest.mark.law
+@UNTIMED
 @given(st.floats(1, 120))
 def test_the_month_of_events_undoes_the_events_of_a_month(month):
     events = expected(NETTER_2, month).events[0]

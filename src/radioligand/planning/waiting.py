@@ -115,7 +115,8 @@ def predict_events(
     events : how many are waited for.
     cutoff : the day up to which the data are known.
     subjects : randomised in all when accrual ends; left out, accrual has ended.
-    per_month : at which rate the others enter; left out, as fast as those of the last 183 days.
+    per_month : at which rate the others enter; left out, as fast as those of the last 183 days,
+        and if there are none, accrual has ended.
     silent_days : a subject last known to be free of the event longer ago than this is lost.
     planned_hazard_per_day, planned_events : what was planned, worth so many events seen.
     level : coverage of the interval.
@@ -224,10 +225,7 @@ def to_enter(
         recent = known.filter(pl.col("RANDDT") > cutoff - timedelta(days=RECENT_DAYS)).height
         per_month = recent / RECENT_DAYS * MONTH_DAYS
     if not per_month > 0:
-        raise PlanningError(
-            f"ADSL: {known.height} of {subjects} subjects are randomised and none in the last 183 "
-            "days; say at which rate the others come (per_month), or leave out subjects."
-        )
+        return np.empty(0)
     return np.asarray((np.arange(missing) + 0.5) * MONTH_DAYS / per_month, np.float64)
 
 
