@@ -107,7 +107,7 @@ def test_the_design_page_asks_for_nothing_and_speaks_of_no_data(design):
     for absent in ("Simulated data", "Findings in the data", "Data cutoff", "Not analysed"):
         assert absent not in page
     assert "Wording for the protocol" in page
-    assert "the nominal two-sided levels are 8.5e-05, 0.048" in page
+    assert "the nominal two-sided levels are 0.000085, 0.048" in page
 
 
 @pytest.mark.by_hand

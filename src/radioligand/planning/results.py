@@ -119,7 +119,7 @@ def _size(plan: Plan, protocol: p.Protocol) -> Iterator[Row]:
         yield from _told("earliest", "Analysis, 5 % chance to be earlier than", low, "months")
         yield from _told("latest", "Analysis, 5 % chance to be later than", high, "months")
     else:
-        yield from _told("expected", "Events expected then", plan.expected_events)
+        yield from _told("expected", "Expected then", plan.expected_events, "events")
     limit = _limit(plan, len(plan.look_events) - 1)
     yield from _told("limit", "Largest significant hazard ratio, final analysis", limit)
     if plan.inflation > 1:

@@ -2,6 +2,7 @@
 """The sample-size section of a protocol, worded from the numbers of its plan."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from radioligand import protocol as p
 from radioligand.planning.events import significant_hazard_ratio
@@ -147,12 +148,17 @@ def _looks(plan: Plan) -> str:
         return ""
     before = " and ".join(str(events) for events in plan.look_events[:-1])
     spending = plan.given.interim.spending if plan.given.interim else "obrien-fleming"
-    levels = ", ".join(f"{p_value:.2g}" for p_value in plan.looks.nominal_p)
+    levels = ", ".join(level_in_words(float(level)) for level in plan.looks.nominal_p)
     return (
         f"Interim looks are planned at {before} events, before the final analysis at "
         f"{plan.look_events[-1]}, with {SHAPES[spending]}: the nominal {_sides(plan.given.sided)} "
         f"levels are {levels}."
     )
+
+
+def level_in_words(level: float) -> str:
+    """Return a level with two digits that count, without an exponent: 0.000085."""
+    return format(Decimal(f"{level:.2g}"), "f")
 
 
 def _sides(sided: int) -> str:
