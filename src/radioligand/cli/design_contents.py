@@ -59,6 +59,7 @@ def design_report(
         displays=tuple(_displays(plans, rates=rates)),
         simulated=False,
         has_data=False,
+        month_days=protocol.data.month_days,
         key_lines=_key_lines(primary),
         statements=(Statement("Wording for the protocol", words),),
         methods=METHODS,

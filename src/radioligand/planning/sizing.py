@@ -144,12 +144,16 @@ def _plan(protocol: p.Protocol, given: p.Planning, comparison: Comparison) -> Pl
     total = whole(course.subjects / comparison.share)
     course = _resized(given, course, total * comparison.share)
     needed = events_by(given.method, given, comparison, course, month)
-    events = given.interim.events[-1] if given.interim else whole(needed)
-    if given.follow_up_months is None:
-        course, month = _when(given, course, lambda course, month: events)
-    else:
+    events = whole(needed)
+    if given.follow_up_months is not None:
         month = course.accrual_months + given.follow_up_months
         course = _dropping_out(given, course, month)
+        if given.accrual_months and _has_rate(given):  # nothing is left to find but the power
+            events = max(round(float(expected(course, month).events[0])), 1)
+    if given.interim:
+        events = given.interim.events[-1]
+    if given.follow_up_months is None:
+        course, month = _when(given, course, lambda course, month: events)
     held = given.interim.events if given.interim else (events,)
     looks = look_boundaries(
         held,

@@ -100,6 +100,7 @@ def predict_events(
     cutoff: date,
     subjects: int | None = None,
     per_month: float | None = None,
+    month_days: float = MONTH_DAYS,
     silent_days: int = 183,
     planned_hazard_per_day: float | None = None,
     planned_events: float = 0.0,
@@ -117,6 +118,7 @@ def predict_events(
     subjects : randomised in all when accrual ends; left out, accrual has ended.
     per_month : at which rate the others enter; left out, as fast as those of the last 183 days,
         and if there are none, accrual has ended.
+    month_days : of a month, for `per_month`.
     silent_days : a subject last known to be free of the event longer ago than this is lost.
     planned_hazard_per_day, planned_events : what was planned, worth so many events seen.
     level : coverage of the interval.
@@ -141,7 +143,7 @@ def predict_events(
     is_followed = pl.col("CNSR").is_in(ONGOING) & (since <= silent_days) & pl.col("EOSDT").is_null()
     followed = known.filter(is_followed).select(since=since)["since"].to_numpy().astype(np.float64)
     lost = known.height - seen - followed.size
-    entering = to_enter(known, subjects, per_month, cutoff)
+    entering = to_enter(known, subjects, per_month, cutoff=cutoff, month_days=month_days)
     shape = seen + planned_events
     exposure = days.sum() + (
         planned_events / planned_hazard_per_day if planned_hazard_per_day else 0
@@ -215,7 +217,12 @@ def blinded(
 
 
 def to_enter(
-    known: pl.DataFrame, subjects: int | None, per_month: float | None, cutoff: date
+    known: pl.DataFrame,
+    subjects: int | None,
+    per_month: float | None,
+    *,
+    cutoff: date,
+    month_days: float,
 ) -> Floats:
     """Return the days after the cutoff on which the missing subjects enter, at an even pace."""
     missing = 0 if subjects is None else subjects - known.height
@@ -223,10 +230,10 @@ def to_enter(
         return np.empty(0)
     if per_month is None:
         recent = known.filter(pl.col("RANDDT") > cutoff - timedelta(days=RECENT_DAYS)).height
-        per_month = recent / RECENT_DAYS * MONTH_DAYS
+        per_month = recent / RECENT_DAYS * month_days
     if not per_month > 0:
         return np.empty(0)
-    return np.asarray((np.arange(missing) + 0.5) * MONTH_DAYS / per_month, np.float64)
+    return np.asarray((np.arange(missing) + 0.5) * month_days / per_month, np.float64)
 
 
 def chance_of_events(

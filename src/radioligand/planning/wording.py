@@ -60,6 +60,8 @@ def remarks(plan: Plan) -> Iterator[str]:
             f"The protocol states {given.subjects} subjects; {plan.subjects} suffice ({told}){why}."
         )
     need = plan.events_needed * plan.inflation
+    if plan.inflation == 1 and plan.power < given.power - 1e-9:
+        yield f"{_percent(given.power)} power would need {whole(plan.events_needed)} events."
     if plan.inflation > 1 and plan.events < need - 1e-9:
         yield (
             f"Looking early costs events: {_percent(given.power)} power would need "

@@ -251,7 +251,7 @@ def _closing_sections(report: Report, tables: int) -> Iterator[Section]:
         "methods",
         "Methods and policies",
         tuple(part for name, part in parts.items() if name == "policies"),
-        (*report.methods, *_printing()),
+        (*report.methods, *_printing(report.month_days)),
     )
     if report.has_data:
         yield _findings_section(parts)
@@ -265,11 +265,11 @@ def _findings_section(parts: Mapping[str, Part]) -> Section:
     return Section("data-findings", "Findings in the data", found, told)
 
 
-def _printing() -> tuple[str, ...]:
+def _printing(month_days: float) -> tuple[str, ...]:
     return (
         "Numbers are rounded half away from zero when they are printed and nowhere before; each "
         "number of a table shows its full precision, analysis, dataset and records on pointing, "
-        "tapping or by keyboard. Months are days divided by 30.4375.",
+        f"tapping or by keyboard. Months are days divided by {month_days:g}.",
     )
 
 

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from radioligand.report import formatting
 from radioligand.report.canvas import (
     ARM_COLOURS,
-    DAYS_PER_MONTH,
     FAINT,
     INK,
     QUIET,
@@ -38,7 +37,7 @@ def planned_curves(view: View) -> Drawing:
     told = []
     for arm in arms:
         rows = view.main.at_times("planned_survival", arm=arm.id)
-        months = [(row.time_days or 0.0) / DAYS_PER_MONTH for row in rows]
+        months = [(row.time_days or 0.0) / view.report.month_days for row in rows]
         shares = [row.value or 0.0 for row in rows]
         axes.plot(months, shares, color=colours[arm.id])
         _beside(axes, months[-1], shares[-1], arm.short, colours[arm.id])
@@ -110,7 +109,7 @@ def timeline(view: View) -> Drawing:
     numbers = view.main
     series = {
         name: [
-            ((row.time_days or 0.0) / DAYS_PER_MONTH, row.value or 0.0)
+            ((row.time_days or 0.0) / view.report.month_days, row.value or 0.0)
             for row in numbers.at_times(name, arm="ALL")
         ]
         for name in (
