@@ -55,6 +55,22 @@ def read_protocol(protocol: str) -> Protocol:
     return parse_protocol(document, name=name)
 
 
+def published_documents() -> dict[str, Mapping[str, Any]]:
+    """The plain tables of the documents of published results that come with the package, by name.
+
+    Raises DocumentError for one that is not TOML.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    folder = files("radioligand") / "published"
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        if path.name.endswith(".toml"):
+            try:
+                found[path.name] = tomllib.loads(path.read_text("utf-8"))
+            except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+                raise DocumentError(f"{path.name}: this is not TOML: {error}") from None
+    return found
+
+
 def read_form(path: Path) -> Mapping[str, Any]:
     """Read one patient's form, a JSON object.
 
