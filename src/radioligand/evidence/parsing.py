@@ -69,7 +69,13 @@ def parse_published(documents: Mapping[str, Mapping[str, Any]]) -> Published:
         ]
     if faults:
         raise PublishedError(tuple(faults))
+    studies = tuple(sorted(studies, key=lambda study: known.index(first_paper(study))))
     return Published(papers=papers, studies=studies, conflicts=conflicts)
+
+
+def first_paper(study: Study) -> str:
+    """Return the paper of the first row; studies stand in the order of their papers."""
+    return next(row.paper for group in study.groups for row in group.rows)
 
 
 class _Table:
@@ -204,6 +210,8 @@ def _study(document: _Table, papers: tuple[str, ...]) -> Study:
     head.done()
     groups = tuple(_group(table, study_id, papers) for table in document.tables("groups"))
     document.done()
+    if not any(group.rows for group in groups):
+        document.fault("groups", "there is no row", "Give a row.")
     return Study(id=study_id, title=title, groups=groups)
 
 

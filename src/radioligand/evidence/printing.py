@@ -3,7 +3,7 @@
 
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from typing import Literal
 
@@ -15,7 +15,12 @@ DECIMAL = {
     "cut off": ROUND_DOWN,
     "under one as <1": ROUND_HALF_UP,
 }
-HOLDS = {"<": operator.lt, ">": operator.gt, "≤": operator.le, "≥": operator.ge}
+HOLDS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    ">": operator.gt,
+    "≤": operator.le,
+    "≥": operator.ge,
+}
 NUMBER = re.compile(r"([<>≤≥]?)(−?\d+(?:\.\d+)?)")
 
 

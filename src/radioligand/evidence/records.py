@@ -4,7 +4,7 @@
 A snapshot is a paper's cutoff and reviewer. Every number keeps its own; none are pooled.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, NamedTuple
@@ -101,3 +101,11 @@ class Published:
     def paper(self, paper_id: str) -> Paper:
         """Return the paper of that id."""
         return next(paper for paper in self.papers if paper.id == paper_id)
+
+    def conflicts_of(self, papers: Collection[str]) -> tuple[Conflict, ...]:
+        """Return the conflicts on which one of those papers has a say."""
+        return tuple(
+            conflict
+            for conflict in self.conflicts
+            if any(one.paper in papers for one in conflict.statements)
+        )

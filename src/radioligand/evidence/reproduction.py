@@ -8,9 +8,10 @@ from datetime import date
 from itertools import product
 from typing import Any, Literal, NamedTuple
 
-from radioligand.evidence.methods import METHODS, Method
-from radioligand.evidence.parsing import parse_published
+from radioligand.evidence.methods import METHODS, Method, answer
+from radioligand.evidence.parsing import PublishedError, parse_published
 from radioligand.evidence.printing import (
+    decimals_of,
     half_unit,
     in_form,
     numbers_in,
@@ -18,9 +19,9 @@ from radioligand.evidence.printing import (
     rounded,
     value_of,
 )
-from radioligand.evidence.printing import decimals_of as decimals
 from radioligand.evidence.records import Kind, Published, Reviewer, Row
 from radioligand.io.documents import published_documents
+from radioligand.protocol import Fault
 
 Verdict = Literal["match", "alternative", "no match"]
 VERDICTS: tuple[Verdict, ...] = ("match", "alternative", "no match")
@@ -79,13 +80,13 @@ def read_published() -> Published:
 def reproduce(published: Published, *, studies: Iterable[str] = ()) -> tuple[Reproduced, ...]:
     """Recompute every row of the studies named, of all if none is.
 
-    Raises ValueError that lists the studies there are, if one is not among them.
+    Raises PublishedError if one of them is not there.
     """
     known = {study.id: study for study in published.studies}
     asked = tuple(studies) or tuple(known)
-    unknown = [name for name in asked if name not in known]
-    if unknown:
-        raise ValueError(f"no published results of {', '.join(unknown)}; known: {', '.join(known)}")
+    if unknown := [name for name in asked if name not in known]:
+        mend = f"There are {', '.join(known)}; without a name, all are recomputed."
+        raise PublishedError(tuple(Fault(name, "no such study", mend) for name in unknown))
     return tuple(
         _reproduced(row, study=name, group=group.title, short=published.paper(row.paper).short)
         for name in asked
@@ -135,11 +136,11 @@ def attempt(method: Method, inputs: Mapping[str, Any], published: str) -> Attemp
     """Apply the method and hold what it gives against the published text."""
     if method.before_rounding:
         return _attempt_before_rounding(method, inputs, published)
-    answer = method.function(**_as_numbers(method, inputs))
-    if isinstance(answer, bool):
-        return Attempt("holds" if answer else "does not hold", answer, ())
-    text = in_form(answer, published, rounding=method.rounding)
-    return Attempt(text, text == published, answer)
+    found = answer(method, _as_numbers(method, inputs))
+    if isinstance(found, bool):
+        return Attempt("holds" if found else "does not hold", found, ())
+    text = in_form(found, published, rounding=method.rounding)
+    return Attempt(text, text == published, found)
 
 
 def is_weak(method: Method, inputs: Mapping[str, Any], published: str) -> bool:
@@ -164,11 +165,8 @@ def _attempt_before_rounding(method: Method, inputs: Mapping[str, Any], publishe
 
     So what it can give lies between its least and greatest answer at the corners.
     """
-    answers = [
-        answer
-        for corner in _corners(method, inputs)
-        if not isinstance(answer := method.function(**corner), bool)
-    ]
+    tried = (answer(method, corner) for corner in _corners(method, inputs))
+    answers = [found for found in tried if not isinstance(found, bool)]
     ranges = [(min(values), max(values)) for values in zip(*answers, strict=True)]
     forms = numbers_in(published)
     agrees = all(
@@ -176,7 +174,7 @@ def _attempt_before_rounding(method: Method, inputs: Mapping[str, Any], publishe
         for (bound, number), (low, high) in zip(forms, ranges, strict=True)
     )
     shown = "; ".join(
-        f"{rounded(low, decimals(number) + 1)} to {rounded(high, decimals(number) + 1)}"
+        f"{rounded(low, decimals_of(number) + 1)} to {rounded(high, decimals_of(number) + 1)}"
         for (_, number), (low, high) in zip(forms, ranges, strict=True)
     )
     middle = tuple((low + high) / 2 for low, high in ranges)

@@ -97,7 +97,13 @@ def render(results: pl.DataFrame, *, report: Report) -> RenderedReport:
         word = "Figure" if display.kind in FIGURES else "Table"
         counts[word] += 1
         parts.append((display.section, _part(view, f"{word} {counts[word]}")))
-    sections = (*_sections(parts), *_closing_sections(report, counts["Table"]))
+    return render_sections(
+        (*_sections(parts), *_closing_sections(report, counts["Table"])), report=report
+    )
+
+
+def render_sections(sections: Sequence[Section], *, report: Report) -> RenderedReport:
+    """Return the page and the files of sections whose tables and figures are made already."""
     every = [part for section in sections for part in section.parts]
     pages = _Pages(report)
     tables: dict[str, str] = {}
@@ -106,7 +112,7 @@ def render(results: pl.DataFrame, *, report: Report) -> RenderedReport:
             tables[f"{part.name}.csv"] = part.table.csv
             tables[f"{part.name}.html"] = pages.table(part)
     return RenderedReport(
-        index_html=pages.index(sections),
+        index_html=pages.index(tuple(sections)),
         tables=tables,
         figures={f"{part.name}.svg": str(part.svg) for part in every if part.svg is not None},
     )
