@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -50,8 +51,8 @@ def tell(rows: Sequence[Reproduced], published: Published, *, console: Console) 
     titles = {study.id: study.title for study in published.studies}
     for study, of_study in groupby(rows, key=lambda row: row.study):
         console.rule(titles[study])
-        for title, group in groupby(of_study, key=lambda row: row.group):
-            console.print(_table(title, tuple(group)))
+        for _, group in groupby(of_study, key=lambda row: row.id.rpartition(".")[0]):
+            console.print(_table(tuple(group)))
     console.rule("Where papers differ")
     console.print(_conflicts(published, {row.paper for row in rows}))
     for kind in ("direct", "consistency"):
@@ -60,19 +61,29 @@ def tell(rows: Sequence[Reproduced], published: Published, *, console: Console) 
         console.print(f"{kind}: {told}")
 
 
-def _table(title: str, rows: Sequence[Reproduced]) -> Table:
+def _table(rows: Sequence[Reproduced]) -> Table:
+    """A group; the method stands in the title if all its rows share one."""
     found = counted(rows)
-    caption = ", ".join(f"{number} {verdict}" for verdict, number in found.items() if number)
-    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
-    for head in ("id", "published", "recomputed", "method", "verdict"):
+    methods, reasons = {row.method for row in rows}, dict.fromkeys(row.reason for row in rows)
+    shared = f": {rows[0].method}" if len(methods) == 1 else ""
+    counts = ", ".join(f"{number} {verdict}" for verdict, number in found.items() if number)
+    table = Table(
+        title=Text(f"{rows[0].group} ({rows[0].id.rpartition('.')[0]}){shared}", "bold"),
+        caption=Text("\n".join((counts, *filter(None, reasons)))),
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    heads = ("number", "made from", "published", "recomputed", "verdict", "method")
+    for head in heads[:-1] if shared else heads:
         table.add_column(head, overflow="fold")
     for row in rows:
         verdict = Text(row.verdict, STYLES[row.verdict])
         if row.weak:
             verdict.append(", weak", "dim")
-        method = f"{row.method}\n{row.reason}" if row.reason else row.method
-        name = row.id.partition(".")[2]
-        table.add_row(*map(Text, (name, row.published, row.recomputed, method)), verdict)
+        numbers = map(Text, (row.says, row.made_from, row.published, row.recomputed))
+        table.add_row(*numbers, verdict, *(() if shared else (Text(row.method),)))
     return table
 
 

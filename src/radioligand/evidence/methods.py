@@ -50,7 +50,7 @@ EVENTS, BOTH = ("events",), ("events", "reference_events")
 # fmt: off
 AS_PRINTED: dict[str, Method] = {
     "percentage": Method(c.percentage, ONE_ARM, "100 x / n, half up", nudged=EVENTS),
-    "percentage, under one as <1": Method(
+    "percentage or <1": Method(
         c.percentage, ONE_ARM, "100 x / n, half up; between 0 and 1 it is printed <1",
         nudged=EVENTS, rounding="under one as <1"),
     "percentage, half to even": Method(

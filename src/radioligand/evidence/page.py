@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page of published against recomputed: a table a group, the conflicts, the methods."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from radioligand.evidence.methods import METHODS
@@ -74,31 +74,29 @@ def _key_lines(rows: Sequence[Reproduced]) -> Iterator[KeyLine]:
 
 def _part(name: str, title: str, number: int, rows: Sequence[Reproduced]) -> Part:
     """A table of a group; what all its rows share stands beside its title."""
-    snapshots = {(row.cutoff, row.reviewer) for row in rows}
-    shared = _snapshot(rows[0]) if len(snapshots) == 1 else ""
     reasons = tuple(dict.fromkeys(row.reason for row in rows if row.reason))
-    columns = ["Source", *([] if shared else ["Cutoff, reviewer"])]
-    columns += ["Published", "Recomputed", "Method", "Verdict"]
+    columns: dict[str, Callable[[Reproduced], str]] = {
+        "Made from": lambda row: row.made_from,
+        "Published": lambda row: row.published,
+        "Recomputed": lambda row: row.recomputed,
+        "Verdict": lambda row: _verdict(row, reasons),
+        "Method": lambda row: row.method,
+        "Source": lambda row: row.source,
+        "Cutoff, reviewer": _snapshot,
+    }
+    shared = [
+        label
+        for label in ("Source", "Cutoff, reviewer", "Method")
+        if len({columns[label](row) for row in rows}) == 1
+    ]
+    beside = "; ".join(columns.pop(label)(rows[0]) for label in shared)
     body = Body(
         "Number",
         tuple(Column(label) for label in columns),
-        tuple(
-            Row(
-                row.says,
-                (
-                    cell(row.source),
-                    *(() if shared else (cell(_snapshot(row)),)),
-                    cell(row.published),
-                    cell(row.recomputed),
-                    cell(row.method),
-                    cell(_verdict(row, reasons)),
-                ),
-            )
-            for row in rows
-        ),
+        tuple(Row(row.says, tuple(cell(of(row)) for of in columns.values())) for row in rows),
         notes=tuple(f"[{place}] {reason}" for place, reason in enumerate(reasons, 1)),
     )
-    return _of(name, title, number, body, population=shared)
+    return _of(name, title, number, body, population=beside)
 
 
 def _of(name: str, title: str, number: int, body: Body, *, population: str = "") -> Part:
@@ -107,7 +105,7 @@ def _of(name: str, title: str, number: int, body: Body, *, population: str = "")
 
 
 def _snapshot(row: Reproduced) -> str:
-    cutoff = f"cutoff {long_date(row.cutoff.isoformat())}" if row.cutoff else "no cutoff"
+    cutoff = long_date(row.cutoff.isoformat()) if row.cutoff else "no cutoff"
     return cutoff if row.reviewer == "none" else f"{cutoff}, {row.reviewer} review"
 
 

@@ -3,7 +3,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from itertools import product
 from typing import Any, Literal, NamedTuple
@@ -24,6 +24,7 @@ from radioligand.io.documents import published_documents
 from radioligand.protocol import Fault
 
 Verdict = Literal["match", "alternative", "no match"]
+SHARES = {"events": "n", "reference_events": "reference_n", "share": "n", "part": "whole"}
 VERDICTS: tuple[Verdict, ...] = ("match", "alternative", "no match")
 
 
@@ -45,6 +46,7 @@ class Reproduced:
     place: str
     cutoff: date | None
     reviewer: Reviewer
+    inputs: Mapping[str, Any]
     published: str
     recomputed: str
     method: str
@@ -53,15 +55,14 @@ class Reproduced:
     reason: str
     values: tuple[float, ...]
 
+    @property
+    def made_from(self) -> str:
+        """The inputs in words: '81 of 151', 'lower 0.182, upper 0.418'."""
+        return in_words(self.inputs)
+
     def as_json(self) -> dict[str, Any]:
-        """The row as a JSON object."""
-        names = (
-            "id", "study", "group", "kind", "says", "source", "paper", "place", "cutoff",
-            "reviewer", "published", "recomputed", "method", "verdict", "weak", "reason", "values",
-        )  # fmt: skip
-        found = {name: getattr(self, name) for name in names}
-        day = self.cutoff.isoformat() if self.cutoff else None
-        return found | {"cutoff": day, "values": list(self.values)}
+        """The row as a JSON object; days as 2023-07-20."""
+        return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
 
 
 class Attempt(NamedTuple):
@@ -122,6 +123,7 @@ def _reproduced(row: Row, *, study: str, group: str, short: str) -> Reproduced:
         place=row.place,
         cutoff=row.cutoff,
         reviewer=row.reviewer,
+        inputs=inputs,
         published=row.published,
         recomputed=found.text,
         method=name,
@@ -130,6 +132,30 @@ def _reproduced(row: Row, *, study: str, group: str, short: str) -> Reproduced:
         reason=row.reason,
         values=found.values,
     )
+
+
+def in_words(inputs: Mapping[str, Any]) -> str:
+    """Write inputs for a reader."""
+    words = []
+    for name, value in inputs.items():
+        if name in SHARES and SHARES[name] in inputs:
+            words.append(f"{value} of {inputs[SHARES[name]]}")
+        elif name in SHARES.values():
+            continue
+        elif isinstance(value, tuple) and name != "tables":
+            words.append(f"{name.replace('_', ' ')} {', '.join(map(str, value))}")
+        else:
+            words.append(f"{name.replace('_', ' ')} {_plain(value)}")
+    return ", ".join(words)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
 
 
 def attempt(method: Method, inputs: Mapping[str, Any], published: str) -> Attempt:
@@ -154,10 +180,8 @@ def is_weak(method: Method, inputs: Mapping[str, Any], published: str) -> bool:
 
 
 def _is_possible(inputs: Mapping[str, Any]) -> bool:
-    pairs = (("events", "n"), ("reference_events", "reference_n"))
-    return all(
-        0 <= inputs[events] <= inputs[size] for events, size in pairs if {events, size} <= {*inputs}
-    )
+    pairs = [(inputs[one], inputs.get(size)) for one, size in SHARES.items() if one in inputs]
+    return all(events >= 0 and (size is None or events <= size) for events, size in pairs)
 
 
 def _attempt_before_rounding(method: Method, inputs: Mapping[str, Any], published: str) -> Attempt:
