@@ -30,8 +30,8 @@ from radioligand.evidence.calculations import (
     peto_p_value,
     ratio_p_value,
 )
-from radioligand.evidence.printing import in_form, overlaps, rounded
-from radioligand.evidence.reproduction import attempt, is_weak
+from radioligand.evidence.comparison import attempt, is_weak
+from radioligand.evidence.printing import decimals_of, in_form, numbers_in, overlaps, rounded
 from radioligand.io.documents import published_documents
 
 REFERENCE = json.loads((Path(__file__).parent / "reference" / "published.json").read_text())
@@ -143,6 +143,20 @@ def test_each_adverse_event_of_netter_1_has_its_own_p_value():
     assert sum(name.endswith("-p") for name in found) == 26
 
 
+@pytest.mark.trial
+def test_no_printed_percentage_lies_on_a_half_so_the_rule_for_halves_does_not_matter():
+    shares = [row for row in ROWS if row.method in ("percentage", "percentage or <1")]
+    places = [decimals_of(numbers_in(row.published)[0][1]) for row in shares]
+    by_rule = {
+        how: [rounded(row.values[0], n, rounding=how) for row, n in zip(shares, places)]
+        for how in ("half up", "half to even", "cut off")
+    }
+
+    assert len(shares) > 400
+    assert by_rule["half up"] == by_rule["half to even"]
+    assert by_rule["half up"] != by_rule["cut off"]
+
+
 # --- the documents keep their word ----------------------------------------------------------------
 
 
@@ -216,6 +230,27 @@ def test_intervals_agree_with_r(row, limits):
 
 
 @pytest.mark.reference
+@pytest.mark.parametrize(
+    ("methods", "answers"),
+    [
+        (("Fisher's exact test",), [(one,) for one in REFERENCE["fisher"].values()]),
+        (
+            ("Clopper–Pearson interval", "Wald interval"),
+            [tuple(one) for one in REFERENCE["intervals"].values()],
+        ),
+    ],
+)
+def test_r_has_the_answer_of_every_exact_test_and_interval(methods, answers):
+    rows = [row for row in ROWS if row.method in methods]
+    unknown = [
+        row.id for row in rows if not any(row.values == pytest.approx(one) for one in answers)
+    ]
+
+    assert len(rows) >= len(answers)
+    assert unknown == []
+
+
+@pytest.mark.reference
 def test_difference_and_odds_ratio_agree_with_r():
     difference = BY_ID["netter-2.response-text.difference"].values
     odds_ratio = BY_ID["netter-2.response.odds-ratio"].values
@@ -271,6 +306,15 @@ def test_roundings_differ_on_halves_and_below_one():
     ]
     assert in_form((0.9,), "1%", rounding="under one as <1") == "<1%"
     assert in_form((0.9,), "1%") == "1%"
+
+
+@pytest.mark.by_hand
+def test_inputs_are_told_in_words():
+    assert BY_ID["netter-1.response.p-value"].made_from == "18 of 101, 3 of 100"
+    assert BY_ID["netter-1.intervals.hazard-ratio"].made_from == (
+        "estimate 0.21, lower 0.13, upper 0.33"
+    )
+    assert BY_ID["netter-2.sums.treated-control"].made_from == "whole 75, parts 1, 1"
 
 
 @pytest.mark.by_hand

@@ -2,7 +2,6 @@
 """Which errors a user can mend; everything else is a bug and keeps its trace."""
 
 from radioligand.cdisc import DatasetError
-from radioligand.evidence import PublishedError
 from radioligand.io.documents import DocumentError
 from radioligand.io.outputs import OutputError
 from radioligand.protocol import ProtocolError
@@ -11,11 +10,4 @@ from radioligand.simulation.parameters import PopulationError
 
 def mendable() -> tuple[type[Exception], ...]:
     """Errors whose message tells the user what to mend."""
-    return (
-        DatasetError,
-        DocumentError,
-        OutputError,
-        PopulationError,
-        ProtocolError,
-        PublishedError,
-    )
+    return (DatasetError, DocumentError, OutputError, PopulationError, ProtocolError)

@@ -2,7 +2,7 @@
 """The sizes and boundaries that papers plan with, from the assumptions that they print."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from radioligand.evidence.calculations import hazard_ratio_of_medians
 from radioligand.planning import (
@@ -68,34 +68,34 @@ def size_by_lakatos(given: Assumptions) -> LogrankSize:
     )
 
 
-def schoenfeld_events(**given: float) -> float:
+def schoenfeld_events(**given: Any) -> float:
     """Return Schoenfeld's events, up to a whole number; arguments are those of `Assumptions`."""
-    return whole(events_by_formula(Assumptions(**given), "schoenfeld"))  # type: ignore[arg-type]
+    return whole(events_by_formula(Assumptions(**given), "schoenfeld"))
 
 
-def freedman_events(**given: float) -> float:
+def freedman_events(**given: Any) -> float:
     """Return Freedman's events, up to a whole number; arguments are those of `Assumptions`."""
-    return whole(events_by_formula(Assumptions(**given), "freedman"))  # type: ignore[arg-type]
+    return whole(events_by_formula(Assumptions(**given), "freedman"))
 
 
-def lakatos_events(**given: float) -> float:
+def lakatos_events(**given: Any) -> float:
     """Return Lakatos' events, up to a whole number; arguments are those of `Assumptions`."""
-    return whole(size_by_lakatos(Assumptions(**given)).events)  # type: ignore[arg-type]
+    return whole(size_by_lakatos(Assumptions(**given)).events)
 
 
-def schoenfeld_subjects(**given: float) -> float:
+def schoenfeld_subjects(**given: Any) -> float:
     """Return the subjects that have Schoenfeld's events by the end, up to a whole number."""
-    return subjects_by_formula(Assumptions(**given), "schoenfeld")  # type: ignore[arg-type]
+    return subjects_by_formula(Assumptions(**given), "schoenfeld")
 
 
-def freedman_subjects(**given: float) -> float:
+def freedman_subjects(**given: Any) -> float:
     """Return the subjects that have Freedman's events by the end, up to a whole number."""
-    return subjects_by_formula(Assumptions(**given), "freedman")  # type: ignore[arg-type]
+    return subjects_by_formula(Assumptions(**given), "freedman")
 
 
-def lakatos_subjects(**given: float) -> float:
+def lakatos_subjects(**given: Any) -> float:
     """Return Lakatos' subjects, up to a whole number; arguments are those of `Assumptions`."""
-    return whole(size_by_lakatos(Assumptions(**given)).subjects)  # type: ignore[arg-type]
+    return whole(size_by_lakatos(Assumptions(**given)).subjects)
 
 
 def subjects_by_formula(given: Assumptions, formula: Formula) -> float:

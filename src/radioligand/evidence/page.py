@@ -2,7 +2,7 @@
 """The page of published against recomputed: a table a group, the conflicts, the methods."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import count, groupby
 
 from radioligand.evidence.methods import METHODS
 from radioligand.evidence.records import Published
@@ -31,7 +31,7 @@ def published_page(
     )
     asked = {row.study for row in rows}
     studies = [study for study in published.studies if study.id in asked]
-    numbers = iter(range(1, 1_000_000))
+    numbers = count(1)
     sections = [
         Section(
             f"study-{study.id}",

@@ -20,6 +20,7 @@ from radioligand.evidence.records import (
     Statement,
     Study,
 )
+from radioligand.io.documents import DocumentError
 from radioligand.protocol import Fault
 
 REVIEWERS, KINDS = get_args(Reviewer), get_args(Kind)
@@ -27,7 +28,7 @@ INHERITED = ("paper", "place", "cutoff", "reviewer", "kind", "method")  # by row
 NOTHING: Mapping[str, Any] = {}
 
 
-class PublishedError(ValueError):
+class PublishedError(DocumentError):
     """Documents of published results break their rules; `faults` holds every one of them."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
