@@ -77,7 +77,7 @@ def _table(rows: Sequence[Reproduced]) -> Table:
     )
     heads = ("number", "made from", "published", "recomputed", "verdict", "method")
     for head in heads[:-1] if shared else heads:
-        table.add_column(head, overflow="fold")
+        table.add_column(head, overflow="fold", min_width=16 if head == "number" else None)
     for row in rows:
         verdict = Text(row.verdict, STYLES[row.verdict])
         if row.weak:

@@ -75,27 +75,31 @@ def _key_lines(rows: Sequence[Reproduced]) -> Iterator[KeyLine]:
 def _part(name: str, title: str, number: int, rows: Sequence[Reproduced]) -> Part:
     """A table of a group; what all its rows share stands beside its title."""
     reasons = tuple(dict.fromkeys(row.reason for row in rows if row.reason))
+    traits: dict[str, Callable[[Reproduced], str]] = {
+        "paper": lambda row: row.source.removesuffix(f", {row.place}"),
+        "place": lambda row: row.place,
+        "snapshot": _snapshot,
+        "method": lambda row: row.method,
+    }
+    shared = {name: of for name, of in traits.items() if len({of(row) for row in rows}) == 1}
+    places = [traits[name] for name in ("paper", "place", "snapshot") if name not in shared]
     columns: dict[str, Callable[[Reproduced], str]] = {
         "Made from": lambda row: row.made_from,
         "Published": lambda row: row.published,
         "Recomputed": lambda row: row.recomputed,
         "Verdict": lambda row: _verdict(row, reasons),
-        "Method": lambda row: row.method,
-        "Source": lambda row: row.source,
-        "Cutoff, reviewer": _snapshot,
     }
-    shared = [
-        label
-        for label in ("Source", "Cutoff, reviewer", "Method")
-        if len({columns[label](row) for row in rows}) == 1
-    ]
-    beside = "; ".join(columns.pop(label)(rows[0]) for label in shared)
+    if "method" not in shared:
+        columns["Method"] = traits["method"]
+    if places:
+        columns["Where"] = lambda row: "; ".join(of(row) for of in places)
     body = Body(
         "Number",
         tuple(Column(label) for label in columns),
         tuple(Row(row.says, tuple(cell(of(row)) for of in columns.values())) for row in rows),
         notes=tuple(f"[{place}] {reason}" for place, reason in enumerate(reasons, 1)),
     )
+    beside = "; ".join(of(rows[0]) for of in shared.values())
     return _of(name, title, number, body, population=beside)
 
 
