@@ -295,6 +295,8 @@ class Response(Record):
     """Assessments of stable disease that may stand between the two."""
     stable_days: Days = 42
     """Days from the start before which stable disease is no best response."""
+    adequate_assessment: Literal["every lesion", "evaluable"] = "every lesion"
+    """What an assessment without progression needs to be adequate, beside being evaluable."""
     progression_date: Literal["first scan", "last scan"] = "first scan"
     """Which scan of the visit dates a progression of the sum."""
     equivocal_new_lesion: Literal["date first seen", "date confirmed"] = "date first seen"
