@@ -18,6 +18,8 @@ from radioligand import criteria
 from radioligand.analysis import SCHEMA, analyse, results_json
 from radioligand.cli import cli
 from radioligand.derivation import derive, invariants
+from radioligand.evidence import METHODS, counted, read_published, reproduce
+from radioligand.evidence.records import Kind
 from radioligand.io.datasets import read_datasets, read_study, write_study
 from radioligand.io.documents import read_protocol
 from radioligand.protocol import ProtocolError, parse_protocol, policies, records
@@ -241,6 +243,30 @@ def test_command_lines_can_be_typed(name, line):
 def test_every_public_name_of_statistics_is_explained(door):
     text = page("statistics")
     assert [name for name in door.__all__ if not re.search(rf"`{name}\b", text)] == []
+
+
+def test_published_page_has_every_method_group_and_exception():
+    published = read_published()
+    rows = reproduce(published)
+    methods = {name for name in METHODS if not name.endswith(", before rounding")}
+    groups = {f"{study.id}.{group.id}" for study in published.studies for group in study.groups}
+    exceptions = {row.id for row in rows if row.verdict != "match"}
+    text = page("published")
+
+    assert {word for word in methods | groups | exceptions if f"`{word}`" not in text} == set()
+
+
+def test_published_page_counts_the_rows():
+    rows = reproduce(read_published())
+    direct, checks = ([row for row in rows if row.kind == kind] for kind in get_args(Kind))
+    text = " ".join(page("published").split())
+    found = counted(direct)
+
+    assert (
+        f"{len(direct)} direct rows ({found['match']} match, {found['alternative']} by an "
+        f"alternative, {found['no match']} do not; {found['weak']} are weak)"
+    ) in text
+    assert f"{len(checks)} consistency checks ({counted(checks)['match']} hold" in text
 
 
 def test_every_room_is_in_the_architecture():

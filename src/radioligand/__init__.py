@@ -20,6 +20,7 @@ _ROOMS = {
     "radioligand.planning": ("PlanningError", "plan"),
     "radioligand.simulation.patients": ("read_population", "simulate_study"),
     "radioligand.report": ("render",),
+    "radioligand.evidence": ("read_published", "reproduce"),
     "radioligand.statistics.survival": ("cox", "kaplan_meier", "logrank", "restricted_mean"),
     "radioligand.statistics.proportions": ("clopper_pearson", "cochran_mantel_haenszel"),
 }

@@ -196,6 +196,37 @@ def _tell(outcome: "Outcome", *, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("study", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as a JSON list, no more.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Also write the rows as a page into this folder.",
+)
+def reproduce(study: str | None, as_json: bool, out: Path | None) -> None:
+    """Compare published numbers with what is recomputed, row by row.
+
+    STUDY is netter-1, netter-2, shrinkage or board; without it, all are recomputed. A row matches
+    at printed precision by the standard method, or by a named alternative only, or not; what does
+    not has its reason.
+
+    Example:  radioligand reproduce netter-2 --out netter-2-published
+    """
+    from rich.console import Console
+
+    from radioligand.cli import reproduction
+
+    rows, published = reproduction.reproduced(study)
+    page = reproduction.write_page(rows, published, out=out) if out else None
+    if as_json:
+        click.echo(reproduction.as_json(rows))
+        return
+    reproduction.tell(rows, published, console=Console())
+    if page:
+        click.echo(f"Page: {page}")
+
+
+@cli.command()
 @click.argument("protocol")
 @click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
 @click.option(

@@ -230,6 +230,13 @@ def _provenance(
         "inputs": dict(inputs),
         "cutoff": cutoff.isoformat() if cutoff else None,
         "seed": seed,
+        **versions(),
+    }
+
+
+def versions() -> dict[str, Any]:
+    """What computed: the versions of Python and of the packages."""
+    return {
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},
     }

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents from files: protocols in TOML, shipped by name or given by path."""
 
+import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,32 @@ def read_protocol(protocol: str) -> Protocol:
         fault = Fault(name, f"this is not TOML: {error}", "Mend the syntax at that place.")
         raise ProtocolError((fault,), name=name) from None
     return parse_protocol(document, name=name)
+
+
+def published_documents() -> dict[str, Mapping[str, Any]]:
+    """The plain tables of the documents of published results that come with the package, by name.
+
+    Raises DocumentError for one that is not TOML.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    for name, content in _published():
+        try:
+            found[name] = tomllib.loads(content.decode("utf-8"))
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise DocumentError(f"{name}: this is not TOML: {error}") from None
+    return found
+
+
+def published_hashes() -> dict[str, str]:
+    """SHA-256 of each document of published results, by name."""
+    return {name: hashlib.sha256(content).hexdigest() for name, content in _published()}
+
+
+def _published() -> Iterator[tuple[str, bytes]]:
+    folder = files("radioligand") / "published"
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        if path.name.endswith(".toml"):
+            yield path.name, path.read_bytes()
 
 
 def read_form(path: Path) -> Mapping[str, Any]:

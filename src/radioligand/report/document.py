@@ -104,7 +104,12 @@ def render(results: pl.DataFrame, *, report: Report) -> RenderedReport:
         counts[word] += 1
         parts.append((display.section, _part(view, f"{word} {counts[word]}")))
     stated = (Section(_slug(one.title), one.title, (), one.paragraphs) for one in report.statements)
-    sections = (*stated, *_sections(parts), *_closing_sections(report, counts["Table"]))
+    closing = _closing_sections(report, counts["Table"])
+    return render_sections((*stated, *_sections(parts), *closing), report=report)
+
+
+def render_sections(sections: Sequence[Section], *, report: Report) -> RenderedReport:
+    """Return the page and the files of sections whose tables and figures are made already."""
     every = [part for section in sections for part in section.parts]
     pages = _Pages(report)
     tables: dict[str, str] = {}
@@ -113,7 +118,7 @@ def render(results: pl.DataFrame, *, report: Report) -> RenderedReport:
             tables[f"{part.name}.csv"] = part.table.csv
             tables[f"{part.name}.html"] = pages.table(part)
     return RenderedReport(
-        index_html=pages.index(sections),
+        index_html=pages.index(tuple(sections)),
         tables=tables,
         figures={f"{part.name}.svg": str(part.svg) for part in every if part.svg is not None},
     )
