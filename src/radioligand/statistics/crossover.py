@@ -8,7 +8,7 @@ stand in for them; it needs to know what makes a control cross over.
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,6 +31,7 @@ from radioligand.statistics.observations import (
     observations,
 )
 from radioligand.statistics.ranks import logrank
+from radioligand.statistics.records import Record, Values
 
 __all__ = [
     "Counterfactual",
@@ -48,7 +49,8 @@ NEAR = 0.5  # in standard errors; a few subjects who change places move the test
 HALVINGS = 50
 
 
-class Counterfactual(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Counterfactual(Values, rows="time"):
     """Times had nobody been treated, (n,) each."""
 
     time: Floats
@@ -56,7 +58,7 @@ class Counterfactual(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RankPreservingModel:
+class RankPreservingModel(Record):
     """What g-estimation found. A life of t days untreated lasts t exp(-psi) days on treatment."""
 
     groups: tuple[Any, ...]  # the control first

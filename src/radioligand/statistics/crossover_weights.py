@@ -26,10 +26,11 @@ from radioligand.statistics.observations import (
 )
 from radioligand.statistics.parametric import check_combinations
 from radioligand.statistics.partial_likelihood import Likelihood
+from radioligand.statistics.records import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrossoverWeights:
+class CrossoverWeights(Record, rows="weights", apart=("names", "log_odds_ratio", "standard_error")):
     """A weight for each row, (n,), and the model of crossover they come from, (1 + p,)."""
 
     weights: Floats  # (n,) of the row, from its subject's chance not to have crossed over before

@@ -14,6 +14,7 @@ from scipy.special import stdtr, stdtrit
 
 from radioligand.statistics.cox import symmetric_inverse
 from radioligand.statistics.observations import Floats, Ints, check_choice, check_level
+from radioligand.statistics.records import Record, Values
 from radioligand.statistics.repeated_rows import Study, check_visits, checked
 from radioligand.statistics.restricted_likelihood import (
     Structure,
@@ -40,7 +41,8 @@ OF_VISIT = ("unstructured", "heterogeneous-autoregressive")  # have a variance f
 ALIASED = 1e-9  # what is left of a column of length 1 that others explain
 
 
-class Convergence(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Convergence(Values):
     """Signs that the restricted likelihood is at its top."""
 
     iterations: int
@@ -49,7 +51,7 @@ class Convergence(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeastSquaresMeans:
+class LeastSquaresMeans(Record, rows="estimate"):
     """The mean of each arm at each visit, at the mean of each covariate; m = arms x visits."""
 
     arm: tuple[Any, ...]
@@ -63,7 +65,7 @@ class LeastSquaresMeans:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeanDifferences:
+class MeanDifferences(Record, rows="estimate"):
     """The mean of each further arm less that of the first, at each visit; m of them."""
 
     arm: tuple[Any, ...]
@@ -79,7 +81,7 @@ class MeanDifferences:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CovariateSlopes:
+class CovariateSlopes(Record, rows="estimate"):
     """What a unit of each covariate adds to the mean, at each visit if asked for; m of them."""
 
     covariate: tuple[str, ...]
@@ -94,7 +96,7 @@ class CovariateSlopes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeanContrast:
+class MeanContrast(Record):
     """A weighted sum of least-squares means."""
 
     estimate: float
@@ -107,7 +109,7 @@ class MeanContrast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RepeatedMeasures:
+class RepeatedMeasures(Record):
     """A fitted model of g arms and v visits."""
 
     arms: tuple[Any, ...]

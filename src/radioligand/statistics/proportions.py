@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincinv
 
 from radioligand.statistics.observations import Faults, Floats, Numbers, check_level, deviate
+from radioligand.statistics.records import Record
 from radioligand.statistics.risk_difference import (
     MantelHaenszelDifference,
     StratifiedDifference,
@@ -62,7 +63,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proportion:
+class Proportion(Record, rows="estimate"):
     """A share and its interval: floats for one pair of counts, arrays for arrays of them."""
 
     estimate: Numbers
@@ -72,7 +73,7 @@ class Proportion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Record, rows="estimate"):
     """A share less the reference's, and its interval."""
 
     estimate: Numbers
