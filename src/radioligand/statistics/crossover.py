@@ -27,6 +27,7 @@ from radioligand.statistics.observations import (
     check_level,
     coded,
     deviate,
+    events,
     numbers,
     observations,
 )
@@ -116,9 +117,12 @@ def counterfactual(
 
     """
     rows, on, cutoff = checked(time, event, treated, potential)
-    who = np.ones(on.size, np.bool_) if recensored is None else np.asarray(recensored, np.bool_)
-    if who.shape != on.shape:
-        raise ValueError(f"recensored: has shape {who.shape}; give one value a row.")
+    who, faults = np.ones(on.size, np.bool_), Faults()
+    if recensored is not None:
+        who = events("recensored", recensored, faults)
+        if not faults and who.shape != on.shape:
+            faults.append(f"Lengths differ: time {on.size}, recensored {who.size}.")
+    faults.refuse()
     return untreated(rows.time, rows.event, on, np.where(who, cutoff, np.inf), psi)
 
 

@@ -83,11 +83,13 @@ def crossover_weights(
     2000;56:779. Oracle: R ``glm`` and ``survival::coxph``.
 
     """
+    faults = Faults()
+    events("crossed", crossed, faults)
+    faults.refuse()
     rows = observations(time, crossed, entry=entry, subject=subject, eligible=eligible)
     _, code = coded("subject", subject)
     x = matrix("predictors", predictors, code.size)
     words = named(names, x.shape[1])
-    faults = Faults()
     may = np.ones(code.size, np.bool_) if eligible is None else events("eligible", eligible, faults)
     faults.refuse()
     if rows.entry is None:
@@ -140,6 +142,7 @@ def weighted_cox(
     row that ends with the event, and the others are as in `cox`. The variance takes the weights
     for known, which errs on the side of caution. Raises ValueError as `cox` does.
     """
+    coded("subject", subject)  # refuses what is no label by this name
     return cox(
         time, event, covariates, strata=strata, entry=entry, weights=weights.weights,
         cluster=subject, level=level, names=names,
