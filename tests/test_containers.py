@@ -61,6 +61,7 @@ MEASURED = [float(np.sin(7 * one) + np.cos(3 * row * one)) for row, one in enume
 
 CALLS = [
     call(survival.kaplan_meier, ROWS | {"entry": ENTRY, "weights": WEIGHT}),
+    call(survival.kaplan_meier_curves, ROWS | {"group": ARM, "entry": ENTRY, "weights": WEIGHT}),
     call(survival.nelson_aalen, ROWS | {"entry": ENTRY, "weights": WEIGHT}),
     call(survival.logrank, ROWS | {"group": ARM, "strata": SITE, "entry": ENTRY}),
     call(survival.logrank_trend, ROWS | {"group": ARM, "strata": SITE, "scores": [1, 2]}),

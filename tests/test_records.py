@@ -45,6 +45,7 @@ def examples():
     yield survival.kaplan_meier(TIME, EVENT)
     yield survival.kaplan_meier(TIME, EVENT).quantile([0.25, 0.5])
     yield survival.kaplan_meier(TIME, EVENT).survival_at([12, 24])
+    yield survival.kaplan_meier_curves(TIME, EVENT, ARM)
     yield survival.nelson_aalen(TIME, EVENT)
     yield survival.logrank(TIME, EVENT, ARM, strata=SITE)
     yield survival.logrank_trend(TIME, EVENT, ARM)

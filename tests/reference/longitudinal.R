@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The oracle of test_longitudinal.py. Run by hand when it must change:  Rscript longitudinal.R
-# gls and lmer stop where their optimiser does, so beside gls stands its own restricted likelihood,
-# written out and climbed on by BFGS; what the three agree on is what the tests ask for.
+# Needs r-cran-nlme, r-cran-lmertest and r-cran-numderiv; takes some four minutes.
+# gls and lmer stop where their optimiser does, so the restricted likelihood is also written out
+# here and climbed from there by Newton's method, with Richardson's differences for derivatives.
 suppressMessages({library(nlme); library(lmerTest)})
 
 # Growth of the pituitary-to-pterygomaxillary distance in 27 children: Potthoff and Roy,
