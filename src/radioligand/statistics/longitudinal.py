@@ -19,8 +19,8 @@ from radioligand.statistics.repeated_rows import Study, check_visits, checked
 from radioligand.statistics.restricted_likelihood import (
     Structure,
     Top,
-    moments,
     most_likely,
+    rows_of_patterns,
     structure,
 )
 
@@ -246,7 +246,10 @@ def repeated_measures(
     outcome[study.subject, study.visit] = residual / scale
     shape, unit = structure(covariance, v)
     top = most_likely(
-        moments(placed, outcome, seen), shape, unit, lambda part: singular(part, study, covariance)
+        rows_of_patterns(placed, outcome, seen),
+        shape,
+        unit,
+        lambda part: singular(part, study, covariance),
     )
 
     back = np.linalg.inv(r)

@@ -57,10 +57,11 @@ class Record:
 
         columns, constants = parts(self)
         height = len(next(iter(columns.values()))) if columns else 1
-        repeated = {name: [value] * height for name, value in constants.items()}
-        return pl.DataFrame(
-            [pl.Series(name, values) for name, values in {**columns, **repeated}.items()]
-        )
+        arrays = [pl.Series(name, values) for name, values in columns.items()]
+        repeated = [
+            pl.Series(name, [value]).new_from_index(0, height) for name, value in constants.items()
+        ]
+        return pl.DataFrame([*arrays, *repeated])
 
     def _repr_html_(self) -> str:
         """Return a table of the arrays, cut to ten rows, and one of the single numbers."""
@@ -70,8 +71,9 @@ class Record:
             told.append(table([[name, shown(one)] for name, one in constants.items()]))
         if columns:
             height = len(next(iter(columns.values())))
-            body = [[shown(one) for one in row] for row in zip(*columns.values(), strict=True)]
-            told.append(table(body[:SHOWN], head=list(columns)))
+            first = (values[:SHOWN] for values in columns.values())
+            body = [[shown(one) for one in row] for row in zip(*first, strict=True)]
+            told.append(table(body, head=list(columns)))
             if height > SHOWN:
                 told.append(f"<p>{SHOWN} of {height} rows</p>")
         return f"<div>{''.join(told)}</div>"
@@ -87,18 +89,18 @@ class Values(Record):
         return (getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
 
 
-def parts(record: Record) -> tuple[dict[str, list[Any]], dict[str, Any]]:
-    """Return the columns of a record, and the single values beside them."""
+def parts(record: Record) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the columns of a record, arrays or lists, and the single values beside them."""
     along = None if record._rows is None else np.shape(plain(getattr(record, record._rows)))
-    columns: dict[str, list[Any]] = {}
+    columns: dict[str, Any] = {}
     constants: dict[str, Any] = {}
     for field in fields(record):  # type: ignore[arg-type]
         name, value = field.name, getattr(record, field.name)
         if name in record._wide:
             for label, column in zip(labels_of(record, value), value.T, strict=True):
-                columns[f"{name}_{label}"] = column.tolist()
+                columns[f"{name}_{label}"] = column
         elif along and name not in record._apart and np.shape(plain(value)) == along:
-            columns[name] = one_type(plain(value).ravel().tolist())
+            columns[name] = one_type(value) if isinstance(value, tuple) else value.ravel()
         else:
             constants |= dict(single(name, value))
     return columns, constants
@@ -119,12 +121,12 @@ def labels_of(record: Record, value: Any) -> Iterator[str]:
         yield from map(str, getattr(record, record._labels))
 
 
-def one_type(values: list[Any]) -> list[Any]:
-    """Return labels of several types as text, and pairs of numbers too."""
+def one_type(values: tuple[Any, ...]) -> list[Any]:
+    """Return labels, as text if they are of several types or are pairs."""
     kinds = {type(value) for value in values if value is not None}
     if len(kinds) > 1 or tuple in kinds:
         return [None if value is None else text(value) for value in values]
-    return values
+    return list(values)
 
 
 def text(value: Any) -> str:

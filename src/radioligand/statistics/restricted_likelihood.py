@@ -2,9 +2,8 @@
 r"""The restricted likelihood of repeated measures, with its first and second derivatives.
 
 Subjects are independent, a subject's rows normal about :math:`X\beta` with a covariance V that is
-the part of :math:`\Sigma(\theta)` at the visits they made. All that the likelihood needs of the
-data are, for each pattern of visits made, sums over its subjects of products of rows; so a step
-costs the same for a hundred subjects as for a hundred thousand.
+the part of :math:`\Sigma(\theta)` at the visits they made. Subjects who made the same visits have
+the same V, so it is inverted once for each pattern of visits made.
 """
 
 from collections.abc import Callable
@@ -14,7 +13,7 @@ import numpy as np
 
 from radioligand.statistics.ascent import HALVINGS, STILL, uphill
 from radioligand.statistics.cox import symmetric_inverse
-from radioligand.statistics.observations import Bools, Floats
+from radioligand.statistics.observations import Bools, Floats, Ints
 from radioligand.statistics.partial_likelihood import Likelihood
 
 Structure = Literal[
@@ -35,13 +34,17 @@ class Pattern(NamedTuple):
     bend: Floats  # (q, q, v, v)
 
 
-class Moments(NamedTuple):
-    """What the likelihood needs of the data: k patterns of visits made, p columns, and outcome."""
+class Rows(NamedTuple):
+    """Rows of n subjects, those of one pattern of visits after those of another; k patterns."""
 
-    seen: Bools  # (k, v)
-    subjects: Floats  # (k,)
-    products: Floats  # (k, v, v, p + 1, p + 1) sums over subjects; the outcome comes last
-    rows: int
+    seen: Bools  # (k, v) visits made
+    member: Ints  # (n,) pattern of each subject, rising
+    values: Floats  # (n, v, p + 1) fixed effects and the outcome last; 0 at a visit not made
+
+    def by_pattern(self, values: Floats) -> Floats:
+        """Sum over the subjects of each pattern: (n, ...) to (k, ...)."""
+        first = np.flatnonzero(np.diff(self.member, prepend=-1))
+        return np.asarray(np.add.reduceat(values, first, axis=0), np.float64)
 
 
 class Restricted(NamedTuple):
@@ -97,23 +100,15 @@ def structure(name: Structure, visits: int) -> tuple[Callable[[Floats], Pattern]
     return decaying, np.append(np.zeros(len(owns)), 0.0)
 
 
-def moments(design: Floats, outcome: Floats, seen: Bools) -> Moments:
-    """Sum products of rows; `design` is (n, v, p), `outcome` and `seen` (n, v), 0 where unseen."""
+def rows_of_patterns(design: Floats, outcome: Floats, seen: Bools) -> Rows:
+    """Gather subjects; `design` is (n, v, p), `outcome` and `seen` (n, v), all 0 where unseen."""
     patterns, member = np.unique(seen, axis=0, return_inverse=True)
-    rows = np.concatenate([design, outcome[:, :, None]], axis=2)
-    width = rows.shape[1] * rows.shape[2]
-    flat = rows.reshape(len(rows), width)
-    summed = np.stack([(part := flat[member == code]).T @ part for code in range(len(patterns))])
-    by_visit = summed.reshape(len(patterns), *rows.shape[1:], *rows.shape[1:])
-    return Moments(
-        seen=patterns,
-        subjects=np.bincount(member).astype(np.float64),
-        products=np.ascontiguousarray(by_visit.transpose(0, 1, 3, 2, 4)),
-        rows=int(seen.sum()),
-    )
+    order = np.argsort(member, kind="stable")
+    values = np.concatenate([design, outcome[:, :, None]], axis=2)
+    return Rows(seen=patterns, member=member[order], values=values[order])
 
 
-def restricted(data: Moments, pattern: Pattern) -> Restricted | None:
+def restricted(data: Rows, pattern: Pattern) -> Restricted | None:
     r"""Return the restricted likelihood, or None where the covariance is not one.
 
     Notes
@@ -126,35 +121,39 @@ def restricted(data: Moments, pattern: Pattern) -> Restricted | None:
     between, slope, bend = pattern
     if flattest(between)[0] < SINGULAR / 100:  # none, or so near to none that rounding decides
         return None
-    k, visits = data.seen.shape
-    p, q = data.products.shape[-1] - 1, len(slope)
+    n, visits, width = data.values.shape
+    p = width - 1
     both = data.seen[:, :, None] & data.seen[:, None, :]
-    identity = np.eye(visits)
-    made = np.where(both, between, identity)  # a visit not made is one of variance 1, apart
+    made = np.where(both, between, np.eye(visits))  # a visit not made has variance 1, apart
     inverse = np.where(both, np.linalg.inv(made), 0.0)
-    volume = float(data.subjects @ np.linalg.slogdet(made)[1])
+    subjects = np.bincount(data.member).astype(np.float64)
+    volume = float(subjects @ np.linalg.slogdet(made)[1])
 
-    flat = data.products.reshape(k * visits**2, (p + 1) ** 2)
-    crossed = (inverse.ravel() @ flat).reshape(p + 1, p + 1)
+    solved = inverse[data.member] @ data.values  # (n, v, p + 1), A times the rows
+    crossed = data.values.reshape(-1, width).T @ solved.reshape(-1, width)
     covariance: Floats = symmetric_inverse(crossed[:p, :p])
     effects: Floats = covariance @ crossed[:p, p]
-    residual = np.append(-effects, 1.0)
-    squares = data.products @ residual @ residual  # (k, v, v) sums of r r'
-    fitted = np.einsum("kabpq,pq->kab", data.products[..., :p, :p], covariance, optimize=True)
+    remainder = np.append(-effects, 1.0)
+    residual = data.values @ remainder
+    squares = data.by_pattern(residual[:, :, None] * residual[:, None, :])  # (k, v, v) sums of rr'
+    leaning = data.values[:, :, :p] @ np.linalg.cholesky(covariance)
+    fitted = data.by_pattern(leaning @ leaning.transpose(0, 2, 1))  # (k, v, v) sums of XCX'
     value = -0.5 * (
-        (data.rows - p) * np.log(2 * np.pi)
+        (int(data.seen.sum(1) @ subjects) - p) * np.log(2 * np.pi)
         + volume
         + float(np.linalg.slogdet(crossed[:p, :p])[1])
         + float(np.sum(inverse * squares))
     )
-    pull = inverse @ (squares + fitted) @ inverse - data.subjects[:, None, None] * inverse
+    pull = inverse @ (squares + fitted) @ inverse - subjects[:, None, None] * inverse
     steep = 0.5 * pull.sum(0)
     score = np.tensordot(slope, steep, 2)
 
     moved = inverse[:, None] @ slope @ inverse[:, None]  # (k, q, v, v), -dA
-    turned = (moved.transpose(1, 0, 2, 3).reshape(q, -1) @ flat).reshape(q, p + 1, p + 1)
-    inner, cross = turned[:, :p, :p], turned[:, :p] @ residual
-    plain = np.tensordot(np.tensordot(data.subjects, moved, 1), slope, ((1, 2), (1, 2)))
+    flat = solved.reshape(n, -1)
+    pairs = (flat.T @ flat).reshape(visits, width, visits, width).transpose(0, 2, 1, 3)
+    turned = np.tensordot(slope, pairs, 2)  # (q, p + 1, p + 1)
+    inner, cross = turned[:, :p, :p], turned[:, :p] @ remainder
+    plain = np.tensordot(np.tensordot(subjects, moved, 1), slope, ((1, 2), (1, 2)))
 
     def twice_moved(sums: Floats) -> Floats:
         product = slope @ (inverse @ sums)[:, None]
@@ -186,7 +185,7 @@ class Top(NamedTuple):
 
 
 def most_likely(
-    data: Moments,
+    data: Rows,
     shape: Callable[[Floats], Pattern],
     start: Floats,
     singular: Callable[[Floats], str],
@@ -215,7 +214,7 @@ def most_likely(
                 break
             step = step / 2
         refuse_singular(here.between, singular)
-        if length < STILL * max(1.0, data.rows**0.5):
+        if length < STILL * data.values[:, :, 0].size ** 0.5:
             return Top(here, iteration, length**2 / 2, least_eigenvalue(here))
     raise ValueError(
         f"The restricted likelihood has no top that {MOST_STEPS} steps would reach; give a simpler "
