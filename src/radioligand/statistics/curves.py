@@ -2,7 +2,7 @@
 """Curves of survival: Kaplan–Meier with its intervals and quantiles, and Nelson–Aalen."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,7 +26,8 @@ from radioligand.statistics.ordering import (
     order_of,
     pieces_of,
 )
-from radioligand.statistics.risk_sets import risk_sets
+from radioligand.statistics.records import Record, Values
+from radioligand.statistics.risk_sets import RiskSets, risk_sets
 
 BLOCK = 1 << 15  # times whose intermediate results fit a core's own cache
 
@@ -34,7 +35,8 @@ Interval = Literal["log-log", "log", "plain", "arcsine"]
 Convention = Literal["r", "r-table", "sas"]
 
 
-class Quantile(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Quantile(Values, rows="estimate"):
     """Time by which a share p has had the event; nan where it is not estimated."""
 
     estimate: Numbers
@@ -42,7 +44,8 @@ class Quantile(NamedTuple):
     upper: Numbers
 
 
-class SurvivalAt(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SurvivalAt(Values, rows="time"):
     """Survival at chosen times, (k,) each; nan where it is not estimated."""
 
     time: Floats
@@ -54,7 +57,7 @@ class SurvivalAt(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KaplanMeier:
+class KaplanMeier(Record, rows="time"):
     """A survival curve; arrays follow the distinct times, ascending, (m,)."""
 
     time: Floats  # of an event or a censoring
@@ -265,7 +268,7 @@ def kaplan_meier(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NelsonAalen:
+class NelsonAalen(Record, rows="time"):
     """A cumulative hazard; arrays follow the distinct times, ascending, (m,)."""
 
     time: Floats

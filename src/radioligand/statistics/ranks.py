@@ -26,6 +26,7 @@ from radioligand.statistics.ordering import (
     order_of,
     pieces_of,
 )
+from radioligand.statistics.records import Record
 from radioligand.statistics.risk_sets import RiskSets, risk_sets
 
 Weighting = (
@@ -37,7 +38,7 @@ FEW_GROUPS = 127  # whose codes, doubled, fit a byte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogrankTest:
+class LogrankTest(Record, rows="groups", apart=("strata",)):
     """What a rank test found; arrays follow `groups`, (g,), and `strata`, (k,).
 
     Events are weighted as the test weights them, by 1 in the log-rank test.
