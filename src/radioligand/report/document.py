@@ -28,6 +28,7 @@ BUILDERS: dict[str, Callable[[View], Body]] = {
     "baseline": population_tables.characteristics,
     "exposure": population_tables.characteristics,
     "disposition": population_tables.disposition,
+    "phases": population_tables.disposition,
     "eligibility": population_tables.eligibility,
     "adverse-events": population_tables.adverse_events,
     "adverse-event-terms": population_tables.adverse_event_terms,
@@ -37,6 +38,7 @@ BUILDERS: dict[str, Callable[[View], Body]] = {
     "subgroups": survival_tables.subgroups,
     "sensitivity": survival_tables.sensitivity,
     "hierarchy": survival_tables.hierarchy,
+    "interim": survival_tables.interim,
     "invariants": quality_tables.invariants,
 }
 FIGURES = ("consort", "kaplan-meier", "forest", "waterfall", "spider", "swimmer")

@@ -200,7 +200,7 @@ def _stopping(
         serious=np.zeros(stops.size, dtype=bool),
         fatal=np.zeros(stops.size, dtype=bool),
         radioligand=unfinished,
-        octreotide=~given & (u[:, 1] < 0.5),
+        octreotide=~given & (u[:, 1] < population.safety.stopping_octreotide),
         action_radioligand=np.where(
             unfinished, "DRUG WITHDRAWN", np.where(given, "DOSE NOT CHANGED", "NOT APPLICABLE")
         ),
