@@ -242,6 +242,7 @@ class Safety:
     fatal_term: dict[str, tuple[str, str]]  # by arm: term and organ class
     beside_radioligand: float  # how much less often events are related to octreotide beside it
     severe_octreotide: float  # how much less often severe events are related to octreotide
+    stopping_terms: tuple[tuple[str, str], ...]  # of the events that stop treatment, with class
     stopping_severe: float  # grade 3 of the events that stop treatment
     stopping_octreotide: float  # of those in the control arm, related to octreotide
     terms: tuple[EventTerm, ...]
