@@ -23,7 +23,7 @@ from radioligand.analysis.scope import scope
 from radioligand.cdisc import check_study, join_supplemental
 from radioligand.cli import cli
 from radioligand.cli.contents import report_of
-from radioligand.derivation import derive
+from radioligand.derivation import derive, missing_domains
 from radioligand.endpoints import derive_adtte
 from radioligand.io.documents import read_protocol
 from radioligand.protocol import ProtocolError, parse_protocol
@@ -419,6 +419,16 @@ def test_every_row_of_the_terms_has_the_printed_p_value(adsl):
     assert nausea.to_list() == [found["nausea"]]
 
 
+@pytest.mark.reference
+def test_the_other_count_of_any_event_has_its_printed_p_value_too(adsl):
+    """Table 4 repeats the row as 105 and 92, where table 3 has 106 and 95."""
+    rows = analyse(
+        {"ADSL": adsl, "ADAE": events({"Nausea": (105, 92)}, {})}, protocol=asked("adverse-events")
+    )
+    found = rows.filter(statistic="fisher_p", variable="any")["value"].item()
+    assert printed(found, "0.01") == "0.01"
+
+
 def test_without_a_test_no_row_has_one(adsl):
     adae = events({"Nausea": (65, 13)}, {})
     protocol = asked("adverse-event-rows", compare=None)
@@ -704,6 +714,13 @@ def test_the_demo_shows_every_analysis(demo):
     assert "p value, all grades" in page
     assert "Completed 72 weeks" in page or "Still in it at the cutoff" in page
     assert "read by investigator, until 5 years after the last randomisation" in page
+
+
+def test_questionnaires_that_nobody_planned_are_not_missed(demo):
+    assert not (demo / "tables" / "missing-domains.csv").exists()
+    planned = read_protocol("netter-2")
+    assert "QS" in [domain for domain, _ in missing_domains({}, protocol=planned)]
+    assert "QS" in [domain for domain, _ in missing_domains({})]
 
 
 def test_the_demo_is_about_the_published_trial(demo):
