@@ -254,7 +254,7 @@ def test_failure_and_phases_worked_by_hand(path):
         assert found == [(days, is_event)], f"{endpoint}: {told['worked']}"
 
     treatment = NETTER_1.phases[0]
-    ended = subject_phases(adsl, {"ADTTE": adtte}, protocol=NETTER_1, phase=treatment)
+    ended = subject_phases(adsl, {"ADTTE": adtte}, phase=treatment)
     when = ended["ENDDT"].item()
     assert ended["END"].item() == expect["phase"], told["worked"]
     assert (when and (when - told["randomised"]).days) == expect.get("ended"), told["worked"]
