@@ -13,6 +13,7 @@ from radioligand.protocol.records import (
     Censoring,
     Data,
     Imputation,
+    Interim,
     Protocol,
     Record,
     Response,
@@ -128,6 +129,8 @@ def policies(protocol: Protocol) -> tuple[tuple[str, str, str, str], ...]:
     models = [(one.id, one.model) for one in curves if one.model]
     rows += _choices("time to event.model", models, ("ties",))
     rows += _choices("response rates", [(one.id, one) for one in rates], ("interval", "difference"))
+    looks = [(one.id, one) for one in protocol.analyses if isinstance(one, Interim)]
+    rows += _choices("interim", looks, ("spending",))
     for key in ("response_dates", "lesion_dates", "event_dates"):
         rule, usual = getattr(protocol.data, key), Data.model_fields[key].default
         meaning = "How partial dates are completed, always with a flag."
