@@ -17,6 +17,13 @@ from radioligand.analysis.hierarchy import hierarchy
 from radioligand.analysis.results import Origin, Row, frame_of
 from radioligand.analysis.scope import NotAvailable, Scope, scope
 from radioligand.analysis.sensitivity import sensitivity
+from radioligand.analysis.shrinkage_groups import (
+    shrinkage_baseline,
+    shrinkage_groups,
+    shrinkage_thresholds,
+)
+from radioligand.analysis.shrinkage_landmarks import shrinkage_landmarks
+from radioligand.analysis.shrinkage_waterfall import shrinkage_waterfall
 from radioligand.analysis.subgroups import subgroups
 from radioligand.analysis.subject_figures import subject_figure
 from radioligand.analysis.time_to_event import time_to_event
@@ -32,6 +39,11 @@ from radioligand.protocol.records import (
     Exposure,
     Hierarchy,
     Sensitivity,
+    ShrinkageBaseline,
+    ShrinkageGroups,
+    ShrinkageLandmarks,
+    ShrinkageThresholds,
+    ShrinkageWaterfall,
     Subgroups,
     SubjectFigure,
     TimeToEvent,
@@ -47,6 +59,11 @@ KINDS: dict[type[Analysis], Callable[[Scope, Any], Iterator[Row]]] = {
     Subgroups: subgroups,
     Sensitivity: sensitivity,
     SubjectFigure: subject_figure,
+    ShrinkageLandmarks: shrinkage_landmarks,
+    ShrinkageGroups: shrinkage_groups,
+    ShrinkageBaseline: shrinkage_baseline,
+    ShrinkageThresholds: shrinkage_thresholds,
+    ShrinkageWaterfall: shrinkage_waterfall,
     Agreement: agreement,
     AdverseEvents: adverse_events,
 }

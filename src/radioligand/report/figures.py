@@ -11,6 +11,7 @@ from radioligand.report.change_figures import spider, waterfall
 from radioligand.report.flow_figure import consort
 from radioligand.report.forest_figure import forest
 from radioligand.report.lookup import View
+from radioligand.report.shrinkage_figures import contrast, medians, scatter, shrinkage_forest
 from radioligand.report.survival_figures import kaplan_meier
 from radioligand.report.swimmer_figure import swimmer
 
@@ -29,6 +30,10 @@ DRAWINGS = {
     "waterfall": Kind("best_change", waterfall),
     "spider": Kind("change", spider),
     "swimmer": Kind("duration", swimmer),
+    "shrinkage-forest": Kind("hazard_ratio", shrinkage_forest),
+    "shrinkage-contrast": Kind("hazard_ratio", contrast),
+    "shrinkage-medians": Kind("median", medians),
+    "shrinkage-scatter": Kind("change_by_time", scatter),
 }
 
 
