@@ -7,7 +7,7 @@ model is naive, and says so. The model with time-dependent shrinkage knows of ea
 was known on it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +25,7 @@ from radioligand.analysis.shrinkage import (
     sums,
 )
 from radioligand.analysis.time_to_event import HAZARD
-from radioligand.protocol import MONTH_DAYS
-from radioligand.protocol.records import ShrinkageLandmarks
+from radioligand.protocol.records import Probabilities, ShrinkageLandmarks
 from radioligand.statistics.survival import CoxModel, cox, predicted_survival
 
 NO_LIMIT, TIME_DEPENDENT = "no limit", "time-dependent"
@@ -69,7 +68,7 @@ def shrinkage_landmarks(scope: Scope, analysis: ShrinkageLandmarks) -> Iterator[
             yield from _counts(origin, own, arm=arm, variable=moment.id)
             analysed = own.filter(pl.col("reason").is_null())
             yield from _changes(origin, analysed["best"], arm=arm, variable=moment.id)
-            yield from _hazards(origin, analysis, analysed, moment, arm=arm)
+            yield from _hazards(scope, origin, analysis, analysed, moment, arm=arm)
     if analysis.time_dependent:
         yield origin.row("label", variable=TIME_DEPENDENT, text="Time-dependent")
         parted = spells(times, best_so_far(changes))
@@ -146,6 +145,7 @@ def _changes(origin: Origin, best: pl.Series, *, arm: str, variable: str) -> Ite
 
 
 def _hazards(
+    scope: Scope,
     origin: Origin,
     analysis: ShrinkageLandmarks,
     analysed: pl.DataFrame,
@@ -175,8 +175,11 @@ def _hazards(
         else f"best change by day {moment.day}, time from there, those still at risk"
     )
     yield from _ratio(origin, analysis, found, where, arm=arm, variable=moment.id)
-    if analysis.probabilities:
-        yield from _probabilities(origin, analysis, values, arm=arm, variable=moment.id)
+    if asked := analysis.probabilities:
+        days = [months * scope.protocol.data.month_days for months in asked.months]
+        yield from _probabilities(
+            origin, analysis, asked, days, values, arm=arm, variable=moment.id
+        )
 
 
 def _ratio(
@@ -200,15 +203,14 @@ def _ratio(
 def _probabilities(
     origin: Origin,
     analysis: ShrinkageLandmarks,
+    asked: Probabilities,
+    days: Sequence[float],
     values: tuple[np.ndarray, np.ndarray, np.ndarray],
     *,
     arm: str,
     variable: str,
 ) -> Iterator[Row]:
-    """Return the probability of the event within some months, of subjects who shrank so far."""
-    asked = analysis.probabilities
-    assert asked is not None
-    days = [months * MONTH_DAYS for months in asked.months]
+    """Return the probability of the event within some days, of subjects who shrank so far."""
     found = predicted_survival(
         *values, at=asked.shrinkage_percent, ties=analysis.ties, level=analysis.level
     ).survival_at(days)

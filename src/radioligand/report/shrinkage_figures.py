@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 
 from radioligand.report import formatting
 from radioligand.report.canvas import (
-    DAYS_PER_MONTH,
     INK,
     QUIET,
     SMALL,
@@ -222,7 +221,7 @@ def scatter(view: View) -> Drawing:
     width = (WIDTH - LEFT - 6 - APART * (len(arms) - 1)) / len(arms)
     figure = blank(bottom + height + top)
     page = sheet(figure)
-    last = max(rows["time_days"].to_list()) / DAYS_PER_MONTH
+    last = max(rows["time_days"].to_list()) / view.report.month_days
     told = []
     for place, arm in enumerate(arms):
         own = rows.filter(pl.col("arm") == arm.id)
@@ -233,7 +232,7 @@ def scatter(view: View) -> Drawing:
         for points, filled in ((seen, True), (open_, False)):
             axes.plot(
                 points["value"].clip(upper_bound=CEILING).to_list(),
-                (points["time_days"] / DAYS_PER_MONTH).to_list(),
+                (points["time_days"] / view.report.month_days).to_list(),
                 "o",
                 markersize=3.4,
                 markeredgewidth=0.8,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from radioligand.report import formatting
 from radioligand.report.contents import Arm
 from radioligand.report.lookup import ALL, Number, Numbers, View
-from radioligand.report.survival_tables import DAYS_PER_MONTH, HAZARD_RATIO
+from radioligand.report.survival_tables import HAZARD_RATIO
 from radioligand.report.tables import (
     Body,
     Cell,
@@ -130,7 +130,7 @@ def probabilities(view: View) -> Body:
                         for one in three
                     )
                     cells.append(cell(formatting.with_interval(*values, decimals=0), *three))
-            months = formatting.rounded((day or 0) / DAYS_PER_MONTH)
+            months = formatting.rounded((day or 0) / view.report.month_days)
             rows.append(Row(f"{months} months", tuple(cells), 1))
     columns = tuple(
         Column(f"{level}% shrinkage", group=arm.label) for arm in arms for level in shrinkages
