@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from radioligand.analysis import analyse
 from radioligand.analysis.shrinkage import shrank, spells
 from radioligand.protocol import ProtocolError
 
@@ -303,6 +304,66 @@ def test_response_systems_agree_with_r(trial):
                 assert "no events in arm LU >= 30%" in str(found.text("hazard_ratio", **key))
             else:
                 assert ratio(found, **key) == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.by_hand
+def test_a_subject_changes_group_on_the_day_the_shrinkage_is_seen(
+    results_of, subjects, scans, dated
+):
+    adam = {
+        "ADSL": subjects(["LU"] * 4),
+        "ADTR": scans(
+            *(("001", 84, -10.0), ("001", 168, -30.0)),
+            ("002", 84, -50.0),
+            ("003", 84, -40.0),  # on the day of its event
+        ),
+        "ADTTE": dated(
+            ("001", 300, True), ("002", 200, False), ("003", 84, True), ("004", 250, True)
+        ),
+    }
+    systems = [{"label": "S", "percent": 30}]
+    listed = {"kind": "shrinkage thresholds", "endpoint": "PFSI", "systems": systems, **READING}
+    found = results_of(adam, {**listed, "landmark_days": 100})
+
+    def events(level: str) -> list[object]:
+        arms = ("LU >= 30%", "LU < 30%")
+        return [found.value("events", arm=arm, variable="S", level=level) for arm in arms]
+
+    assert events("naive") == [2, 1]  # 001 and 003; 004
+    assert events("landmark") == [0, 2]  # by day 100 only 002 had shrunk; 003 is not at risk
+    assert events("time-dependent") == [1, 2]  # 003's shrinkage comes too late for its event
+
+
+@pytest.mark.law
+def test_results_do_not_depend_on_the_order_of_rows(protocol_of, subjects, scans, dated, responses):
+    rows, seen = REFERENCE["subject"], REFERENCE["scans"]
+    names = [f"{i:03}" for i in range(1, len(rows["arm"]) + 1)]
+    changes = zip(seen["subject"], seen["day"], seen["change"], strict=True)
+    adam = {
+        "ADSL": subjects(rows["arm"]),
+        "ADTR": scans(*((names[subject - 1], day, change) for subject, day, change in changes)),
+        "ADTTE": dated(*zip(names, rows["day"], rows["event"], strict=True)),
+        "ADRS": responses(
+            *((name, code, None, "SD") for name in names for code in ("BOR", "CBOR"))
+        ),
+    }
+    protocol = protocol_of(
+        {"kind": "shrinkage landmarks", "endpoint": "PFSI", "landmarks": LANDMARKS, **READING},
+        {"kind": "shrinkage groups", "endpoint": "PFSI", **READING},
+        {
+            "kind": "shrinkage thresholds",
+            "endpoint": "PFSI",
+            "systems": [{"label": "S", "percent": 13}],
+            "landmark_days": 180,
+            **READING,
+        },
+        {"kind": "shrinkage waterfall", **READING},
+    )
+    shuffled = {
+        name: frame.sample(fraction=1, shuffle=True, seed=7) for name, frame in adam.items()
+    }
+    once, again = (analyse(each, protocol=protocol) for each in (adam, shuffled))
+    assert once.equals(again)
 
 
 @pytest.mark.reference

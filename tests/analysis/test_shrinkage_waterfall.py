@@ -95,6 +95,7 @@ def test_a_shrinkage_seen_only_after_progression_is_counted_apart(waterfall):
             "progression of non-target lesions at that visit",
         ),
         ([("OVR", 84, "PD"), ("NEWLES", 84, "N")], "growth from the nadir at that visit"),
+        ([("OVR", 84, "SD")], "stable disease by the rules of that visit"),
         ([("OVR", 84, "NE")], "overall response of that visit not evaluable"),
         ([], "overall response of that visit not evaluable"),
         ([("OVR", 84, "PR*")], "after progression or new anticancer therapy"),

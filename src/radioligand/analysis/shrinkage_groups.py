@@ -22,7 +22,14 @@ from radioligand.analysis.shrinkage import (
     spells,
     sums,
 )
-from radioligand.analysis.time_to_event import HAZARD, hazards, summary, time_to_event, timed
+from radioligand.analysis.time_to_event import (
+    HAZARD,
+    hazard_rows,
+    hazards,
+    summary,
+    time_to_event,
+    timed,
+)
 from radioligand.protocol.records import (
     Arm,
     Baseline,
@@ -177,8 +184,12 @@ def _time_dependent(
     stepped: pl.DataFrame,
     origin: Origin,
 ) -> Iterator[Row]:
+    """Return events by the group of their day, and the hazard ratio of the first to the second."""
     (pair,) = parts.comparisons
     keys: Keys = {"arm": pair.id, "variable": system.label, "level": TIME_DEPENDENT}
+    for part, state in zip(pair, (1.0, 0.0), strict=True):
+        events = int(stepped.filter(value=state)["event"].sum())
+        yield origin.row("events", events, arm=part, variable=system.label, level=TIME_DEPENDENT)
     try:
         if stepped.is_empty():
             raise ValueError("nobody was followed")
@@ -198,7 +209,4 @@ def _time_dependent(
         f"Cox model, a subject changes group on the day the shrinkage is seen; {analysis.ties} "
         f"ties; {analysis.level:.0%} Wald interval"
     )
-    for name, value in zip(
-        HAZARD, (found.hazard_ratio, found.lower, found.upper, found.p_value), strict=True
-    ):
-        yield origin.row(name, float(value[0]), **keys, method=method)
+    yield from hazard_rows(origin, found, keys, method=method)

@@ -24,9 +24,9 @@ from radioligand.analysis.shrinkage import (
     spells,
     sums,
 )
-from radioligand.analysis.time_to_event import HAZARD
+from radioligand.analysis.time_to_event import HAZARD, hazard_rows
 from radioligand.protocol.records import Probabilities, ShrinkageLandmarks
-from radioligand.statistics.survival import CoxModel, cox, predicted_survival
+from radioligand.statistics.survival import cox, predicted_survival
 
 NO_LIMIT, TIME_DEPENDENT = "no limit", "time-dependent"
 PER_POINT = "hazard ratio per percentage point of shrinkage"
@@ -168,13 +168,10 @@ def _hazards(
     except ValueError as error:
         yield from origin.not_estimable(str(error), *HAZARD, **keys)
         return
-    naive = moment.day is None
-    where = (
-        "naive: best change at any time until the event, time from day 0"
-        if naive
-        else f"best change by day {moment.day}, time from there, those still at risk"
-    )
-    yield from _ratio(origin, analysis, found, where, arm=arm, variable=moment.id)
+    where = f"best change by day {moment.day}, time from there, those still at risk"
+    if moment.day is None:
+        where = "naive: best change at any time until the event, time from day 0"
+    yield from hazard_rows(origin, found, keys, method=_method(analysis, where))
     if asked := analysis.probabilities:
         days = [months * scope.protocol.data.month_days for months in asked.months]
         yield from _probabilities(
@@ -182,22 +179,9 @@ def _hazards(
         )
 
 
-def _ratio(
-    origin: Origin,
-    analysis: ShrinkageLandmarks,
-    found: CoxModel,
-    where: str,
-    *,
-    arm: str,
-    variable: str,
-) -> Iterator[Row]:
-    method = f"Cox model, {PER_POINT}; {where}; {analysis.ties} ties"
-    interval = f"{method}; {analysis.level:.0%} Wald interval"
-    for name, value in zip(
-        HAZARD, (found.hazard_ratio, found.lower, found.upper, found.p_value), strict=True
-    ):
-        told = f"{method}; two-sided Wald test" if name == "cox_p" else interval
-        yield origin.row(name, float(value[0]), arm=arm, variable=variable, method=told)
+def _method(analysis: ShrinkageLandmarks, where: str) -> str:
+    interval = f"{analysis.level:.0%} Wald interval"
+    return f"Cox model, {PER_POINT}; {where}; {analysis.ties} ties; {interval}"
 
 
 def _probabilities(
@@ -254,4 +238,4 @@ def _time_dependent(
         yield from origin.not_estimable(str(error), *HAZARD, **keys)
         return
     where = "best shrinkage so far, 0 before the first measurement, time from day 0"
-    yield from _ratio(origin, analysis, found, where, arm=arm, variable=TIME_DEPENDENT)
+    yield from hazard_rows(origin, found, keys, method=_method(analysis, where))

@@ -7,25 +7,26 @@ import polars as pl
 
 from radioligand.analysis.best_response import UNKNOWN
 from radioligand.analysis.descriptive import count_rows
-from radioligand.analysis.results import ALL, Origin, Row
+from radioligand.analysis.results import Origin, Row
 from radioligand.analysis.scope import Scope, groups, required
 from radioligand.analysis.shrinkage import best_change, followed, progressive, shrank, sums
 from radioligand.protocol.records import ShrinkageWaterfall
 
-RESPONSES = ("CR", "PR")
+RESPONSES, STABLE_DISEASE = ("CR", "PR"), ("SD", "NON-CR/NON-PD")
 
 # why a subject whose sum shrank so far has no response, in the order in which it is asked
 NEW_LESION = "a new lesion at that visit"
 NON_TARGET = "progression of non-target lesions at that visit"
 REGROWTH = "growth from the nadir at that visit"
+STABLE = "stable disease by the rules of that visit"
 NOT_EVALUABLE = "overall response of that visit not evaluable"
 NOT_COUNTED = "after progression or new anticancer therapy"
 NO_LATER = "not confirmed: no later assessment"
 PROGRESSED = "not confirmed: progression at a later assessment"
 NOT_HELD = "not confirmed: response not held long enough"
 REASONS = (
-    *(NEW_LESION, NON_TARGET, REGROWTH, NOT_EVALUABLE, NOT_COUNTED),
-    *(NO_LATER, PROGRESSED, NOT_HELD),
+    *(NEW_LESION, NON_TARGET, REGROWTH, STABLE, NOT_EVALUABLE),
+    *(NOT_COUNTED, NO_LATER, PROGRESSED, NOT_HELD),
 )
 
 
@@ -105,9 +106,7 @@ def why_no_response(
         extra = ["ADT", "ANL01FL", "ANL02FL"] if name == "overall" else []
         wanted = found.select(*key, *extra, pl.col("AVALC").alias(name), near="ADT")
         visits = _nearest(visits, wanted, key)
-    visits = visits.sort("USUBJID", "day").with_columns(
-        responded=pl.col("overall").is_in(RESPONSES).fill_null(False)
-    )
+    visits = visits.with_columns(responded=pl.col("overall").is_in(RESPONSES).fill_null(False))
     first = visits.sort("USUBJID", ~pl.col("responded"), "day").unique(
         "USUBJID", keep="first", maintain_order=True
     )
@@ -122,6 +121,7 @@ def why_no_response(
         pl.when(new_lesion="Y").then(pl.lit(NEW_LESION)),
         pl.when(non_target="PD").then(pl.lit(NON_TARGET)),
         pl.when(overall="PD").then(pl.lit(REGROWTH)),
+        pl.when(pl.col("overall").is_in(STABLE_DISEASE)).then(pl.lit(STABLE)),
         pl.lit(NOT_EVALUABLE),
     )
     unconfirmed = pl.coalesce(
@@ -180,7 +180,7 @@ def _counts(
         yield from count_rows(origin, count, n, arm=arm, variable="shrinkage", level=level)
     for reason in REASONS:
         count = int((far["reason"] == reason).sum())
-        if count or arm == ALL:
+        if count:
             yield from count_rows(origin, count, n, arm=arm, variable="not_response", level=reason)
     reached = changes.filter(~pl.col("counts"), shrank("change", percent=analysis.percent))
     too_late = shown.filter(~pl.col("far")).join(reached, on="USUBJID", how="semi").height

@@ -2,6 +2,7 @@
 """Figures of tumour shrinkage: hazard ratios by landmark, median change, change against time."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import polars as pl
@@ -80,12 +81,15 @@ def contrast(view: View) -> Drawing:
         for system, pair in compared_groups(view.main)
         for line in _contrast_lines(view, system, pair)
     ]
-    return drawn_forest(
+    levels = dict.fromkeys(" ".join(line.label) for line in lines if line.indent)
+    said = (view.label("", level) for level in levels)
+    drawing = drawn_forest(
         lines,
-        heads=("Response system", "Events/n", "v events/n"),
+        heads=("System", "Shrunk, events/n", "Less, events/n"),
         favours=("← Fewer events in those who shrank", "More →"),
         axis=RATIO_AXIS,
     )
+    return replace(drawing, remarks=tuple(f"{words[:1].upper()}{words[1:]}." for words in said))
 
 
 def _contrast_lines(view: View, system: str, pair: str) -> Iterator[Line]:
@@ -117,8 +121,8 @@ def _contrast_lines(view: View, system: str, pair: str) -> Iterator[Line]:
 
 
 def _of(events: float | None, n: float | None) -> str:
-    """Return '11/58'; a dash where subjects change group, so that there is no n of each."""
-    return "–" if n is None else f"{formatting.count(events)}/{formatting.count(n)}"
+    """Return '11/58', or '11' where subjects change group, so that there is no n of each."""
+    return formatting.count(events) + ("" if n is None else f"/{formatting.count(n)}")
 
 
 # -- median change by landmark ---------------------------------------------------------------

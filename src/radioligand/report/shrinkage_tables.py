@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from radioligand.report import formatting
 from radioligand.report.contents import Arm
-from radioligand.report.lookup import ALL, Number, Numbers, View
+from radioligand.report.lookup import Number, Numbers, View
 from radioligand.report.survival_tables import HAZARD_RATIO
 from radioligand.report.tables import (
     Body,
@@ -152,9 +152,7 @@ def reasons(view: View) -> Body:
     for level, indent in (("any", 0), ("far", 0), ("response", 1)):
         rows.append(_counted(view, arms, "shrinkage", level, indent=indent))
     for level in numbers.levels("not_response"):
-        total = numbers.find("count", arm=ALL, variable="not_response", level=level)
-        if value_of(total):
-            rows.append(_counted(view, arms, "not_response", level, indent=1))
+        rows.append(_counted(view, arms, "not_response", level, indent=1))
     rows.append(_counted(view, arms, "shrinkage", "after", indent=0))
     columns = tuple(arm_column(arm, numbers) for arm in arms)
     return Body("", columns, tuple(rows), notes=("Percentages are of the subjects shown.",))
