@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The waterfall of best changes: which bars are shown, and why a deep one is no response."""
 
+import polars as pl
 import pytest
 
 WATERFALL = {
@@ -16,7 +17,7 @@ WATERFALL = {
 def waterfall(results_of, subjects, scans, dated, responses):
     """Ask for the waterfall of subjects, given by sums, ends and responses."""
 
-    def ask(arms, sums, ends, said, **options):
+    def ask(arms, sums, ends, said, *, unscheduled=False, **options):
         named = [f"{i:03}" for i in range(1, len(arms) + 1)]
         stable = [(name, "BOR", None, "SD") for name in named]
         told = {(row[0], row[1]) for row in said if row[2] is None}
@@ -27,6 +28,9 @@ def waterfall(results_of, subjects, scans, dated, responses):
             "ADTTE": dated(*ends),
             "ADRS": responses(*rows, *said, ("none", "CBOR", None, "NE")),
         }
+        if unscheduled:  # visits of one name and number, told apart by their dates
+            visit = {"VISIT": pl.lit("UNSCHEDULED"), "VISITNUM": pl.lit(99.0)}
+            adam |= {name: adam[name].with_columns(**visit) for name in ("ADTR", "ADRS")}
         return results_of(adam, {**WATERFALL, **options})
 
     return ask
@@ -133,6 +137,36 @@ def test_a_response_at_a_later_visit_is_judged_and_not_the_first_deep_sum(waterf
     assert found.text("not_response", arm="LU", subject="001") == (
         "not confirmed: no later assessment"
     )
+
+
+@pytest.mark.by_hand
+@pytest.mark.parametrize(
+    ("day", "reason"),
+    [
+        (98, "not confirmed: progression at a later assessment"),  # PR is the nearer record
+        (160, "growth from the nadir at that visit"),
+    ],
+)
+def test_of_several_records_under_one_visit_the_nearest_counts(waterfall, day, reason):
+    found = waterfall(
+        ["LU"],
+        [("001", day, -32.0)],
+        [("001", 300, True)],
+        [("001", "CBOR", None, "SD"), ("001", "OVR", 97, "PR"), ("001", "OVR", 161, "PD")],
+        unscheduled=True,
+    )
+    assert found.text("not_response", arm="LU", subject="001") == reason
+
+
+@pytest.mark.by_hand
+def test_no_change_is_no_shrinkage(waterfall):
+    found = waterfall(
+        ["LU", "LU"],
+        [("001", 84, 0.0), ("002", 84, -0.1)],
+        [("001", 300, True), ("002", 300, False)],
+        [("001", "CBOR", None, "SD"), ("002", "CBOR", None, "SD")],
+    )
+    assert found.value("count", arm="LU", variable="shrinkage", level="any") == 1
 
 
 @pytest.mark.by_hand
