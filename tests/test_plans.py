@@ -2,6 +2,7 @@
 """Analysis plans: documents of analyses that are done behind those of a protocol."""
 
 import json
+import tomllib
 
 import polars as pl
 import pytest
@@ -54,6 +55,19 @@ def test_a_plan_stands_behind_the_analyses_of_the_protocol_and_changes_nothing_e
 def test_every_shipped_plan_fits_netter_2(plan):
     told = run("check", "netter-2", "--add", plan)
     assert "no faults" in told
+
+
+@pytest.mark.by_hand
+def test_netter_1_does_the_shrinkage_plan_with_its_own_baseline_variables():
+    plan = tomllib.loads(plan_bytes("shrinkage")[0].decode("utf-8"))["analyses"]
+    whole = tomllib.loads(protocol_bytes("netter-1")[0].decode("utf-8"))["analyses"]
+    own = [one for one in whole if one["section"] == "Tumour shrinkage"]
+
+    def but_variables(analyses: list[dict]) -> list[dict]:
+        return [{key: one[key] for key in one if key != "variables"} for one in analyses]
+
+    assert but_variables(own) == but_variables(plan)
+    assert {one["id"] for one in own} <= {one.id for one in read_protocol("netter-1").analyses}
 
 
 @pytest.mark.by_hand

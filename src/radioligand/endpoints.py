@@ -300,7 +300,9 @@ def _by_convention(
     scheduled = convention.missed_assessments > 0 or convention.no_post_baseline == at_start
     times = times.with_columns(
         GAPDAYS=(pl.col("EVENT_DATE") - pl.col("LAST_DATE")).dt.total_days(),
-        MISSED=_missed(times, adsl, protocol=protocol) if scheduled else pl.lit(0),
+        MISSED=_missed(times, adsl, protocol=protocol, evaluation=endpoint.evaluation)
+        if scheduled
+        else pl.lit(0),
     )
     treated = pl.col("THERAPY").is_not_null() & (
         ~_has_event() | (pl.col("THERAPY") <= pl.col("EVENT_DATE"))
@@ -357,35 +359,57 @@ def _last_before(
     )
 
 
-def _missed(times: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol) -> pl.Series:
-    """Count the assessments missed between the last adequate one and the event; null without."""
-    scans = _imaging(protocol)
-    anchor = times.select("USUBJID", "START_DATE", "LAST_DATE", "EVENT_DATE").join(
-        adsl.select("USUBJID", ANCHOR=scans.anchor), on="USUBJID", how="left", maintain_order="left"
-    )
-    zero = pl.coalesce("ANCHOR", "START_DATE")
-    days = anchor.select(
-        LAST=(pl.col("LAST_DATE") - zero).dt.total_days(),
-        EVENT=(pl.col("EVENT_DATE") - zero).dt.total_days(),
-    )
-    horizon = days["EVENT"].max()
-    planned = scans.planned_days(int(horizon) if isinstance(horizon, int) else 0)
-    counts = missed_assessments(
-        days["LAST"].fill_null(0).to_numpy(),
-        days["EVENT"].fill_null(0).to_numpy(),
-        planned=planned,
-        window_days=scans.window_days,
-    )
+def _missed(
+    times: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol, evaluation: str | None
+) -> pl.Series:
+    """Count the assessments missed between the last adequate one and the event; null without.
+
+    Several activities that image tumours one after the other are counted together: each up to the
+    date at which it ends, and one without an anchor in a subject not at all.
+    """
+    counts = [
+        _missed_of(times, adsl, scans=scans) for scans in _imaging(protocol, evaluation=evaluation)
+    ]
     return pl.select(
-        pl.when(days["EVENT"].is_not_null()).then(pl.lit(pl.Series(counts)))
+        pl.when(times["EVENT_DATE"].is_not_null()).then(pl.sum_horizontal(counts))
     ).to_series()
 
 
-def _imaging(protocol: Protocol) -> Activity:
-    """Return the scheduled activity that images tumours."""
-    for activity in protocol.schedule:
-        if {"TR", "TU", "RS"} & set(activity.domains):
-            return activity
+def _missed_of(times: pl.DataFrame, adsl: pl.DataFrame, *, scans: Activity) -> pl.Series:
+    """Count the assessments of one activity that were missed."""
+    ends = pl.col(scans.ends) if scans.ends else pl.lit(None, pl.Date)
+    anchor = times.select("USUBJID", "START_DATE", "LAST_DATE", "EVENT_DATE").join(
+        adsl.select("USUBJID", ANCHOR=scans.anchor, ENDS=ends),
+        on="USUBJID",
+        how="left",
+        maintain_order="left",
+    )
+    zero = pl.col("ANCHOR") if scans.evaluations else pl.coalesce("ANCHOR", "START_DATE")
+    over = pl.min_horizontal("EVENT_DATE", "ENDS")
+    days = anchor.select(
+        LAST=(pl.col("LAST_DATE") - zero).dt.total_days(),
+        EVENT=(over - zero).dt.total_days(),
+    )
+    horizon = days["EVENT"].max()
+    counts = missed_assessments(
+        days["LAST"].fill_null(0).to_numpy(),
+        days["EVENT"].fill_null(0).to_numpy(),
+        planned=scans.planned_days(int(horizon) if isinstance(horizon, int) else 0),
+        window_days=scans.window_days,
+    )
+    return pl.Series(counts)
+
+
+def _imaging(protocol: Protocol, *, evaluation: str | None) -> tuple[Activity, ...]:
+    """Return the scheduled activities that image tumours for an evaluation, in their order.
+
+    Of those for every evaluation the first counts: a protocol may list its imaging twice, once
+    for the images and once for what is read of them.
+    """
+    imaging = [each for each in protocol.schedule if {"TR", "TU", "RS"} & set(each.domains)]
+    own = [each for each in imaging if evaluation in each.evaluations]
+    if found := (*[each for each in imaging if not each.evaluations][:1], *own):
+        return found
     fault = Fault(
         "schedule",
         "a censoring convention counts missed assessments, and no activity images tumours",

@@ -5,7 +5,7 @@ Only treatment-emergent events count (TRTEMFL is Y), and a subject counts once i
 the highest grade: "grade >= 3" are the subjects whose highest grade there is 3 or more.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import polars as pl
 
@@ -14,6 +14,7 @@ from radioligand.analysis.results import Origin, Row
 from radioligand.analysis.scope import NotAvailable, Scope
 from radioligand.criteria import comparisons, met
 from radioligand.protocol.records import AdverseEvents, Query, Safety
+from radioligand.statistics.proportions import fisher_exact
 
 ALL_GRADES, SEVERE = "all grades", "grade >= 3"
 SEVERE_GRADE = 3
@@ -33,7 +34,8 @@ def adverse_events(scope: Scope, analysis: AdverseEvents) -> Iterator[Row]:
         if ungraded:
             text = "events without a grade count in all grades only"
             yield origin.row("missing", ungraded, arm=arm, text=text)
-    yield from TABLES[analysis.table](scope, safety, events, origin)
+    rows = TABLES[analysis.table](scope, safety, events, origin)
+    yield from _compared(scope, origin, rows) if analysis.compare == "fisher" else rows
 
 
 def _grade(events: pl.DataFrame) -> pl.Expr:
@@ -137,6 +139,30 @@ def _by_grade(
 
 def _is_severe() -> pl.Expr:
     return pl.col("grade") >= SEVERE_GRADE
+
+
+def _compared(scope: Scope, origin: Origin, rows: Iterable[Row]) -> Iterator[Row]:
+    """Add to each row of the table Fisher's exact test of events of any grade, arm against arm.
+
+    A row that is not for one of the arms has none.
+    """
+    told = list(rows)
+    yield from told
+    counts = {
+        (row.variable, row.arm): int(row.value)
+        for row in told
+        if row.statistic == "count" and row.level == ALL_GRADES and row.value is not None
+    }
+    sizes = {arm: scope.subjects.filter(arm=arm).height for arm in scope.arms}
+    method = f"Fisher's exact test, {ALL_GRADES}, two-sided, not adjusted for multiplicity"
+    for variable in dict.fromkeys(row.variable for row in told if row.variable):
+        for pair in scope.comparisons:
+            found = [(counts.get((variable, arm)), sizes[arm]) for arm in pair]
+            if any(count is None or not n for count, n in found):
+                continue
+            table = [[count, n - count] for count, n in found if count is not None]
+            p = fisher_exact(table).p_value
+            yield origin.row("fisher_p", p, arm=pair.id, variable=variable, method=method)
 
 
 Table = Callable[[Scope, Safety, pl.DataFrame, Origin], Iterator[Row]]

@@ -38,18 +38,26 @@ DIFFERENCES: dict[str, Callable[..., Difference]] = {
 }
 DIFFERENCE = ("difference", "difference_lower", "difference_upper")
 ODDS = ("odds_ratio", "odds_ratio_lower", "odds_ratio_upper")
+NOT_KNOWN = ("NE", "ND", "MISSING")
 UNKNOWN = "NE"  # also of subjects without a record, and of AVALC "MISSING" where no level is so
 
 
 def best_response(scope: Scope, analysis: BestResponse) -> Iterator[Row]:
     """Count the levels of best response and compare the rates of objective response and control.
 
-    Every subject of the population counts: one without a record is unknown.
+    Every subject of the population counts: one without a record is unknown. With `evaluable` only
+    those count who have a known response in that parameter, and the others are told as missing.
     """
     records = scope.one_each("ADRS", "AVALC", parameter=analysis.parameter)
     origin = scope.origin("ADRS", parameter=analysis.parameter)
-    yield from scope.sizes(origin)
-    responses = known_levels(scope.subjects, records, levels=analysis.levels)
+    members = evaluable(scope, analysis)
+    yield from scope.sizes(origin, members)
+    if analysis.evaluable:
+        for arm in scope.arms:
+            left_out = scope.subjects.filter(arm=arm).height - members.filter(arm=arm).height
+            text = "subjects without a known response after baseline are in no number"
+            yield origin.row("missing", left_out, arm=arm, text=text)
+    responses = known_levels(members, records, levels=analysis.levels)
     others = sorted(set(responses["level"]) - set(analysis.levels))
     for arm in scope.arms:
         own = responses.filter(arm=arm)
@@ -62,6 +70,19 @@ def best_response(scope: Scope, analysis: BestResponse) -> Iterator[Row]:
             yield from _rate(origin, analysis, marked.filter(arm=arm), arm=arm, variable=variable)
         for pair in scope.comparisons:
             yield from _compared(scope, origin, analysis, marked, pair, variable=variable)
+
+
+def evaluable(scope: Scope, analysis: BestResponse) -> pl.DataFrame:
+    """Return the subjects in the denominator of the rates.
+
+    That is everyone, or who has a response other than not evaluable or not done in the parameter
+    that `analysis.evaluable` names.
+    """
+    if not analysis.evaluable:
+        return scope.subjects
+    seen = scope.records("ADRS", "AVALC", parameter=analysis.evaluable)
+    known = seen.filter(pl.col("AVALC").is_not_null(), ~pl.col("AVALC").is_in(list(NOT_KNOWN)))
+    return scope.subjects.join(known, on="USUBJID", how="semi", maintain_order="left")
 
 
 def known_levels(

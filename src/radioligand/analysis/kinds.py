@@ -14,6 +14,8 @@ from radioligand.analysis.disposition import disposition
 from radioligand.analysis.eligibility import eligibility
 from radioligand.analysis.exposure import exposure
 from radioligand.analysis.hierarchy import hierarchy
+from radioligand.analysis.interim import interim
+from radioligand.analysis.phases import phases
 from radioligand.analysis.results import Origin, Row, frame_of
 from radioligand.analysis.scope import NotAvailable, Scope, scope
 from radioligand.analysis.sensitivity import sensitivity
@@ -38,6 +40,8 @@ from radioligand.protocol.records import (
     Eligibility,
     Exposure,
     Hierarchy,
+    Interim,
+    Phases,
     Sensitivity,
     ShrinkageBaseline,
     ShrinkageGroups,
@@ -51,6 +55,7 @@ from radioligand.protocol.records import (
 
 KINDS: dict[type[Analysis], Callable[[Scope, Any], Iterator[Row]]] = {
     Disposition: disposition,
+    Phases: phases,
     Eligibility: eligibility,
     Baseline: baseline,
     Exposure: exposure,
@@ -66,6 +71,11 @@ KINDS: dict[type[Analysis], Callable[[Scope, Any], Iterator[Row]]] = {
     ShrinkageWaterfall: shrinkage_waterfall,
     Agreement: agreement,
     AdverseEvents: adverse_events,
+}
+# these read the p values of other analyses, and so come after them
+LATER: dict[type[Analysis], Callable[..., Iterator[Row]]] = {
+    Hierarchy: hierarchy,
+    Interim: interim,
 }
 
 
@@ -83,9 +93,9 @@ def analyse(
     the datasets. `progress` is called with the title of each analysis as it begins.
     """
     done: dict[str, list[Row]] = {}
-    chains = [each for each in protocol.analyses if isinstance(each, Hierarchy)]
-    others = [each for each in protocol.analyses if not isinstance(each, Hierarchy)]
-    for analysis in (*others, *chains):  # a chain reads the p values of the others
+    later = [each for each in protocol.analyses if type(each) in LATER]
+    first = [each for each in protocol.analyses if type(each) not in LATER]
+    for analysis in (*first, *later):
         if progress:
             progress(analysis.title)
         done[analysis.id] = list(_rows(adam, protocol, analysis, done))
@@ -101,8 +111,8 @@ def _rows(
     origin = Origin(analysis=analysis.id, population=analysis.population)
     try:
         seen = scope(adam, protocol=protocol, analysis=analysis)
-        if isinstance(analysis, Hierarchy):
-            yield from hierarchy(seen, analysis, done=done)
+        if type(analysis) in LATER:
+            yield from LATER[type(analysis)](seen, analysis, done=done)
             return
         yield from KINDS[type(analysis)](seen, analysis)
     except NotAvailable as reason:

@@ -23,6 +23,7 @@ from radioligand.report import (
 # kind of analysis: the displays that show it (kind of display, ending of its name)
 DISPLAYS: dict[str, tuple[tuple[str, str], ...]] = {
     "disposition": (("consort", "-profile"), ("disposition", "")),
+    "phases": (("phases", ""),),
     "eligibility": (("eligibility", ""),),
     "baseline": (("baseline", ""),),
     "exposure": (("exposure", ""),),
@@ -50,6 +51,7 @@ DISPLAYS: dict[str, tuple[tuple[str, str], ...]] = {
     "shrinkage thresholds": (("shrinkage-contrast", "-forest"), ("shrinkage-thresholds", "")),
     "agreement": (("agreement", ""),),
     "hierarchy": (("hierarchy", ""),),
+    "interim": (("interim", ""),),
     "overview": (("adverse-events", ""),),
     "terms": (("adverse-event-terms", ""),),
     "queries": (("adverse-events", ""),),
@@ -215,7 +217,9 @@ def _methods(protocol: p.Protocol) -> Iterator[str]:
         by = f" stratified by {factors}" if factors else ""
         yield f"Randomisation by permuted blocks of {plan.block_size}{by}."
     for activity in protocol.schedule:
-        yield _activity(activity)
+        yield _activity(protocol, activity)
+    for phase in protocol.phases:
+        yield _phase(protocol, phase)
     for crossover in protocol.crossover:
         arms = f"{_arm(protocol, crossover.from_)} to {_arm(protocol, crossover.to)}"
         yield f"Crossover: from {arms}, after {crossover.after}."
@@ -244,7 +248,25 @@ def _arm(protocol: p.Protocol, arm_id: str) -> str:
     return next(arm.short for arm in protocol.arms if arm.id == arm_id)
 
 
-def _activity(activity: p.Activity) -> str:
+def _phase(protocol: p.Protocol, phase: p.Phase) -> str:
+    """One line of a phase: 'Treatment phase: from RANDDT to treatment failure or 72 weeks'."""
+    ends = [protocol.endpoint(phase.failure).label.lower()] if phase.failure else []
+    if phase.weeks:
+        force = f" (in force from {phase.weeks_from})" if phase.weeks_from else ""
+        ends.append(f"{phase.weeks:g} weeks{force}")
+    to = f" to {', or '.join(ends)}" if ends else ""
+    return f"{phase.label}: from {_subject_date(protocol, phase.begins)}{to}."
+
+
+def _subject_date(protocol: p.Protocol, name: str) -> str:
+    """Words for a date of ADSL: the protocol's, or those every study has."""
+    labels = {variable.name: variable.label.lower() for variable in protocol.variables}
+    return labels.get(name) or {"RANDDT": "randomisation", "TRTSDT": "the first dose"}.get(
+        name, name
+    )
+
+
+def _activity(protocol: p.Protocol, activity: p.Activity) -> str:
     """One line of the schedule: 'Imaging: weeks 16, 24, then every 12 weeks, ± 7 days'."""
     when = [f"weeks {', '.join(f'{week:g}' for week in activity.weeks)}"] if activity.weeks else []
     if activity.then_every_weeks:
@@ -252,6 +274,9 @@ def _activity(activity: p.Activity) -> str:
     if activity.baseline_days is not None:
         when.insert(0, f"baseline in the {activity.baseline_days} days before")
     until = f", until {activity.until}" if activity.until else ""
+    if activity.evaluations:
+        readers = (protocol.evaluation(each).label.lower() for each in activity.evaluations)
+        until = f", read by {' and '.join(readers)}{until}"
     return f"{activity.label}: {', '.join(when)}, ± {activity.window_days} days{until}."
 
 

@@ -142,6 +142,8 @@ class Activity(Record):
     then_every_weeks: Positive | None = None
     window_days: Days
     until: str | None = None
+    ends: Name | None = None  # the subject date after which it is planned no more
+    evaluations: tuple[str, ...] = ()  # the readings it is for; empty: all
 
     def planned_days(self, until_day: int) -> tuple[int, ...]:
         """Planned days after the anchor, up to and including `until_day`."""
@@ -149,6 +151,20 @@ class Activity(Record):
         while self.then_every_weeks and (days[-1] if days else 0) < until_day:
             days.append((days[-1] if days else 0) + round(7 * self.then_every_weeks))
         return tuple(day for day in days if day <= until_day)
+
+
+class Phase(Record):
+    """A stretch of each subject's time in the study: where it begins and what ends it.
+
+    Whichever comes first ends it: the event of `failure`, the end of `weeks`, or leaving.
+    """
+
+    id: Word
+    label: str
+    begins: Name  # the subject date
+    failure: Name | None = None  # the endpoint whose event is failure of the treatment
+    weeks: Positive | None = None  # after `begins`
+    weeks_from: date | None = None  # the day on which the limit of weeks comes into force
 
 
 # -- what is known of a subject --------------------------------------------------------------
@@ -484,6 +500,12 @@ class Eligibility(Analysis):
     kind: Literal["eligibility"]
 
 
+class Phases(Analysis):
+    """How many subjects are in each phase of the study, and what ended it."""
+
+    kind: Literal["phases"]
+
+
 class Baseline(Analysis):
     """Baseline characteristics by arm and in total."""
 
@@ -506,6 +528,7 @@ class BestResponse(Analysis):
     levels: tuple[str, ...]
     objective: tuple[str, ...]
     control: tuple[str, ...]
+    evaluable: Name | None = None  # only who has a response known in this PARAMCD, such as OVR
     interval: Literal["clopper-pearson", "wilson", "wald"] = "clopper-pearson"
     """Interval of a response rate."""
     difference: Literal["wald", "newcombe", "miettinen-nurminen"] = "wald"
@@ -665,6 +688,7 @@ class AdverseEvents(Analysis):
 
     kind: Literal["adverse events"]
     table: Literal["overview", "terms", "queries"]
+    compare: Literal["fisher"] | None = None  # a test in each row, of events of any grade
 
 
 class Step(Record):
@@ -683,8 +707,24 @@ class Hierarchy(Analysis):
     steps: Annotated[tuple[Step, ...], Field(min_length=1)]
 
 
+class Interim(Analysis):
+    """A look at an endpoint before its final analysis, held against a stopping boundary."""
+
+    kind: Literal["interim"]
+    analysis: str  # a time to event, with its test
+    final_events: Annotated[int, Field(ge=1)]
+    alpha: Fraction
+    sided: Literal[1, 2]
+    spending: Literal[
+        "classical-obrien-fleming", "classical-pocock", "obrien-fleming", "pocock"
+    ] = "obrien-fleming"
+    """Shape of the stopping boundary, or how alpha is spent over the looks."""
+    planned_fractions: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()
+
+
 AnyAnalysis = Annotated[
     Disposition
+    | Phases
     | Eligibility
     | Baseline
     | Exposure
@@ -700,7 +740,8 @@ AnyAnalysis = Annotated[
     | ShrinkageWaterfall
     | Agreement
     | AdverseEvents
-    | Hierarchy,
+    | Hierarchy
+    | Interim,
     Field(discriminator="kind"),
 ]
 
@@ -739,6 +780,7 @@ class Protocol(Record):
     eligibility: tuple[Criterion, ...] = ()
     randomisation: Randomisation | None = None
     schedule: tuple[Activity, ...] = ()
+    phases: tuple[Phase, ...] = ()
     data: Data
     variables: tuple[Variable, ...] = ()
     populations: Annotated[tuple[Population, ...], Field(min_length=1)]

@@ -42,6 +42,7 @@ def reference_faults(document: Table) -> Iterator[Fault]:
     yield from _evaluations(document)
     yield from _endpoints(document)
     yield from _analyses(document)
+    yield from _schedule(document)
     yield from _rest(document)
 
 
@@ -269,6 +270,7 @@ def _analyses(document: Table) -> Iterator[Fault]:
         yield from _twice(analysis, "systems", "label")
         for name in (*_words(analysis, "evaluations"), analysis.get("evaluation")):
             yield from _unknown(f"{path}.evaluation", name, evaluations, "evaluation")
+        yield from _unknown(f"{path}.analysis", analysis.get("analysis"), analyses, "analysis")
         for step in _rows(analysis, "steps"):
             yield from _unknown(f"{path}.steps", step.get("analysis"), analyses, "analysis")
         for key in ("test", "model"):
@@ -294,6 +296,23 @@ def _words(table: Table, key: str) -> tuple[Any, ...]:
     return inside if isinstance(inside, tuple) else ()
 
 
+def _schedule(document: Table) -> Iterator[Fault]:
+    """Activities and phases: the dates, readings and endpoints they name exist."""
+    endpoints, evaluations = _ids(document, "endpoints"), _ids(document, "evaluations")
+    dates = [*_ids(document, "variables", "name"), *SUBJECT_VARIABLES]
+    yield from _twice(document, "schedule")
+    yield from _twice(document, "phases")
+    for row in _rows(document, "schedule"):
+        path = f"schedule[{row.get('id')}]"
+        yield from _unknown(f"{path}.ends", row.get("ends"), dates, "subject date")
+        for name in _words(row, "evaluations"):
+            yield from _unknown(f"{path}.evaluations", name, evaluations, "evaluation")
+    for row in _rows(document, "phases"):
+        path = f"phases[{row.get('id')}]"
+        yield from _unknown(f"{path}.begins", row.get("begins"), dates, "subject date")
+        yield from _unknown(f"{path}.failure", row.get("failure"), endpoints, "endpoint")
+
+
 def _rest(document: Table) -> Iterator[Fault]:
     endpoints, arms = _ids(document, "endpoints"), _ids(document, "arms")
     for key in ("cutoff", "planning"):
@@ -308,7 +327,6 @@ def _rest(document: Table) -> Iterator[Fault]:
     activity = _table(document, "quality_of_life").get("activity")
     known = _ids(document, "schedule")
     yield from _unknown("quality_of_life.activity", activity, known, "activity of the schedule")
-    yield from _twice(document, "schedule")
     safety = _table(document, "safety")
     yield from _twice(safety, "queries")
     for row in _rows(safety, "overview"):

@@ -93,6 +93,15 @@ def p_value(value: float | None) -> str:
     return rounded(value, 4)
 
 
+def significant(value: float | None, digits: int = 2) -> str:
+    """Return a small number to so many significant digits, never as a power: 0.000085."""
+    if value is None or not math.isfinite(value):
+        return NOT_ESTIMATED
+    if value == 0:
+        return "0"
+    return rounded(value, max(digits - 1 - math.floor(math.log10(abs(value))), 0))
+
+
 def p_equals(value: float | None) -> str:
     """Return the p value as it stands in a sentence: 'p<0.0001' or 'p=0.0312'."""
     text = p_value(value)

@@ -15,6 +15,7 @@ from radioligand.report.tables import (
     cell,
     count_cell,
     indents,
+    p_cell,
     value_of,
 )
 
@@ -198,7 +199,7 @@ def adverse_events(view: View) -> Body:
             rows.append(Row(view.words(variable)))
             continue
         label, reason = numbers.find("label", variable=variable), numbers.why(variable=variable)
-        cells = _grade_cells(view, variable)
+        cells = (*_grade_cells(view, variable), *_test_cell(view, variable))
         if reason is not None:
             cells = (cell(reason.text or "", reason, columns=len(cells)),)
         own_indent = int(value_of(label) or 0)
@@ -223,7 +224,10 @@ def adverse_event_terms(view: View) -> Body:
         return max((value_of(number) or 0.0 for number in found), default=0.0)
 
     terms = sorted(found_terms, key=lambda term: (-often(term), view.label(term)))
-    rows = tuple(Row(view.label(term), _grade_cells(view, term)) for term in view.ordered(terms))
+    rows = tuple(
+        Row(view.label(term), (*_grade_cells(view, term), *_test_cell(view, term)))
+        for term in view.ordered(terms)
+    )
     told = dict.fromkeys(f"Terms {text}." for text in common.values() if text)
     return _event_body(view, rows, stub="Preferred term", notes=tuple(told))
 
@@ -234,6 +238,18 @@ def _grade_cells(view: View, variable: str) -> tuple[Cell, ...]:
     )
 
 
+def _test_cell(view: View, variable: str) -> tuple[Cell, ...]:
+    """The p value of a row, in a column that is there only if the analysis compares the arms."""
+    if not _is_compared(view):
+        return ()
+    p = view.main.compared("fisher_p", variable=variable)
+    return (p_cell(p),)
+
+
+def _is_compared(view: View) -> bool:
+    return any(row.statistic == "fisher_p" for row in view.main.rows)
+
+
 def _event_body(
     view: View, rows: tuple[Row, ...], *, stub: str, notes: tuple[str, ...] = ()
 ) -> Body:
@@ -242,4 +258,7 @@ def _event_body(
         for arm in view.arms()
         for label in ("All grades", "Grade ≥3")
     )
+    if _is_compared(view):
+        columns += (Column("p value, all grades"),)
+        notes += ("Fisher's exact test, two-sided, not adjusted for multiplicity.",)
     return Body(stub, columns, rows, notes=("Data are n (%).", *notes))

@@ -210,6 +210,41 @@ def _side_by_side(
     return tuple(count_cell(each, None) if each else cell("–" if level else "NA") for each in found)
 
 
+def interim(view: View) -> Body:
+    """The interim look: information, boundary, p value, and whether the boundary was crossed."""
+    numbers = view.main
+    events, final, share, z, boundary, spent, last = (
+        numbers.find(name, arm=ALL)
+        for name in (
+            "events",
+            "final_events",
+            "information",
+            "boundary_z",
+            "boundary_p",
+            "alpha_spent",
+            "final_boundary_p",
+        )
+    )
+    p, reason = numbers.compared("p_value"), numbers.why()
+    seen = f"{formatting.count(value_of(events))} of {formatting.count(value_of(final))}"
+    seen += f" ({formatting.rate(as_percent(share))})"
+    rows = [Row("Events, of those of the final analysis", (cell(seen, events, final, share),))]
+    if z is not None and z.value is not None:
+        rows.append(Row("Boundary of z", (cell(formatting.rounded(z.value, 3), z),)))
+        for label, number in (
+            ("Boundary of the p value at this look", boundary),
+            ("Type I error spent by this look", spent),
+            ("Boundary of the p value at the final analysis", last),
+        ):
+            rows.append(Row(label, (cell(formatting.significant(value_of(number)), number),)))
+    if p is not None and p.value is not None:
+        rows.append(Row("p value", (cell(formatting.significant(p.value), p),)))
+        rows.append(Row("Verdict", (cell(f"Boundary {p.text}", p),)))
+    elif reason is not None:
+        rows.append(Row("Not compared", (cell(reason.text or "", reason),)))
+    return Body("", (Column("Value"),), tuple(rows))
+
+
 def hierarchy(view: View) -> Body:
     """The chain of tests in order: level, p value, and how far it went."""
     numbers, rows = view.main, []

@@ -27,13 +27,6 @@ from radioligand.simulation.streams import (
 )
 
 _PERIOD_DAYS = 30  # after the last dose
-_STOPS = (
-    ("Blood bilirubin increased", "Investigations"),
-    ("Fatigue", "General disorders and administration site conditions"),
-    ("Platelet count decreased", "Investigations"),
-    ("Hyperglycaemia", "Metabolism and nutrition disorders"),
-    ("Cholecystitis", "Hepatobiliary disorders"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +177,8 @@ def _stopping(
     """The event for which a subject stopped treatment."""
     stops = np.flatnonzero((course.stop_reason == "ADVERSE EVENT") & np.isfinite(course.start))
     u = uniforms(seed, "stopping event", subjects.arm.size, 3)[stops]
-    which = np.floor(len(_STOPS) * u[:, 0]).astype(np.int64)
+    names = population.safety.stopping_terms
+    which = np.floor(len(names) * u[:, 0]).astype(np.int64)
     cycles = np.bincount(course.radioligand.subject, minlength=subjects.arm.size)[stops]
     given = subjects.arm[stops] == 0
     unfinished = given & (cycles < design.cycles)
@@ -192,15 +186,15 @@ def _stopping(
     last = course.last_dose[stops] + _PERIOD_DAYS
     return Events(
         subject=stops,
-        term=np.array([term for term, _ in _STOPS])[which],
-        organ_class=np.array([organ for _, organ in _STOPS])[which],
+        term=np.array([term for term, _ in names])[which],
+        organ_class=np.array([organ for _, organ in names])[which],
         grade=np.where(u[:, 2] < population.safety.stopping_severe, 3, 2),
         start=np.minimum(start, last),
         end=np.full(stops.size, np.inf),
         serious=np.zeros(stops.size, dtype=bool),
         fatal=np.zeros(stops.size, dtype=bool),
         radioligand=unfinished,
-        octreotide=~given & (u[:, 1] < 0.5),
+        octreotide=~given & (u[:, 1] < population.safety.stopping_octreotide),
         action_radioligand=np.where(
             unfinished, "DRUG WITHDRAWN", np.where(given, "DOSE NOT CHANGED", "NOT APPLICABLE")
         ),

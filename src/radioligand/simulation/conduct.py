@@ -14,7 +14,7 @@ from radioligand.simulation.dosing import Doses, infusions, injections, last_dos
 from radioligand.simulation.parameters import Population
 from radioligand.simulation.population import EPOCH_ORDINAL, Subjects
 from radioligand.simulation.reading import PD, Reads, read_scans
-from radioligand.simulation.scanning import Scans, simulate_scans
+from radioligand.simulation.scanning import Scans, simulate_scans, until, with_follow_up
 from radioligand.simulation.streams import (
     Flags,
     Floats,
@@ -39,7 +39,8 @@ class Course:
     central: Reads
     local: Reads
     central_pd: Floats  # day of the scan
-    last_visit: Floats  # scans after this day are not done
+    last_visit: Floats  # planned scans after this day are not done
+    follow_up: Floats  # enters long-term follow-up; inf where the protocol has none
     start: Floats  # first dose
     stop: Floats  # decision to end randomised treatment
     stop_reason: Texts  # DSDECOD; "" while it goes on
@@ -58,6 +59,12 @@ class Course:
     crossover_doses: Doses
     retreatment_doses: Doses
     last_dose: Floats  # of randomised treatment
+
+    @property
+    def seen(self) -> Flags:
+        """Scans that were done and read by someone, (n, v)."""
+        scans = self.scans
+        return scans.done & (scans.follow_up | (scans.day <= self.last_visit[:, None]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +94,8 @@ def simulate_course(
     tumours = simulate_tumours(subjects, population=population, arm_ids=design.arms, seed=seed)
     scanned_early = np.where(early.kind == "early scan", early.day - 9, np.inf)
     scans = simulate_scans(population, design=design, early=scanned_early, seed=seed)
+    phase_end = _phase_end(subjects, design)
+    scans = until(scans, phase_end)
     central, local = _readings(tumours, scans, start, population, seed)
     central_pd, local_pd = _first_progression(central, scans), _first_progression(local, scans)
 
@@ -107,6 +116,7 @@ def simulate_course(
     withdrawn = np.where((withdrawn <= end) & (withdrawn < death), withdrawn, np.inf)
     progressed &= central_pd < end
     last_visit = np.minimum(np.minimum(central_pd, new_therapy), end - 1)
+    follow_up = _follow_up(confirmation, phase_end, end, progressed=progressed, design=design)
 
     ae_stop = start + _adverse_event_stop(arm_id, population, seed)
     stops = {
@@ -115,6 +125,7 @@ def simulate_course(
         "DEATH": death,
         "PHYSICIAN DECISION": new_therapy,
         "ADVERSE EVENT": ae_stop,
+        "COMPLETED": phase_end,
         "": study_end,
     }
     days = np.stack([*stops.values()])
@@ -134,6 +145,20 @@ def simulate_course(
     def infused(first: Floats, until: Floats, phase: str) -> Doses:
         return infusions(first, until, population=population, design=design, phase=phase, seed=seed)
 
+    other_therapy = np.where(
+        new_therapy < end, new_therapy, after_progression("THERAPY", 4, conduct.next_therapy_days)
+    )
+    if design.follow_up_scan_days:
+        scans = with_follow_up(
+            scans,
+            start=follow_up,
+            stop=np.minimum(end, other_therapy),
+            population=population,
+            design=design,
+            seed=seed,
+        )
+        central, local = _readings(tumours, scans, start, population, seed)
+
     # the next infusion waits for the reading of a scan, the next injection does not
     in_cycles = np.where(subjects.arm == 0, start, np.inf)
     radioligand = infused(in_cycles, np.minimum(stop, central_pd + 1), "treatment")
@@ -146,15 +171,12 @@ def simulate_course(
         local=local,
         central_pd=np.where(progressed, central_pd, np.inf),
         last_visit=last_visit,
+        follow_up=follow_up,
         start=start,
         stop=stop,
         stop_reason=stop_reason,
         departure=early.reason,
-        new_therapy=np.where(
-            new_therapy < end,
-            new_therapy,
-            after_progression("THERAPY", 4, conduct.next_therapy_days),
-        ),
+        new_therapy=other_therapy,
         new_therapy_name=np.where(early.kind == "surgery", "SURGICAL RESECTION", drug),
         crossover=crossover,
         later_radioligand=after_progression("RADIOLIGAND", 3, conduct.later_radioligand_days),
@@ -173,6 +195,23 @@ def simulate_course(
         retreatment_doses=infused(retreatment, end, "re-treatment"),
         last_dose=last_dose((radioligand, octreotide), subjects=n),
     )
+
+
+def _phase_end(subjects: Subjects, design: Design) -> Floats:
+    """Day on which the treatment phase is over for who has no progression; inf: never."""
+    limit = design.treatment_limit.toordinal() - EPOCH_ORDINAL - subjects.randomised_day
+    day: Floats = np.maximum(design.treatment_days, limit.astype(np.float64))
+    return day
+
+
+def _follow_up(
+    confirmation: Floats, phase_end: Floats, end: Floats, *, progressed: Flags, design: Design
+) -> Floats:
+    """Day of entering long-term follow-up: at treatment failure, or when the phase is over."""
+    if not design.follow_up_scan_days:
+        return np.full(end.size, np.inf)
+    day = np.where(progressed, np.minimum(confirmation, phase_end), phase_end)
+    return np.where(day < end, day, np.inf)
 
 
 def _readings(
@@ -280,7 +319,8 @@ def _deaths(
 ) -> Floats:
     """Day of death: one hazard before progression, which grows with g, another after it."""
     conduct = population.conduct
-    prognosis = (subjects.ki67_percent / 16.0) ** conduct.death_ki67
+    usual = population.baseline.usual_ki67_percent
+    prognosis = (subjects.ki67_percent / usual) ** conduct.death_ki67
     fast = (tumours.subject_growth / 0.005) ** 2
     before = (conduct.death_baseline_per_year + conduct.death_growth_per_year * fast) / YEAR
     rates = conduct.death_after_progression_per_year

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is collected of a subject at screening: DM, SUPPDM, MI, SC, and prior therapy (CM, PR)."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -15,8 +17,10 @@ from radioligand.simulation.frames import (
     texts,
     yes_no,
 )
-from radioligand.simulation.population import ORGANS, Subjects
+from radioligand.simulation.population import ORGANS, PRIOR_THERAPY, Subjects
 from radioligand.simulation.streams import Flags, Floats, Whole, uniforms
+
+_LOW_DOSE = 0.2  # assumed: share given 20 mg
 
 
 def screening_day(subjects: Subjects, seed: int) -> Whole:
@@ -81,8 +85,10 @@ def demographics(
         },
     ).with_columns(DMDY=pl.when(pl.col("RFSTDTC").is_not_null()).then("DMDY"))
     given = np.array([each.split("/") for each in subjects.stratum_given[there]])
-    names = ("Grade at randomisation", "Origin at randomisation")
-    qualifiers = {factor: (names[i], given[:, i]) for i, factor in enumerate(design.factors)}
+    qualifiers = {
+        factor: (f"{label}, as randomised", given[:, i])
+        for i, (factor, label) in enumerate(design.factors)
+    }
     supp = supplemental("DM", design.study, subjects.identifier[there], qualifiers)
     return {"DM": dm, "SUPPDM": supp}
 
@@ -126,7 +132,9 @@ def characteristics(
             (f"MET{organ}", f"Metastases: {organ.lower()}",
              np.where(subjects.metastases[:, i], "Y", "N"), None, None)
             for i, organ in enumerate(ORGANS)
+            if subjects.metastases[:, i].any()  # an organ this population is not asked about
         ),
+        *_progression_before(subjects, seed),
     ]  # fmt: skip
     uptake = [
         ("SSTRMAX", "Highest receptor uptake score", plain(subjects.highest_uptake),
@@ -144,6 +152,25 @@ def characteristics(
         SCSEQ=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("USUBJID")
     )
     return {"MI": mi, "SC": sc}
+
+
+def _progression_before(subjects: Subjects, seed: int) -> list[tuple[str, str, Any, None, None]]:
+    """Central confirmations, and the images that show progression on a long-term analogue."""
+    long_term = subjects.analogue_days > 0
+    if not long_term.any():
+        return []
+    u = uniforms(seed, "images of progression", long_term.size, 2)
+    shown = subjects.consent_day - np.floor(3 + 60 * u[:, 0])
+    before = shown - np.floor(80 + 700 * u[:, 1])
+    progressed = long_term & subjects.analogue_progression
+    return [
+        ("HISTCV", "Histology verified centrally", np.full(long_term.size, "Y"), None, None),
+        ("SSTRCV", "Receptors confirmed centrally", np.full(long_term.size, "Y"), None, None),
+        ("PDIMGDT", "Image that shows progression",
+         iso_dates(np.where(progressed, shown, np.inf)), None, None),
+        ("PDREFDT", "Image it is compared with",
+         iso_dates(np.where(progressed, before, np.inf)), None, None),
+    ]  # fmt: skip
 
 
 def _findings(domain: str, study: str, subjects: Subjects, tests: list, day: Whole) -> pl.DataFrame:  # type: ignore[type-arg]
@@ -169,51 +196,80 @@ def _findings(domain: str, study: str, subjects: Subjects, tests: list, day: Who
 
 
 def prior_therapy(
-    subjects: Subjects, *, design: Design, seed: int
+    subjects: Subjects, *, design: Design, washout_days: int, seed: int
 ) -> tuple[dict[str, object], dict[str, object]]:
-    """Columns of prior therapy for CM and of prior procedures for PR, asked of everyone."""
+    """Columns of prior therapy for CM and of prior procedures for PR, asked of everyone.
+
+    Therapy and procedures end so many days before consent, but for an analogue at a constant dose,
+    which goes on.
+    """
     n = subjects.arm.size
-    u = uniforms(seed, "prior therapy", n, 6)
+    name, columns = PRIOR_THERAPY
+    u = uniforms(seed, name, n, columns)
     room = subjects.consent_day - subjects.diagnosis_day
     began = subjects.diagnosis_day + np.floor(u[:, 0] * 0.6 * room)
     # most had a single injection
     lasted = np.where(u[:, 1] < 0.75, 1, np.floor(29 * (1 + 3 * u[:, 2])))
     until = np.minimum(began + lasted - 1, subjects.consent_day - 1)
-    chemo = np.minimum(began + 60, subjects.consent_day - 1)
+    chemo = np.minimum(began + 60, subjects.consent_day - washout_days)
+    began_chemo = np.minimum(began, chemo)
     never = np.full(n, np.inf)
+    constant = subjects.analogue_days > 0
+    if constant.any():
+        began = subjects.randomised_day - subjects.analogue_days
+        until = never
 
     def when(flag: Flags, day: Floats | Whole) -> Floats:
         return np.asarray(np.where(flag, day, never), dtype=np.float64)
 
     none = np.zeros(n, dtype=bool)
-    kinds = (
+    kinds: tuple[tuple[str, str, Flags, Any, Any], ...] = (
         ("SOMATOSTATIN ANALOGUE", "OCTREOTIDE", subjects.prior_analogue, began, until),
         (
             "SYSTEMIC THERAPY",
             "CAPECITABINE AND TEMOZOLOMIDE",
             subjects.prior_systemic,
-            began,
+            began_chemo,
             chemo,
         ),
         ("PRRT", "PEPTIDE RECEPTOR RADIONUCLIDE THERAPY", none, began, until),
     )
+    if constant.any():
+        kinds += (
+            ("OCTREOTIDE LAR ABOVE 30 MG", "OCTREOTIDE LAR", none, began, until),
+            ("CHEMOTHERAPY", "STREPTOZOTOCIN AND FLUOROURACIL", subjects.prior_chemotherapy,
+             began_chemo, chemo),
+        )  # fmt: skip
+    k = len(kinds)
     medication = {
-        "USUBJID": np.concatenate([subjects.identifier] * 3),
+        "USUBJID": np.concatenate([subjects.identifier] * k),
         "CMTRT": np.repeat([name for _, name, *_ in kinds], n),
         "CMDECOD": np.repeat([name for _, name, *_ in kinds], n),
-        "CMCAT": np.full(3 * n, "PRIOR CANCER THERAPY"),
+        "CMCAT": np.full(k * n, "PRIOR CANCER THERAPY"),
         "CMSCAT": np.repeat([category for category, *_ in kinds], n),
-        "CMPRESP": np.full(3 * n, "Y"),
+        "CMPRESP": np.full(k * n, "Y"),
         "CMOCCUR": yes_no(np.concatenate([had for *_, had, _, _ in kinds])),
         "CMSTDTC": iso_dates(np.concatenate([when(had, a) for *_, had, a, _ in kinds])),
         "CMENDTC": iso_dates(np.concatenate([when(had, b) for *_, had, _, b in kinds])),
     }
-    resected = u[:, 3] < 0.22
+    if constant.any():
+        rest = (k - 1) * n
+        medication |= {
+            "CMDOSE": numbers(
+                np.concatenate([_constant_mg(subjects, seed), np.full(rest, np.nan)])
+            ),
+            "CMDOSU": texts(np.repeat(["mg", ""], [n, rest])),
+            "CMDOSFRQ": texts(np.repeat(["EVERY 4 WEEKS", ""], [n, rest])),
+        }
     operated = subjects.diagnosis_day + np.floor(u[:, 4] * 0.8 * room)
+    operated = np.minimum(operated, subjects.consent_day - washout_days)
+    embolisation = "LIVER-DIRECTED TRANSARTERIAL THERAPY"
+    if not constant.any():
+        embolisation = "HEPATIC ARTERY EMBOLISATION"
     procedures = (
-        ("HEPATIC ARTERY EMBOLISATION", subjects.prior_embolisation),
+        (embolisation, subjects.prior_embolisation),
         ("RADIOFREQUENCY ABLATION", none),
-        ("SURGERY", resected),
+        ("SURGERY", subjects.prior_surgery),
     )
     procedure = {
         "USUBJID": np.concatenate([subjects.identifier] * 3),
@@ -225,3 +281,9 @@ def prior_therapy(
         "PRSTDTC": iso_dates(np.concatenate([when(had, operated) for _, had in procedures])),
     }
     return medication, procedure
+
+
+def _constant_mg(subjects: Subjects, seed: int) -> Floats:
+    """Milligrams of the analogue at its constant dose: 30 mostly, 20 now and then."""
+    low = uniforms(seed, "analogue dose", subjects.arm.size) < _LOW_DOSE
+    return np.where(low, 20.0, 30.0)

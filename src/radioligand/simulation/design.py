@@ -2,9 +2,11 @@
 """What a virtual study takes from the protocol, gathered in one place."""
 
 from dataclasses import dataclass
+from datetime import date
+from math import inf
 from typing import TypeVar
 
-from radioligand.protocol import Activity, Arm, Protocol, Treatment
+from radioligand.protocol import Arm, Protocol, Treatment
 
 _Kind = TypeVar("_Kind")
 
@@ -26,9 +28,12 @@ class Design:
     ratio: tuple[int, int]
     block_size: int
     entries_per_stratum: int
-    factors: tuple[str, ...]  # the QNAM of each stratification factor
+    factors: tuple[tuple[str, str], ...]  # QNAM and label of each stratification factor
     scan_days: tuple[int, ...]  # planned, after randomisation
-    form_days: int  # from one questionnaire to the next
+    follow_up_scan_days: tuple[int, ...]  # after entering long-term follow-up, read locally
+    treatment_days: float  # of the treatment phase, at most; inf: until progression
+    treatment_limit: date  # the day on which that limit comes into force
+    form_days: int  # from one questionnaire to the next; 0: there are none
     radioligand: str
     activity_gbq: float
     infusion_minutes: float
@@ -66,8 +71,14 @@ def design_of(protocol: Protocol, *, days: int) -> Design:
     randomisation = protocol.randomisation
     if randomisation is None:
         raise ValueError(f"{protocol.trial.id}: virtual patients need a [randomisation]. Add it.")
-    imaging, forms = _activity(protocol, "TR"), _activity(protocol, "QS")
-    every = forms.then_every_weeks or 12
+    imaging = _only(
+        protocol,
+        "activity of the schedule that fills TR, for every reader",
+        [each for each in protocol.schedule if "TR" in each.domains and not each.evaluations],
+    )
+    later = [each for each in protocol.schedule if "TR" in each.domains and each.evaluations]
+    forms = [each for each in protocol.schedule if "QS" in each.domains]
+    phase = next((each for each in protocol.phases if each.weeks), None)
     return Design(
         study=protocol.trial.name,
         title=protocol.trial.title,
@@ -78,9 +89,12 @@ def design_of(protocol: Protocol, *, days: int) -> Design:
         ratio=(experimental.ratio, control.ratio),
         block_size=randomisation.block_size,
         entries_per_stratum=randomisation.entries_per_stratum,
-        factors=tuple(factor.id for factor in randomisation.strata),
+        factors=tuple((factor.id, factor.label) for factor in randomisation.strata),
         scan_days=imaging.planned_days(days),
-        form_days=round(7 * every),
+        follow_up_scan_days=later[0].planned_days(days) if later else (),
+        treatment_days=7 * phase.weeks if phase and phase.weeks else inf,
+        treatment_limit=phase.weeks_from if phase and phase.weeks_from else date.min,
+        form_days=round(7 * (forms[0].then_every_weeks or 12)) if forms else 0,
         radioligand=radioligand.name,
         activity_gbq=radioligand.amount or 0.0,
         infusion_minutes=radioligand.infusion_minutes or 30,
@@ -98,11 +112,6 @@ def design_of(protocol: Protocol, *, days: int) -> Design:
 def _analogue(protocol: Protocol, arm: Arm) -> Treatment:
     of = f"treatment in mg at an interval, in arm {arm.id}"
     return _only(protocol, of, [t for t in arm.treatments if t.unit == "mg" and t.every_weeks])
-
-
-def _activity(protocol: Protocol, domain: str) -> Activity:
-    of = f"activity of the schedule that fills {domain}"
-    return _only(protocol, of, [each for each in protocol.schedule if domain in each.domains])
 
 
 def _only(protocol: Protocol, what: str, found: list[_Kind]) -> _Kind:

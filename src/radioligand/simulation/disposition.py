@@ -159,6 +159,7 @@ def disposition(
     consented = np.full(everyone.arm.size, "INFORMED CONSENT OBTAINED")
     failed = np.where(everyone.randomised, "", "SCREEN FAILURE")
     milestone, event = "PROTOCOL MILESTONE", "DISPOSITION EVENT"
+    followed = np.where(np.isfinite(course.follow_up), "ENTERED LONG-TERM FOLLOW-UP", "")
     crossed = np.where(np.isfinite(course.crossover), "ENTERED CROSSOVER", "")
     parts = [
         _record(all_names, consented, everyone.consent_day, milestone),
@@ -169,6 +170,7 @@ def disposition(
         _record(names, np.where(treated, course.stop_reason, ""), day0 + course.stop, event,
                 "STUDY TREATMENT"),
         _record(names, crossed, day0 + course.crossover - 1, milestone),
+        _record(names, followed, day0 + course.follow_up, milestone),
         _record(names, np.where(gone, leaves, ""), day0 + course.end, event, "STUDY PARTICIPATION"),
     ]  # fmt: skip
     return dataset("DS", design.study, pl.concat(parts), order=["DSSTDTC"])
@@ -275,7 +277,7 @@ def visits(
     """SV: screening, scans, cycles and, after progression, survival follow-up by telephone."""
     day0, scans = subjects.randomised_day, course.scans
     parts = [_visit(everyone.identifier, "SCREENING", 1.0, screening)]
-    seen = scans.done & (scans.day <= course.last_visit[:, None])
+    seen = course.seen
     seen[:, 0] = False
     who, visit = np.nonzero(seen)
     names, numbered = np.array(scans.name)[visit], scans.number[visit]
@@ -292,7 +294,8 @@ def visits(
             day0[doses.subject] + doses.day,
         )
     )
-    first = np.where(np.isfinite(course.last_visit), np.maximum(course.last_visit, 0), 0)
+    last_visit = np.minimum(course.last_visit, course.follow_up)
+    first = np.where(np.isfinite(last_visit), np.maximum(last_visit, 0), 0)
     calls = int(design.scan_days[-1] // _FOLLOW_UP_DAYS) + 1
     day = first[:, None] + _FOLLOW_UP_DAYS * np.arange(1, calls + 1)
     over = (course.stop_reason != "") | ~np.isfinite(course.start)

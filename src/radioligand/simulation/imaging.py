@@ -16,9 +16,12 @@ from radioligand.simulation.reading import NONE, RESPONSES, Reads
 from radioligand.simulation.streams import Flags, Floats, Texts
 from radioligand.simulation.tumours import NODE, ORGAN
 
-_READERS = (("INDEPENDENT ASSESSOR", "CENTRAL"), ("INVESTIGATOR", ""))
+LOCAL = "INVESTIGATOR"
+_READERS = (("INDEPENDENT ASSESSOR", "CENTRAL"), (LOCAL, ""))
 _PRIMARY = {"PANCREAS": "PANCREAS", "SMALL INTESTINE": "SMALL INTESTINE", "RECTUM": "RECTUM",
-            "STOMACH": "STOMACH", "OTHER": "COLON"}  # fmt: skip
+            "STOMACH": "STOMACH", "OTHER": "COLON", "ILEUM": "ILEUM", "JEJUNUM": "JEJUNUM",
+            "MIDGUT": "SMALL INTESTINE", "RIGHT COLON": "COLON, RIGHT",
+            "APPENDIX": "APPENDIX"}  # fmt: skip
 _RESPONSE_TESTS = (
     ("TRGRESP", "Target Response"),
     ("NTRGRESP", "Non-target Response"),
@@ -43,7 +46,7 @@ def imaging(subjects: Subjects, course: Course, *, design: Design) -> dict[str, 
             location=np.where(ORGAN == "PRIMARY", organ, ORGAN),
             visit=np.array(scans.name),
             visit_number=scans.number,
-            seen=scans.done & (scans.day <= course.last_visit[:, None]),
+            seen=course.seen if evaluator == LOCAL else course.seen & ~scans.follow_up,
             date=subjects.randomised_day[:, None] + scans.day,
         )
         parts["TU"] += reader.lesions()

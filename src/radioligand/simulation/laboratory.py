@@ -16,7 +16,7 @@ from radioligand.simulation.demography import on_everyone
 from radioligand.simulation.design import Design
 from radioligand.simulation.frames import dataset, iso_dates, numbers, plain
 from radioligand.simulation.parameters import LaboratoryTest, Population
-from radioligand.simulation.population import Subjects
+from radioligand.simulation.population import Subjects, cockcroft_gault
 from radioligand.simulation.streams import Flags, Floats, Whole, normals, uniforms
 
 _PEAK_WEEKS = 5.0
@@ -87,9 +87,8 @@ def _baseline(everyone: Subjects, test: LaboratoryTest, seed: int) -> tuple[Floa
     n = everyone.arm.size
     if test.code == "CREATCLR":
         return everyone.clearance_ml_min, everyone.clearance_ml_min
-    if test.code == "CREAT":  # Cockcroft and Gault, umol/L
-        constant = np.where(everyone.male, 1.23, 1.04)
-        usual = (140 - everyone.age_years) * everyone.weight_kg * constant
+    if test.code == "CREAT":
+        usual = cockcroft_gault(everyone.age_years, everyone.weight_kg, everyone.male)
         return usual / everyone.clearance_ml_min, usual / everyone.clearance_ml_min
     if test.code == "CGA":
         return everyone.chromogranin_ug_l, everyone.chromogranin_ug_l
@@ -180,6 +179,7 @@ def vital_signs(
         ("DIABP", "Diastolic Blood Pressure", "mmHg", 78 + 9 * (0.6 * z[:, 0] + 0.8 * z[:, 1]), 0),
         ("PULSE", "Pulse Rate", "beats/min", 74 + 10 * z[:, 2], 0),
         ("TEMP", "Temperature", "C", 36.6 + 0.3 * z[:, 3], 1),
+        ("BMI", "Body Mass Index", "kg/m2", 1e4 * everyone.weight_kg / everyone.height_cm**2, 1),
     )
     week, day, seen = _visits(course, design, seed)
     seen = seen & (week % _SPARSE_WEEKS == 0)
@@ -191,7 +191,7 @@ def vital_signs(
         parts.append(
             _sign(code, name, unit, everyone.identifier, usual, screening, None, decimals, i)
         )
-        if code in ("HEIGHT", "TEMP"):
+        if code in ("HEIGHT", "TEMP", "BMI"):
             continue
         change = np.exp(0.03 * normals(seed, f"{code} visit", *day.shape))[who, visit]
         parts.append(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from importlib.resources import files
+from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 Quantiles = tuple[tuple[float, float], ...]  # (probability, value), linear in between
@@ -57,8 +58,16 @@ class ScreenFailure:
 class Baseline:
     """Who the randomised subjects are."""
 
-    strata: Share  # "grade/origin"
+    factors: tuple[str, ...]  # of Subjects: what the protocol's strata are made of, in its order
+    strata: Share  # levels of the factors, joined by "/"
     wrong_stratum: float  # stratified by mistake
+    grade: Share  # each empty where it is a factor
+    origin: Share
+    highest_uptake: Share
+    analogue_time: Share  # levels of the time at a constant dose; empty: none has such a time
+    analogue_days: dict[str, Quantiles]  # that time up to randomisation, by its level
+    progression_on_analogue: float
+    usual_ki67_percent: float  # at which the exponents of Ki-67 have no effect
     ki67_percent: dict[str, Quantiles]  # by grade
     primary_site: dict[str, Share]  # by origin
     age_years: Quantiles
@@ -67,14 +76,18 @@ class Baseline:
     karnofsky_follows_age: float
     days_since_diagnosis: Quantiles
     metastatic: float
-    metastases: dict[str, Share]  # by origin: bone, liver, node, peritoneum
+    metastases: dict[str, Share]  # by origin and organ (population.ORGANS)
     prior_analogue: float
-    highest_uptake: Share
-    uneven_uptake: float  # a target lesion of score 3 whatever the highest
+    prior_surgery: float
+    prior_systemic: float
+    prior_chemotherapy: float  # of those with prior systemic therapy
+    washout_days: int  # before consent, without therapy other than an analogue
+    uneven_uptake: float  # a target lesion of the lowest score taken, whatever the highest
     weight_kg: dict[str, tuple[float, float]]  # by sex: median, log sd
     height_cm: dict[str, tuple[float, float]]  # by sex: mean, sd
     clearance_ml_min: tuple[float, float, float]  # mean at age 60, change a year, sd
     clearance_lowest: float
+    creatinine_highest_umol_l: float
     weight_lowest: float
     chromogranin_ug_l: tuple[float, float]  # median, log sd
     hiaa_umol_day: dict[str, tuple[float, float]]  # by origin: median, log sd
@@ -97,7 +110,7 @@ class Growth:
 
     shrinkage_sd: float  # between subjects, on the log scale
     correlation: float  # of log d and log g
-    growth_ki67: float  # exponent of Ki-67 over its median, in g
+    growth_ki67: float  # exponent of Ki-67 over its usual value, in g
     shrinkage_pancreas: float  # added to log d
     shrinkage_grade3: float
     shrinkage_uptake4: float
@@ -184,7 +197,7 @@ class Conduct:
     death_earliest_day: int  # nobody is randomised who would not live so long
     death_lag_days: float  # from progression until its hazard applies
     death_after_progression_per_year: dict[str, float]  # by next treatment
-    death_ki67: float  # exponent of Ki-67 over its median
+    death_ki67: float  # exponent of Ki-67 over its usual value
     death_baseline_per_year: float
     crossover: float
     crossover_days: tuple[int, int]
@@ -229,7 +242,9 @@ class Safety:
     fatal_term: dict[str, tuple[str, str]]  # by arm: term and organ class
     beside_radioligand: float  # how much less often events are related to octreotide beside it
     severe_octreotide: float  # how much less often severe events are related to octreotide
+    stopping_terms: tuple[tuple[str, str], ...]  # of the events that stop treatment, with class
     stopping_severe: float  # grade 3 of the events that stop treatment
+    stopping_octreotide: float  # of those in the control arm, related to octreotide
     terms: tuple[EventTerm, ...]
 
 
@@ -282,7 +297,7 @@ class Population:
     conduct: Conduct
     safety: Safety
     laboratory: tuple[LaboratoryTest, ...]
-    quality_of_life: QualityOfLife
+    quality_of_life: QualityOfLife | None  # left out where no questionnaire is filled in
 
 
 def parse_population(document: Mapping[str, Any], *, name: str = "population") -> Population:
@@ -310,6 +325,8 @@ def read_population(name: str = "netter-2") -> Population:
 
 def _value(kind: Any, value: Any, path: str, faults: list[str]) -> Any:
     """Hold `value` against the annotation `kind` and build it; append what is wrong."""
+    if NoneType in get_args(kind):  # an optional record
+        kind = next(each for each in get_args(kind) if each is not NoneType)
     if is_dataclass(kind):
         return _record(kind, value, path, faults)
     if get_origin(kind) is dict:
@@ -338,13 +355,15 @@ def _record(kind: Any, value: Any, path: str, faults: list[str]) -> Any:
         return None
     annotations = get_type_hints(kind)
     known = [field.name for field in fields(kind)]
+    optional = {key for key in known if NoneType in get_args(annotations[key])}
     faults += _strangers(value, known, path)
-    faults += [f"{path}.{key}: missing. Add it." for key in known if key not in value]
+    faults += [f"{path}.{key}: missing. Add it." for key in known if key not in {*value, *optional}]
     parts = {
         key: _value(annotations[key], value[key], f"{path}.{key}".lstrip("."), faults)
         for key in known
         if key in value
     }
+    parts = dict.fromkeys(optional) | parts
     return kind(**parts) if not faults else None
 
 

@@ -66,7 +66,8 @@ def simulate_study(
     screening = screening_day(everyone, seed)
     study = demographics(everyone, course, design=design, visit=screening)
     study |= characteristics(everyone, design=design, visit=screening, seed=seed)
-    prior, procedures = prior_therapy(everyone, design=design, seed=seed)
+    washout = population.baseline.washout_days
+    prior, procedures = prior_therapy(everyone, design=design, washout_days=washout, seed=seed)
     study["PR"] = dataset("PR", design.study, procedures, order=["PRSCAT"])
     study["CM"] = medication(prior, subjects, course, design=design, seed=seed)
     step()
@@ -97,7 +98,10 @@ def simulate_study(
         everyone, subjects, course, design=design, screening=screening, seed=seed
     )
     step()
-    study["QS"] = questionnaires(subjects, course, population=population, design=design, seed=seed)
+    if design.form_days and population.quality_of_life:
+        study["QS"] = questionnaires(
+            subjects, course, model=population.quality_of_life, design=design, seed=seed
+        )
     study["TS"] = _trial_summary(design, everyone, seed)
     step()
     return dict(sorted(study.items()))

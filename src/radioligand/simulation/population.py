@@ -22,7 +22,9 @@ from radioligand.simulation.streams import (
     uniforms,
 )
 
-ORGANS = ("BONE", "LIVER", "LN", "PERI")  # of metastases, as in METBONE, METLIVER, METLN, METPERI
+# of metastases, as in METBONE, METLIVER, METLN, METPERI; the first four hold lesions of their own
+ORGANS = ("BONE", "LIVER", "LN", "PERI", "MESE", "LUNG", "OVAR", "OTHR")
+_MAIN_ORGANS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ class Subjects:
     failure: Texts  # what breaks a criterion; "" for those randomised
     failure_reason: Texts
     arm: Whole  # index into the design's arms, -1: not randomised
-    stratum_given: Texts  # "grade/origin" as told to the allocation service
+    stratum_given: Texts  # levels of the factors, joined by "/", as told to the allocation service
     grade: Texts
     origin: Texts
     primary_site: Texts
@@ -53,10 +55,13 @@ class Subjects:
     karnofsky: Whole
     diagnosis_day: Whole
     metastatic: Flags
-    metastases: Flags  # (n, 4) ORGANS
+    metastases: Flags  # (n, 8) ORGANS
     prior_analogue: Flags
+    analogue_days: Whole  # at a constant dose up to randomisation; 0: not asked of this population
     analogue_progression: Flags
+    prior_surgery: Flags
     prior_systemic: Flags
+    prior_chemotherapy: Flags
     prior_embolisation: Flags
     highest_uptake: Whole
     lowest_uptake: Whole  # over the target lesions
@@ -85,6 +90,7 @@ def _screened(population: Population, seed: int) -> Subjects:
     country, site, identifier = _sites(population, seed, n)
     draws = _Draws(seed, n)
     none = np.zeros(n, dtype=bool)
+    disease = _disease(population.baseline, draws)
     return Subjects(
         identifier=identifier,
         site=site,
@@ -97,12 +103,10 @@ def _screened(population: Population, seed: int) -> Subjects:
         race=_race(population, country, draws),
         well_differentiated=~none,
         histology=~none,
-        analogue_progression=none,
-        prior_systemic=none,
         prior_embolisation=none,
         **_person(population.baseline, draws),
-        **_disease(population.baseline, draws),
-        **_history(population.baseline, consent, randomised - consent, draws),
+        **disease,
+        **_history(population.baseline, consent, randomised, disease["analogue_days"], draws),
     )
 
 
@@ -153,20 +157,46 @@ def _person(base: Baseline, draws: _Draws) -> dict[str, Any]:
     at_60, a_year, sd = base.clearance_ml_min
     clearance = at_60 + a_year * (age - 60) + sd * draws.normal("clearance")
     kilograms = weight[:, 0] * np.exp(weight[:, 1] * draws.normal("weight"))
+    kilograms = np.maximum(kilograms, base.weight_lowest)
+    usual = cockcroft_gault(age, kilograms, male)
+    clearance = np.maximum(clearance, usual / base.creatinine_highest_umol_l)
     return {
         "male": male,
         "age_years": age.astype(np.int64),
         "karnofsky": scores[draws.quota("karnofsky", base.karnofsky.values(), frailty)],
-        "weight_kg": np.round(np.maximum(kilograms, base.weight_lowest), 1),
+        "weight_kg": np.round(kilograms, 1),
         "height_cm": np.round(height[:, 0] + height[:, 1] * draws.normal("height")),
         "clearance_ml_min": np.round(np.maximum(clearance, base.clearance_lowest), 1),
     }
 
 
+def cockcroft_gault(age_years: Any, weight_kg: Any, male: Flags) -> Floats:
+    """Creatinine in umol/L times clearance in mL/min, whichever of the two is known."""
+    product = (140 - age_years) * weight_kg * np.where(male, 1.23, 1.04)
+    return np.asarray(product, dtype=np.float64)
+
+
+def _levels(base: Baseline, stratum: Texts, draws: _Draws) -> dict[str, Texts]:
+    """Grade, origin, highest uptake and time on an analogue: those of the stratum, others dealt."""
+    told = np.array([each.split("/") for each in stratum]).T
+    levels = dict(zip(base.factors, told, strict=True))
+    dealt = {
+        "grade": ("grade", base.grade),
+        "origin": ("origin", base.origin),
+        "highest_uptake": ("uptake", base.highest_uptake),
+        "analogue_time": ("analogue time", base.analogue_time),
+    }
+    for name, (purpose, shares) in dealt.items():
+        if shares:
+            levels[name] = np.array([*shares])[draws.quota(purpose, shares.values())]
+    return levels
+
+
 def _disease(base: Baseline, draws: _Draws) -> dict[str, Any]:
     """The tumour: stratum first, then what follows from grade and origin."""
     stratum = np.array([*base.strata])[draws.quota("stratum", base.strata.values())]
-    grade, origin = np.array([each.split("/") for each in stratum]).T
+    levels = _levels(base, stratum, draws)
+    grade, origin = levels["grade"], levels["origin"]
     primary = np.empty(draws.n, dtype="<U16")
     ki67, u = np.empty(draws.n), draws.uniform("ki67")
     for level, quantiles in base.ki67_percent.items():
@@ -178,11 +208,20 @@ def _disease(base: Baseline, draws: _Draws) -> dict[str, Any]:
         primary[inside] = np.array([*sites])[dealt]
 
     metastatic = draws.is_one_of("extent", base.metastatic)
-    rates = np.array([[base.metastases[level][organ] for organ in ORGANS] for level in origin])
-    metastases = (draws.uniform("metastases", len(ORGANS)) < rates) & metastatic[:, None]
+    rates = np.array(
+        [[base.metastases[level].get(organ, 0.0) for organ in ORGANS] for level in origin]
+    )
+    chance = np.concatenate(
+        [
+            draws.uniform("metastases", _MAIN_ORGANS),
+            draws.uniform("further metastases", len(ORGANS) - _MAIN_ORGANS),
+        ],
+        axis=1,
+    )
+    metastases = (chance < rates) & metastatic[:, None]
     metastases[:, ORGANS.index("LIVER")] |= metastatic & ~metastases.any(axis=1)
-    scores = np.array([int(score) for score in base.highest_uptake])
-    highest = scores[draws.quota("uptake", base.highest_uptake.values())]
+    highest = levels["highest_uptake"].astype(np.int64)
+    uneven = draws.uniform("lowest uptake") < base.uneven_uptake
     median, sd = base.chromogranin_ug_l
     hiaa = np.array([base.hiaa_umol_day[each] for each in origin])
     return {
@@ -194,18 +233,40 @@ def _disease(base: Baseline, draws: _Draws) -> dict[str, Any]:
         "metastatic": metastatic,
         "metastases": metastases,
         "highest_uptake": highest,
-        "lowest_uptake": np.where(draws.uniform("lowest uptake") < base.uneven_uptake, 3, highest),
+        "lowest_uptake": np.where(uneven, highest.min(), highest),
+        "analogue_days": _analogue_days(base, levels.get("analogue_time"), draws),
         "chromogranin_ug_l": np.round(median * np.exp(sd * draws.normal("cga"))),
         "hiaa_umol_day": np.round(hiaa[:, 0] * np.exp(hiaa[:, 1] * draws.normal("hiaa"))),
     }
 
 
-def _history(base: Baseline, consent: Whole, screening: Whole, draws: _Draws) -> dict[str, Any]:
-    """Diagnosis, within six months of the screening visit, and a short prior analogue."""
+def _analogue_days(base: Baseline, level: Texts | None, draws: _Draws) -> Whole:
+    """Days at a constant dose of an analogue up to randomisation, by level; 0 where none has."""
+    days, u = np.zeros(draws.n), draws.uniform("analogue days")
+    for name, quantiles in base.analogue_days.items():
+        inside = level == name
+        days[inside] = from_quantiles(u[inside], quantiles)
+    return np.floor(days).astype(np.int64)
+
+
+def _history(
+    base: Baseline, consent: Whole, randomised: Whole, analogue_days: Whole, draws: _Draws
+) -> dict[str, Any]:
+    """Diagnosis, no longer ago than the document says, and what was done for it before."""
     since = np.floor(from_quantiles(draws.uniform("diagnosis"), base.days_since_diagnosis))
+    longest = base.days_since_diagnosis[-1][1] - _SCREENING_ROOM
+    diagnosis = consent - np.clip(since - (randomised - consent), 3, longest).astype(np.int64)
+    before_analogue = randomised - analogue_days - _SCREENING_ROOM
+    systemic, u = draws.is_one_of("systemic", base.prior_systemic), draws.uniform(*PRIOR_THERAPY)
     return {
-        "diagnosis_day": consent - np.clip(since - screening, 3, 170).astype(np.int64),
+        "diagnosis_day": np.where(
+            analogue_days > 0, np.minimum(diagnosis, before_analogue), diagnosis
+        ),
         "prior_analogue": draws.is_one_of("analogue", base.prior_analogue),
+        "analogue_progression": draws.is_one_of("progression", base.progression_on_analogue),
+        "prior_surgery": u[:, 3] < base.prior_surgery,
+        "prior_systemic": systemic,
+        "prior_chemotherapy": systemic & (u[:, 5] < base.prior_chemotherapy),
     }
 
 
@@ -221,6 +282,8 @@ def _calendar(population: Population, seed: int, n: int) -> tuple[Whole, Whole]:
     return consent, consent + span.astype(np.int64)
 
 
+PRIOR_THERAPY = ("prior therapy", 6)  # the stream of what was done before the study
+_SCREENING_ROOM = 30  # days that screening may take of the longest time since diagnosis
 EPOCH_ORDINAL = 719163  # date(1970, 1, 1).toordinal()
 
 
@@ -261,10 +324,7 @@ def _allocated(subjects: Subjects, population: Population, design: Design, seed:
     fails = np.zeros(n, dtype=bool)
     fails[np.argsort(uniforms(seed, "fails", n), kind="stable")[:failures]] = True
     wrong = uniforms(seed, "wrong stratum", n) < population.baseline.wrong_stratum
-    other_grade = np.where(subjects.grade == "2", "3", "2")
-    told = np.char.add(
-        np.char.add(np.where(wrong, other_grade, subjects.grade), "/"), subjects.origin
-    )
+    told = np.where(wrong, _misread(subjects.stratum_given), subjects.stratum_given)
     arm = np.full(n, -1)
     order = np.argsort(subjects.randomised_day, kind="stable")
     for stratum in np.unique(told):
@@ -277,6 +337,14 @@ def _allocated(subjects: Subjects, population: Population, design: Design, seed:
             )
         arm[queue] = entries[: queue.size]
     return replace(subjects, arm=arm, stratum_given=told)
+
+
+def _misread(stratum: Texts) -> Texts:
+    """The stratum with the next level of its first factor in place of the right one."""
+    first, rest = np.array([each.split("/", 1) for each in stratum]).T
+    levels = np.unique(first)
+    other = np.roll(levels, -1)[np.searchsorted(levels, first)]
+    return np.char.add(np.char.add(other, "/"), rest)
 
 
 def _with_failures(subjects: Subjects, population: Population, seed: int) -> Subjects:
@@ -293,7 +361,7 @@ def _with_failures(subjects: Subjects, population: Population, seed: int) -> Sub
     reason[where] = np.array([each.reason for each in kinds])[dealt]
     u = uniforms(seed, "failed value", subjects.arm.size)
 
-    def broken(finding: str, values: Whole | Floats | Flags, bad: Whole | Floats | float) -> object:
+    def broken(finding: str, values: Whole | Floats | Flags, bad: Whole | Floats | float) -> Any:
         return np.where(failure == finding, bad, values)
 
     low, high = np.floor(2 + 8 * u), np.floor(56 + 30 * u)
@@ -301,15 +369,20 @@ def _with_failures(subjects: Subjects, population: Population, seed: int) -> Sub
         np.int64
     )
     days = np.floor(190 + 200 * u).astype(np.int64)
+    ki67 = np.where(failure == "high ki67", np.floor(21 + 40 * u).astype(np.int64), ki67)
     grade = np.where(ki67 > 20, "3", np.where(ki67 >= 3, "2", "1"))
     changed: dict[str, Any] = {
         "ki67_percent": ki67,
-        "grade": np.where(failure == "ki67", grade, subjects.grade),
+        "grade": np.where(np.isin(failure, ("ki67", "high ki67")), grade, subjects.grade),
         "well_differentiated": broken("differentiation", subjects.well_differentiated, False),
         "histology": broken("cytology", subjects.histology, False),
         "karnofsky": broken("karnofsky", subjects.karnofsky, 50),
         "diagnosis_day": broken("diagnosis", subjects.diagnosis_day, subjects.consent_day - days),
-        "lowest_uptake": broken("uptake", subjects.lowest_uptake, np.floor(3 * u).astype(int)),
+        "lowest_uptake": np.where(
+            failure == "no uptake",
+            0,
+            broken("uptake", subjects.lowest_uptake, np.floor(3 * u).astype(int)),
+        ),
         "clearance_ml_min": broken(
             "clearance", subjects.clearance_ml_min, np.round(22 + 17 * u, 1)
         ),
@@ -317,6 +390,10 @@ def _with_failures(subjects: Subjects, population: Population, seed: int) -> Sub
         "prior_systemic": broken("systemic therapy", subjects.prior_systemic, True),
         "prior_embolisation": broken("embolisation", subjects.prior_embolisation, True),
         "prior_analogue": broken("analogue progression", subjects.prior_analogue, True),
-        "analogue_progression": broken("analogue progression", subjects.analogue_progression, True),
+        "analogue_progression": np.where(
+            failure == "stable disease",
+            False,
+            broken("analogue progression", subjects.analogue_progression, True),
+        ),
     }
     return replace(subjects, failure=failure, failure_reason=reason, **changed)

@@ -7,7 +7,7 @@ import polars as pl
 from radioligand.simulation.conduct import Course
 from radioligand.simulation.design import Design
 from radioligand.simulation.frames import dataset, iso_dates
-from radioligand.simulation.parameters import Population
+from radioligand.simulation.parameters import QualityOfLife
 from radioligand.simulation.population import Subjects
 from radioligand.simulation.streams import normals, uniforms
 
@@ -17,10 +17,10 @@ _STEPS = np.array([0.7, 1.7, 2.6])  # latent severity at which the answers 2, 3,
 
 
 def questionnaires(
-    subjects: Subjects, course: Course, *, population: Population, design: Design, seed: int
+    subjects: Subjects, course: Course, *, model: QualityOfLife, design: Design, seed: int
 ) -> pl.DataFrame:
     """QS of the randomised `subjects`: forms and items are missing now and then."""
-    model, n = population.quality_of_life, subjects.arm.size
+    n = subjects.arm.size
     forms = int(design.scan_days[-1] // design.form_days) + 1
     u = uniforms(seed, "form", n, forms, 2)
     start = np.where(np.isfinite(course.start), course.start, np.inf)

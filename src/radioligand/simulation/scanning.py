@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The calendar of scans: planned visits with their jitter, late, missed and unscheduled ones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,13 +14,15 @@ from radioligand.simulation.streams import Flags, Floats, between, from_quantile
 class Scans:
     """Scans of the randomised subjects, (n, v); column 0 is the baseline. Days from randomisation.
 
-    Before each planned visit stands a column for a scan that nobody had planned.
+    Before each planned visit stands a column for a scan that nobody had planned. Last come those of
+    long-term follow-up, which are not done until `with_follow_up` has them.
     """
 
     name: tuple[str, ...]  # VISIT of each column
     number: Floats  # VISITNUM of each column
     day: Floats  # (n, v)
     done: Flags  # (n, v)
+    follow_up: Flags  # (v,) scans of long-term follow-up, read locally
 
 
 def simulate_scans(population: Population, *, design: Design, early: Floats, seed: int) -> Scans:
@@ -50,4 +52,41 @@ def simulate_scans(population: Population, *, design: Design, early: Floats, see
     for days in design.scan_days:
         names += ["UNSCHEDULED", f"WEEK {days // 7}"]
         numbers += [days / 7 + 99.5, days / 7 + 100]
-    return Scans(name=tuple(names), number=np.array(numbers), day=day, done=was_done)
+    later = design.follow_up_scan_days
+    names += [f"FOLLOW-UP WEEK {days // 7}" for days in later]
+    numbers += [days / 7 + 1000 for days in later]
+    none = np.zeros((n, len(later)))
+    return Scans(
+        name=tuple(names),
+        number=np.array(numbers),
+        day=np.concatenate([day, none], axis=1),
+        done=np.concatenate([was_done, none.astype(bool)], axis=1),
+        follow_up=np.arange(len(names)) > 2 * k,
+    )
+
+
+def until(scans: Scans, last: Floats) -> Scans:
+    """Leave out the planned scans after the day `last` of each subject, (n,)."""
+    return replace(scans, done=scans.done & (scans.day <= last[:, None]))
+
+
+def with_follow_up(
+    scans: Scans,
+    *,
+    start: Floats,
+    stop: Floats,
+    population: Population,
+    design: Design,
+    seed: int,
+) -> Scans:
+    """Add the scans of follow-up from the day `start` (inf: none) to before `stop`, both (n,)."""
+    visits, later = population.visits, np.array(design.follow_up_scan_days, dtype=np.float64)
+    if not later.size:
+        return scans
+    u = uniforms(seed, "follow-up scan", start.size, later.size, 2)
+    jitter = np.round(from_quantiles(u[..., 0], visits.jitter_days))
+    day, done = scans.day.copy(), scans.done.copy()
+    on_plan = np.where(np.isfinite(start), start, 0.0)[:, None] + later + jitter
+    is_due = np.isfinite(start)[:, None] & (on_plan < stop[:, None]) & (u[..., 1] >= visits.missed)
+    day[:, scans.follow_up], done[:, scans.follow_up] = on_plan, is_due
+    return replace(scans, day=day, done=done)

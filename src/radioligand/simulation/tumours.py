@@ -29,6 +29,7 @@ SLOTS = (
     ("PERITONEUM", "peritoneal_deposits"),
     ("LYMPH NODE", "small_node"),
 )
+LONGEST_MM = 300.0  # of a lesion, however long it is followed
 MEASURABLE = 8  # the first so many slots
 ORGAN = np.array([organ for organ, _ in SLOTS])
 NODE = ORGAN == "LYMPH NODE"
@@ -59,7 +60,7 @@ def simulate_tumours(
     arms = [population.arms[arm] for arm in arm_ids]
     arm = np.maximum(subjects.arm, 0)
     z = normals(seed, "kinetics", n, 2)
-    ki67 = np.log(subjects.ki67_percent / 16)
+    ki67 = np.log(subjects.ki67_percent / population.baseline.usual_ki67_percent)
     pancreas, grade3 = subjects.origin == "PANCREAS", subjects.grade == "3"
     log_d = (
         np.log([each.shrinkage_per_week for each in arms])[arm]
@@ -106,7 +107,8 @@ def diameters(tumours: Tumours, week: Floats, *, treated: Flags) -> Floats:
     t = np.maximum(week, 0.0)[:, :, None]
     d = tumours.shrinkage[:, None, :] * treated[:, None, None]
     factor = np.exp(-d * t) + np.expm1(tumours.growth[:, None, :] * t)
-    return np.asarray(tumours.diameter_mm[:, None, :] * factor, dtype=np.float64)
+    true_mm: Floats = np.minimum(tumours.diameter_mm[:, None, :] * factor, LONGEST_MM)
+    return true_mm
 
 
 def _at_baseline(subjects: Subjects, population: Population, seed: int) -> tuple[Flags, Floats]:
