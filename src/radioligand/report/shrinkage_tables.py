@@ -135,7 +135,7 @@ def probabilities(view: View) -> Body:
     columns = tuple(
         Column(f"{level}% shrinkage", group=arm.label) for arm in arms for level in shrinkages
     )
-    note = "Data are % (95% CI); months count from the landmark."
+    note = "Data are % (95% CI); months count from the landmark, without limit from day 0."
     return Body("Event within", columns, tuple(rows), notes=(note,))
 
 
