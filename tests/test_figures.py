@@ -250,8 +250,92 @@ def test_figures_of_a_plan_name_what_was_planned():
     )
 
 
+def landmark_rows():
+    for moment, label in (("day 180", "180 days"), ("no limit", "No limit (naive)")):
+        yield row("label", variable=moment, text=label)
+        for arm, n, ratio in (("LU", 102.0, 1.002), ("CONTROL", 64.0, 0.918)):
+            key = {"arm": arm, "variable": moment}
+            for name, value in (("n", n), ("events", n - 20), ("median", -12.3), ("min", -60.0)):
+                yield row(name, value, **key)
+            yield row("max", 11.4, **key)
+            for name, value in (("", ratio), ("_lower", ratio - 0.05), ("_upper", ratio + 0.05)):
+                yield row(f"hazard_ratio{name}", value, **key)
+
+
+@pytest.mark.by_hand
+def test_forest_of_shrinkage_has_each_arm_over_its_landmarks():
+    found = words(drawn("shrinkage-forest", landmark_rows())[0])
+    assert {"Lu", "Control", "180 days", "No limit (naive)", "Events/n"} <= set(found)
+    assert {"82/102", "1.002 (0.952–1.052)", "44/64", "0.918 (0.868–0.968)"} <= set(found)
+    assert {"0.9", "0.95", "1", "1.05"} <= set(found)  # an axis for ratios near 1
+
+
+@pytest.mark.by_hand
+def test_medians_stand_over_the_numbers_analysed_and_leave_out_a_landmark_without():
+    rows = [*landmark_rows(), row("label", variable="day 84", text="Week 12")]
+    found = words(
+        drawn("shrinkage-medians", [*rows, row("median", variable="day 84", arm="LU")])[0]
+    )
+    assert {"180 days", "Number analysed", "−60", "0"} <= set(found)
+    assert found.count("102") == found.count("64") == 2
+    assert "Week 12" not in found
+
+
+def contrast_rows():
+    pair = "LU >= 30% v LU < 30%"
+    yield row("n", 100.0, arm="LU")
+    yield row("label", variable="RECIST", text="RECIST (≥ 30%)")
+    for level, ratio in (("naive", 0.2), ("landmark", 0.6), ("time-dependent", 0.7)):
+        key = {"variable": "RECIST", "level": level}
+        for name, value in (("", ratio), ("_lower", ratio / 2), ("_upper", ratio * 2)):
+            yield row(f"hazard_ratio{name}", value, arm=pair, **key)
+        for part, events in zip(pair.split(" v "), (5.0, 40.0), strict=True):
+            yield row("events", events, arm=part, **key)
+            if level != "time-dependent":
+                yield row("n", 50.0, arm=part, **key)
+
+
+@pytest.mark.by_hand
+def test_contrast_sets_the_naive_ratio_beside_the_others():
+    found = words(drawn("shrinkage-contrast", contrast_rows())[0])
+    assert {"RECIST (≥ 30%)", "naive", "landmark", "time-dependent"} <= set(found)
+    assert {"0.200 (0.100–0.400)", "0.600 (0.300–1.200)", "0.700 (0.350–1.400)"} <= set(found)
+    assert [found.count(each) for each in ("5/50", "40/50", "5", "40")] == [2, 2, 1, 1]
+
+
+def point_rows():
+    for number, (arm, change, day, seen) in enumerate(
+        [("LU", -62.0, 700.0, "censored"), ("LU", 140.0, 80.0, "event"), ("LU", 0.0, 90.0, "event")]
+    ):
+        key = {"arm": arm, "subject": f"S{number}", "time_days": day, "text": seen}
+        yield row("change_by_time", change, **key)
+
+
+@pytest.mark.by_hand
+def test_scatter_counts_events_and_censored():
+    svg, page = drawn("shrinkage-scatter", point_rows())
+    assert "Lu: 2 events, 1 censored" in words(svg)
+    assert "Filled: event; hollow: censored." in page
+    assert "Growth beyond 100% is cut there (1 subject)." in page
+
+
+@pytest.mark.by_hand
+def test_a_deep_bar_that_is_no_response_has_a_letter_and_the_caption_its_reason():
+    rows = [
+        *change_rows(),
+        row("not_response", -35.0, arm="CONTROL", subject="S3", text="not confirmed"),
+    ]
+    svg, page = drawn("waterfall", rows)
+    assert words(svg).count("a") == 1
+    assert "a: not confirmed." in page
+
+
 EVERY = {
     **dict.fromkeys(("planned-curves", "power-curve", "boundaries", "timeline"), plan_rows),
+    "shrinkage-forest": landmark_rows,
+    "shrinkage-medians": landmark_rows,
+    "shrinkage-contrast": contrast_rows,
+    "shrinkage-scatter": point_rows,
     "kaplan-meier": curve_rows,
     "forest": forest_rows,
     "waterfall": change_rows,
@@ -269,7 +353,8 @@ def test_every_kind_of_figure_is_drawn_here():
 def test_svg_is_well_formed_described_and_scales(kind):
     svg = drawn(kind, EVERY[kind](), simulated=True)[0]
     root = ElementTree.fromstring(svg)
-    assert root.get("viewBox").startswith("0 0 500 " if kind == "forest" else "0 0 410 ")
+    wide = ("forest", "shrinkage-forest", "shrinkage-contrast")
+    assert root.get("viewBox").startswith("0 0 500 " if kind in wide else "0 0 410 ")
     assert root.get("width") is None
     assert root[0].tag.endswith("title")
     assert root[0].text == "Figure 1: Title"

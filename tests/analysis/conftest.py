@@ -165,7 +165,7 @@ class Results:
         )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def protocol_of():
     """Build the protocol of these analyses; keywords replace tables of the document."""
 
@@ -177,7 +177,7 @@ def protocol_of():
     return build
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def results_of(protocol_of):
     """Analyse ADaM frames by these analyses."""
 
@@ -187,7 +187,7 @@ def results_of(protocol_of):
     return build
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def subjects():
     """Build ADSL of subjects named 001, 002, ...; `arms` are their arms, the rest are columns."""
 
@@ -209,7 +209,7 @@ def subjects():
     return build
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def times():
     """Build ADTTE of one endpoint for the subjects of ADSL, in its order."""
 
@@ -222,6 +222,81 @@ def times():
         return pl.DataFrame(list(rows), schema=schema, orient="row").with_columns(
             EVNTDESC=pl.when(pl.col("CNSR") == 0).then(pl.lit("Death")),
             CNSDTDSC=pl.when(pl.col("CNSR") == 1).then(pl.lit("Alive")),
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def dated():
+    """Build ADTTE with dates: (USUBJID, days after randomisation, event), first day counted."""
+
+    def build(*rows: tuple[str, int, bool], name: str = "PFSI") -> pl.DataFrame:
+        ends = [RANDOMISED + timedelta(days=day) for _, day, _ in rows]
+        return pl.DataFrame(
+            {
+                "USUBJID": [subject for subject, _, _ in rows],
+                "PARAMCD": name,
+                "STARTDT": RANDOMISED,
+                "ADT": ends,
+                "AVAL": [float(day + 1) for _, day, _ in rows],
+                "CNSR": [0 if event else 1 for _, _, event in rows],
+            },
+            schema_overrides={"STARTDT": pl.Date, "ADT": pl.Date, "CNSR": pl.Int64},
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def scans():
+    """Build ADTR of the local reading: (USUBJID, day, change in percent); the visit is the day."""
+
+    def build(*rows: tuple[str, int, float]) -> pl.DataFrame:
+        return pl.DataFrame(
+            {
+                "USUBJID": [subject for subject, _, _ in rows],
+                "PARAMCD": "SDIAMI",
+                "ADT": [RANDOMISED + timedelta(days=day) for _, day, _ in rows],
+                "VISIT": [f"DAY {day}" for _, day, _ in rows],
+                "VISITNUM": [float(day) for _, day, _ in rows],
+                "PCHG": [float(change) for _, _, change in rows],
+                "ANL01FL": "Y",
+            }
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def responses():
+    """Build ADRS of the local reading: (USUBJID, parameter without suffix, day, answer).
+
+    A visit is the day; a parameter of the subject has none. Flags are Y but for an answer that
+    ends in "*", which does not count for best response.
+    """
+
+    def build(*rows: tuple[str, str, int | None, str]) -> pl.DataFrame:
+        def known(day: int | None) -> date | None:
+            return None if day is None else RANDOMISED + timedelta(days=day)
+
+        return pl.DataFrame(
+            {
+                "USUBJID": [subject for subject, _, _, _ in rows],
+                "PARAMCD": [f"{name}I" for _, name, _, _ in rows],
+                "ADT": [known(day) for _, _, day, _ in rows],
+                "VISIT": [None if day is None else f"DAY {day}" for _, _, day, _ in rows],
+                "VISITNUM": [None if day is None else float(day) for _, _, day, _ in rows],
+                "AVALC": [answer.removesuffix("*") for *_, answer in rows],
+                "ANL01FL": "Y",
+                "ANL02FL": [None if answer.endswith("*") else "Y" for *_, answer in rows],
+            },
+            schema_overrides={
+                "ADT": pl.Date,
+                "VISIT": pl.String,
+                "VISITNUM": pl.Float64,
+                "ANL02FL": pl.String,
+            },
         )
 
     return build

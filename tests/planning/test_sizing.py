@@ -32,7 +32,7 @@ from radioligand.planning import (
 )
 from radioligand.protocol.records import (
     AccrualStep,
-    Interim,
+    Looks,
     Planning,
     RatePlanning,
     SiteActivation,
@@ -63,7 +63,7 @@ DEATH = PROGRESSION | {
     "events": 158,
     "subjects": 230,
 }
-LOOKS = Interim(events=(40, 158), planned_events=(79, 158), spending="classical-obrien-fleming")
+LOOKS = Looks(events=(40, 158), planned_events=(79, 158), spending="classical-obrien-fleming")
 
 
 def with_ratio(*ratios):

@@ -19,6 +19,13 @@ from radioligand.analysis.phases import phases
 from radioligand.analysis.results import Origin, Row, frame_of
 from radioligand.analysis.scope import NotAvailable, Scope, scope
 from radioligand.analysis.sensitivity import sensitivity
+from radioligand.analysis.shrinkage_groups import (
+    shrinkage_baseline,
+    shrinkage_groups,
+    shrinkage_thresholds,
+)
+from radioligand.analysis.shrinkage_landmarks import shrinkage_landmarks
+from radioligand.analysis.shrinkage_waterfall import shrinkage_waterfall
 from radioligand.analysis.subgroups import subgroups
 from radioligand.analysis.subject_figures import subject_figure
 from radioligand.analysis.time_to_event import time_to_event
@@ -36,6 +43,11 @@ from radioligand.protocol.records import (
     Interim,
     Phases,
     Sensitivity,
+    ShrinkageBaseline,
+    ShrinkageGroups,
+    ShrinkageLandmarks,
+    ShrinkageThresholds,
+    ShrinkageWaterfall,
     Subgroups,
     SubjectFigure,
     TimeToEvent,
@@ -52,6 +64,11 @@ KINDS: dict[type[Analysis], Callable[[Scope, Any], Iterator[Row]]] = {
     Subgroups: subgroups,
     Sensitivity: sensitivity,
     SubjectFigure: subject_figure,
+    ShrinkageLandmarks: shrinkage_landmarks,
+    ShrinkageGroups: shrinkage_groups,
+    ShrinkageBaseline: shrinkage_baseline,
+    ShrinkageThresholds: shrinkage_thresholds,
+    ShrinkageWaterfall: shrinkage_waterfall,
     Agreement: agreement,
     AdverseEvents: adverse_events,
 }

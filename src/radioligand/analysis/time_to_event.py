@@ -15,6 +15,7 @@ from radioligand.analysis.scope import NO_COMPARISON, Comparison, Scope, groups
 from radioligand.analysis.strata import strata_of, why_no_strata
 from radioligand.protocol.records import Model, RankTest, TimeToEvent
 from radioligand.statistics.survival import (
+    CoxModel,
     KaplanMeier,
     cox,
     kaplan_meier,
@@ -272,6 +273,11 @@ def hazards(
         return
     strata = f"stratified by {', '.join(scope.strata)}" if model.stratified else "unstratified"
     method = f"Cox model, {strata}, {model.ties} ties; {level:.0%} Wald interval"
+    yield from hazard_rows(origin, found, keys, method=method)
+
+
+def hazard_rows(origin: Origin, found: CoxModel, keys: Keys, *, method: str) -> Iterator[Row]:
+    """Return the hazard ratio of a model of one covariate, its limits and its p value."""
     for name, value in zip(
         HAZARD, (found.hazard_ratio, found.lower, found.upper, found.p_value), strict=True
     ):

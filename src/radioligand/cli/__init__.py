@@ -95,10 +95,20 @@ def trials(as_json: bool) -> None:
         click.echo(f"{name:<12} {trial.registry:<12} phase {trial.phase}  {trial.title}")
 
 
+ADD = click.option(
+    "--add",
+    "plans",
+    multiple=True,
+    metavar="PLAN",
+    help="Also do the analyses of a plan: a shipped one (shrinkage) or a TOML document.",
+)
+
+
 @cli.command()
 @click.argument("protocol")
+@ADD
 @click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
-def check(protocol: str, as_json: bool) -> None:
+def check(protocol: str, plans: tuple[str, ...], as_json: bool) -> None:
     """Validate a protocol document; every fault with its path and its mend.
 
     PROTOCOL is a shipped name (see `radioligand trials`) or the path of a TOML document.
@@ -109,7 +119,7 @@ def check(protocol: str, as_json: bool) -> None:
     from radioligand.protocol import ProtocolError
 
     try:
-        found = read_protocol(protocol)
+        found = read_protocol(protocol, plans=plans)
     except ProtocolError as error:
         if not as_json:
             raise
@@ -130,6 +140,7 @@ def check(protocol: str, as_json: bool) -> None:
 
 def _job_options(command: Any) -> Any:
     for option in (
+        ADD,
         click.option(
             "--out",
             required=True,
@@ -153,7 +164,14 @@ def _job_options(command: Any) -> Any:
     show_default=True,
     help="Data cutoff: a date, or the day of the event the protocol waits for.",
 )
-def demo(protocol: str, out: Path, as_json: bool, seed: int, cutoff: date | str) -> None:
+def demo(
+    protocol: str,
+    out: Path,
+    plans: tuple[str, ...],
+    as_json: bool,
+    seed: int,
+    cutoff: date | str,
+) -> None:
     """Simulate a virtual study of a protocol, then derive, analyse and report it.
 
     The study is written as SDTM beside the report. Every page says that it is simulated.
@@ -162,7 +180,8 @@ def demo(protocol: str, out: Path, as_json: bool, seed: int, cutoff: date | str)
     """
     from radioligand.cli.main_job import run_demo
 
-    _tell(run_demo(protocol, out=out, seed=seed, cutoff=cutoff, quiet=as_json), as_json=as_json)
+    done = run_demo(protocol, out=out, seed=seed, cutoff=cutoff, plans=plans, quiet=as_json)
+    _tell(done, as_json=as_json)
 
 
 @cli.command()
@@ -175,7 +194,14 @@ def demo(protocol: str, out: Path, as_json: bool, seed: int, cutoff: date | str)
     help="Data cutoff: a date, or 'events' for the day of the event the protocol waits for. "
     "Without it, all data in the folder are used.",
 )
-def analyse(protocol: str, sdtm: Path, out: Path, as_json: bool, cutoff: date | str | None) -> None:
+def analyse(
+    protocol: str,
+    sdtm: Path,
+    out: Path,
+    plans: tuple[str, ...],
+    as_json: bool,
+    cutoff: date | str | None,
+) -> None:
     """Derive, analyse and report a study from a folder of SDTM datasets.
 
     The folder may mix XPT, Parquet, CSV and Dataset-JSON, one file a domain.
@@ -184,7 +210,8 @@ def analyse(protocol: str, sdtm: Path, out: Path, as_json: bool, cutoff: date | 
     """
     from radioligand.cli.main_job import run_analysis
 
-    _tell(run_analysis(protocol, sdtm, out=out, cutoff=cutoff, quiet=as_json), as_json=as_json)
+    done = run_analysis(protocol, sdtm, out=out, cutoff=cutoff, plans=plans, quiet=as_json)
+    _tell(done, as_json=as_json)
 
 
 def _tell(outcome: "Outcome", *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from radioligand import protocol as p
+from radioligand.analysis.shrinkage import chosen_arms, parts_of
 from radioligand.criteria import in_words
 from radioligand.report import (
     Arm,
@@ -33,6 +34,21 @@ DISPLAYS: dict[str, tuple[tuple[str, str], ...]] = {
     "waterfall": (("waterfall", ""),),
     "spider": (("spider", ""),),
     "swimmer": (("swimmer", ""),),
+    "shrinkage waterfall": (
+        ("waterfall", ""),
+        ("shrinkage-reasons", "-reasons"),
+        ("shrinkage-scatter", "-scatter"),
+    ),
+    "shrinkage landmarks": (
+        ("shrinkage-medians", "-medians"),
+        ("shrinkage-eligible", "-eligible"),
+        ("shrinkage-forest", "-forest"),
+        ("shrinkage-hazards", ""),
+        ("shrinkage-probabilities", "-probabilities"),
+    ),
+    "shrinkage groups": (("kaplan-meier", "-curve"), ("time-to-event", "")),
+    "shrinkage baseline": (("baseline", ""),),
+    "shrinkage thresholds": (("shrinkage-contrast", "-forest"), ("shrinkage-thresholds", "")),
     "agreement": (("agreement", ""),),
     "hierarchy": (("hierarchy", ""),),
     "interim": (("interim", ""),),
@@ -40,6 +56,18 @@ DISPLAYS: dict[str, tuple[tuple[str, str], ...]] = {
     "terms": (("adverse-event-terms", ""),),
     "queries": (("adverse-events", ""),),
 }
+# what a display of several of one analysis shows, after the analysis' own title
+SHOWS = {
+    "shrinkage-reasons": "who shrank and who responded",
+    "shrinkage-scatter": "against time to the event",
+    "shrinkage-medians": "median best change",
+    "shrinkage-eligible": "who was eligible",
+    "shrinkage-probabilities": "probability of an event",
+}
+AFTERWARDS = (
+    "The groups are made of what happened after randomisation; a difference between their curves "
+    "is naive, and no effect of shrinkage."
+)
 
 
 def report_of(
@@ -99,6 +127,10 @@ def _displays(protocol: p.Protocol) -> Iterator[Display]:
         for display, ending in DISPLAYS[kind]:
             if display == "kaplan-meier" and not getattr(analysis, "figure", True):
                 continue
+            if display == "shrinkage-probabilities" and not getattr(
+                analysis, "probabilities", None
+            ):
+                continue
             yield Display(
                 name=f"{analysis.id}{ending}",
                 analysis=analysis.id,
@@ -106,19 +138,38 @@ def _displays(protocol: p.Protocol) -> Iterator[Display]:
                 title=_title(analysis, display),
                 section=analysis.section,
                 population=protocol.population(analysis.population).label,
-                footnotes=analysis.notes,
+                footnotes=_footnotes(analysis),
                 axis_label=_axis_label(protocol, analysis),
                 time_label=_time_label(protocol, analysis),
+                arms=_parts(protocol, analysis),
             )
 
 
 def _title(analysis: p.Analysis, display: str) -> str:
+    if display in SHOWS:
+        return f"{analysis.title}: {SHOWS[display]}"
     return "Disposition" if display == "disposition" else analysis.title
+
+
+def _footnotes(analysis: p.Analysis) -> tuple[str, ...]:
+    return (
+        (*analysis.notes, AFTERWARDS) if isinstance(analysis, p.ShrinkageGroups) else analysis.notes
+    )
+
+
+def _parts(protocol: p.Protocol, analysis: p.Analysis) -> tuple[Arm, ...]:
+    """The groups that stand in place of the arms where an analysis parts an arm by shrinkage."""
+    if not isinstance(analysis, p.ShrinkageGroups | p.ShrinkageBaseline):
+        return ()
+    chosen = chosen_arms(protocol, analysis.arms)
+    parts = [part for arm in chosen for part in parts_of(arm, analysis.percent)]
+    several = len(chosen) > 1
+    return tuple(Arm(part.id, part.label, part.id if several else part.short) for part in parts)
 
 
 def _axis_label(protocol: p.Protocol, analysis: p.Analysis) -> str:
     """What the upright axis of a curve measures."""
-    if not isinstance(analysis, p.TimeToEvent):
+    if not isinstance(analysis, p.TimeToEvent | p.ShrinkageGroups):
         return ""
     deaths = all(source.date == "DTHDT" for source in protocol.endpoint(analysis.endpoint).events)
     return "Subjects alive (%)" if deaths else "Event-free subjects (%)"
@@ -127,7 +178,7 @@ def _axis_label(protocol: p.Protocol, analysis: p.Analysis) -> str:
 def _time_label(protocol: p.Protocol, analysis: p.Analysis) -> str:
     """What the time axis of a figure counts from."""
     start = "randomisation"
-    if isinstance(analysis, p.TimeToEvent):
+    if isinstance(analysis, p.TimeToEvent | p.ShrinkageGroups):
         start = protocol.endpoint(analysis.endpoint).start.says.lower()
     return f"Months since {start}"
 

@@ -31,7 +31,7 @@ from radioligand.derivation import (
     unavailable,
 )
 from radioligand.io.datasets import inspect_study
-from radioligand.io.documents import DocumentError, protocol_bytes, read_protocol
+from radioligand.io.documents import DocumentError, plan_bytes, protocol_bytes, read_protocol
 from radioligand.io.outputs import MARK, check_output, hashes, parquet, sha256, write_folder
 from radioligand.protocol import Protocol
 from radioligand.report import KeyLine, render
@@ -71,12 +71,18 @@ class Outcome:
 
 
 def run_demo(
-    name: str, *, out: Path, seed: int, cutoff: date | str | None, quiet: bool = False
+    name: str,
+    *,
+    out: Path,
+    seed: int,
+    cutoff: date | str | None,
+    plans: tuple[str, ...] = (),
+    quiet: bool = False,
 ) -> Outcome:
     """Simulate a virtual study of the protocol `name`, then do the main job on it."""
     from radioligand.simulation.patients import read_population, simulate_study
 
-    protocol = read_protocol(name)
+    protocol = read_protocol(name, plans=plans)
     check_output(out)
     population = read_population(protocol.trial.id)
     with _work(quiet) as told:
@@ -88,20 +94,26 @@ def run_demo(
         study = Study(study.frames, together([study.findings, find_study(study.frames)]))
         refuse(study.findings)
         inputs = {file.removeprefix("sdtm/"): sha256(content) for file, content in files.items()}
-        return _analyse(name, protocol, study, told, out, inputs, cutoff, files, seed)
+        return _analyse((name, *plans), protocol, study, told, out, inputs, cutoff, files, seed)
 
 
 def run_analysis(
-    name: str, sdtm: Path, *, out: Path, cutoff: date | str | None, quiet: bool = False
+    name: str,
+    sdtm: Path,
+    *,
+    out: Path,
+    cutoff: date | str | None,
+    plans: tuple[str, ...] = (),
+    quiet: bool = False,
 ) -> Outcome:
     """Do the main job on the SDTM datasets of a folder."""
-    protocol = read_protocol(name)
+    protocol = read_protocol(name, plans=plans)
     check_output(out)
     with _work(quiet) as told:
         told("SDTM")
         study = inspect_study(sdtm)
         refuse(study.findings)
-        return _analyse(name, protocol, study, told, out, hashes(sdtm), cutoff, {}, None)
+        return _analyse((name, *plans), protocol, study, told, out, hashes(sdtm), cutoff, {}, None)
 
 
 @contextmanager
@@ -111,7 +123,7 @@ def _work(quiet: bool) -> Iterator[Stages]:
 
 
 def _analyse(
-    name: str,
+    names: tuple[str, ...],
     protocol: Protocol,
     study: Study,
     told: Stages,
@@ -136,7 +148,7 @@ def _analyse(
     adam = gathered(parts)
     told("analyses")
     results = pl.concat([analyse(adam, protocol=protocol), invariant_rows(joined(checked))])
-    provenance = _provenance(name, protocol, inputs, day, seed)
+    provenance = _provenance(names, protocol, inputs, day, seed)
     told("report")
     report = report_of(
         protocol,
@@ -215,19 +227,21 @@ def _is_simulated(frames: Mapping[str, pl.DataFrame]) -> bool:
 
 
 def _provenance(
-    name: str,
+    names: tuple[str, ...],
     protocol: Protocol,
     inputs: Mapping[str, str],
     cutoff: date | None,
     seed: int | None,
 ) -> dict[str, Any]:
-    content, document = protocol_bytes(name)
+    content, document = protocol_bytes(names[0])
+    plans = [plan_bytes(plan) for plan in names[1:]]
     return {
         "protocol": {
             "trial": protocol.trial.id,
             "document": Path(document).name,
             "sha256": sha256(content),
         },
+        **({"plans": {Path(file).name: sha256(plan) for plan, file in plans}} if plans else {}),
         "inputs": dict(inputs),
         "cutoff": cutoff.isoformat() if cutoff else None,
         "seed": seed,

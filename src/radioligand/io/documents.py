@@ -4,7 +4,7 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -24,36 +24,72 @@ def shipped_protocols() -> tuple[str, ...]:
     )
 
 
+def shipped_plans() -> tuple[str, ...]:
+    """Names of the analysis plans that come with the package, sorted."""
+    plans = files("radioligand") / "trials" / "plans"
+    return tuple(sorted(p.name.removesuffix(".toml") for p in plans.iterdir()))
+
+
 def protocol_bytes(protocol: str) -> tuple[bytes, str]:
     """The document's bytes and the name to speak of it: a shipped name or a path.
 
     Raises ProtocolError if there is neither.
     """
-    if protocol in shipped_protocols():
-        name = f"{protocol}.toml"
-        return (files("radioligand") / "trials" / name).read_bytes(), name
-    path = Path(protocol)
+    return _document_bytes(protocol, "protocol", "", shipped_protocols())
+
+
+def plan_bytes(plan: str) -> tuple[bytes, str]:
+    """The bytes of an analysis plan and the name to speak of it, as `protocol_bytes`."""
+    return _document_bytes(plan, "analysis plan", "plans/", shipped_plans())
+
+
+def _document_bytes(
+    name: str, what: str, folder: str, shipped: tuple[str, ...]
+) -> tuple[bytes, str]:
+    if name in shipped:
+        file = f"{folder}{name}.toml"
+        return (files("radioligand") / "trials" / file).read_bytes(), file
+    path = Path(name)
     try:
         return path.read_bytes(), str(path)
     except OSError as error:
-        known = ", ".join(shipped_protocols())
-        says = f"there is no shipped protocol and no readable file of this name ({error.strerror})"
-        fault = Fault(protocol, says, f"Shipped: {known}; or give the path of a TOML document.")
-        raise ProtocolError((fault,), name=protocol) from None
+        known = ", ".join(shipped)
+        says = f"there is no shipped {what} and no readable file of this name ({error.strerror})"
+        fault = Fault(name, says, f"Shipped: {known}; or give the path of a TOML document.")
+        raise ProtocolError((fault,), name=name) from None
 
 
-def read_protocol(protocol: str) -> Protocol:
-    """Read a protocol by shipped name or path.
+def read_protocol(protocol: str, *, plans: Sequence[str] = ()) -> Protocol:
+    """Read a protocol by shipped name or path, with the analyses of further plans behind its own.
 
-    Raises ProtocolError with every fault of the document.
+    A plan is a TOML document of `[[analyses]]` alone, by shipped name or path. Raises
+    ProtocolError with every fault of the documents.
     """
     content, name = protocol_bytes(protocol)
+    document = _tables(content, name)
+    for plan in plans:
+        document = _with_plan(document, *plan_bytes(plan))
+        name = f"{name} + {plan}"
+    return parse_protocol(document, name=name)
+
+
+def _with_plan(document: dict[str, Any], content: bytes, name: str) -> dict[str, Any]:
+    """Return the tables of a protocol with the analyses of a plan behind its own."""
+    added = _tables(content, name)
+    analyses = added.get("analyses")
+    if not isinstance(analyses, list) or len(added) > 1:
+        told = ", ".join(added) or "nothing"
+        fault = Fault(name, f"a plan holds [[analyses]] alone, this holds {told}", "Correct it.")
+        raise ProtocolError((fault,), name=name)
+    return {**document, "analyses": [*document.get("analyses", ()), *analyses]}
+
+
+def _tables(content: bytes, name: str) -> dict[str, Any]:
     try:
-        document = tomllib.loads(content.decode("utf-8"))
+        return tomllib.loads(content.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         fault = Fault(name, f"this is not TOML: {error}", "Mend the syntax at that place.")
         raise ProtocolError((fault,), name=name) from None
-    return parse_protocol(document, name=name)
 
 
 def published_documents() -> dict[str, Mapping[str, Any]]:

@@ -17,6 +17,7 @@ from radioligand.protocol.records import (
     Protocol,
     Record,
     Response,
+    Shrinkage,
     TimeToEvent,
 )
 from radioligand.protocol.references import reference_faults
@@ -131,6 +132,10 @@ def policies(protocol: Protocol) -> tuple[tuple[str, str, str, str], ...]:
     rows += _choices("response rates", [(one.id, one) for one in rates], ("interval", "difference"))
     looks = [(one.id, one) for one in protocol.analyses if isinstance(one, Interim)]
     rows += _choices("interim", looks, ("spending",))
+    shrinkage = [one for one in protocol.analyses if isinstance(one, Shrinkage)]
+    for key in ("progressive", "interval", "median", "ties"):
+        asked = [(one.id, one) for one in shrinkage if key in type(one).model_fields]
+        rows += _choices("shrinkage", asked, (key,))
     for key in ("response_dates", "lesion_dates", "event_dates"):
         rule, usual = getattr(protocol.data, key), Data.model_fields[key].default
         meaning = "How partial dates are completed, always with a flag."

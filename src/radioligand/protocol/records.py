@@ -27,6 +27,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,7}$")]  # a CDISC variab
 Where = dict[str, str | int | float | bool | tuple[str, ...]]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
+Percent = Annotated[float, Field(gt=0, le=100)]
 Days = Annotated[int, Field(ge=0)]
 
 
@@ -581,6 +582,100 @@ class SubjectFigure(Analysis):
     at_most: int = 400  # subjects; above that the figure is left out and says so
 
 
+class Shrinkage(Analysis):
+    """What every analysis of tumour shrinkage has: whose sums, and until when they count."""
+
+    evaluation: str
+    until: Name
+
+
+class Probabilities(Record):
+    """At which times, and for how much shrinkage, a model tells the probability of the event."""
+
+    months: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    shrinkage_percent: Annotated[tuple[float, ...], Field(min_length=1)]
+
+
+class LandmarkDay(Record):
+    """A time point at which the clock is set to 0 again."""
+
+    label: str
+    days: Annotated[int, Field(ge=1)]
+
+
+class ShrinkageLandmarks(Shrinkage):
+    """Best shrinkage by each landmark as covariate of what comes after, arms apart."""
+
+    kind: Literal["shrinkage landmarks"]
+    endpoint: Name
+    landmarks: Annotated[tuple[LandmarkDay, ...], Field(min_length=1)]
+    no_limit: bool = True
+    time_dependent: bool = True
+    progressive: Literal["best response", "sum or new lesion"] = "best response"
+    """Whose best response is progression, and so is left out."""
+    probabilities: Probabilities | None = None
+    ties: Literal["efron", "breslow"] = "efron"
+    """How events on the same day share a likelihood."""
+    level: Fraction = 0.95
+
+
+class ShrinkageGroups(Shrinkage):
+    """An endpoint in those whose tumours shrank so far and in those whose did not."""
+
+    kind: Literal["shrinkage groups"]
+    endpoint: Name
+    percent: Percent = 30.0
+    arms: tuple[Name, ...] = ()
+    interval: Literal["log-log", "log", "plain", "arcsine"] = "log-log"
+    """Scale of the pointwise interval of a survival curve, and so of its median."""
+    median: Literal["r", "sas"] = "r"
+    """Whose convention for a median on a plateau of the curve."""
+    level: Fraction = 0.95
+    landmarks_months: tuple[float, ...] = ()
+    axis_months: Positive = 6.0
+
+
+class ShrinkageBaseline(Shrinkage):
+    """Baseline characteristics of the two groups."""
+
+    kind: Literal["shrinkage baseline"]
+    percent: Percent = 30.0
+    arms: tuple[Name, ...] = ()
+    variables: Annotated[tuple[str, ...], Field(min_length=1)]
+    number: Literal["median (IQR)", "mean (SD)"] = "median (IQR)"
+
+
+class ResponseSystem(Record):
+    """A response system by the shrinkage that it calls a response."""
+
+    label: str
+    percent: Percent
+
+
+class ShrinkageThresholds(Shrinkage):
+    """The groups of several response systems, compared naively and without immortal time."""
+
+    kind: Literal["shrinkage thresholds"]
+    endpoint: Name
+    systems: Annotated[tuple[ResponseSystem, ...], Field(min_length=1)]
+    landmark_days: Annotated[int, Field(ge=1)]
+    arms: tuple[Name, ...] = ()
+    ties: Literal["efron", "breslow"] = "efron"
+    """How events on the same day share a likelihood."""
+    level: Fraction = 0.95
+
+
+class ShrinkageWaterfall(Shrinkage):
+    """Best change of each subject, and why one beyond the threshold is no response."""
+
+    kind: Literal["shrinkage waterfall"]
+    response: Name = "CBOR"
+    percent: Percent = 30.0
+    progressive: Literal["best response", "sum or new lesion"] = "best response"
+    """Whose best response is progression, and so is left out."""
+    at_most: int = 400  # subjects; above that the figure is left out and says so
+
+
 class Agreement(Analysis):
     """Two evaluations of the same subjects, compared."""
 
@@ -638,6 +733,11 @@ AnyAnalysis = Annotated[
     | Subgroups
     | Sensitivity
     | SubjectFigure
+    | ShrinkageLandmarks
+    | ShrinkageGroups
+    | ShrinkageBaseline
+    | ShrinkageThresholds
+    | ShrinkageWaterfall
     | Agreement
     | AdverseEvents
     | Hierarchy
@@ -668,7 +768,7 @@ class SiteActivation(Record):
     per_month: Positive
 
 
-class Interim(Record):
+class Looks(Record):
     """Looks at the data while the events gather; the last look is the final analysis."""
 
     events: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2)]
@@ -719,7 +819,7 @@ class Planning(Record):
     dropout_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     dropout_months: Positive | None = None
     multiplicity: Literal["none", "bonferroni", "dunnett"] = "none"
-    interim: Interim | None = None
+    interim: Looks | None = None
     events: Annotated[int, Field(ge=1)] | None = None
     subjects: Annotated[int, Field(ge=1)] | None = None
     rates: tuple[RatePlanning, ...] = ()

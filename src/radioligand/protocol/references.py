@@ -257,11 +257,17 @@ def _analyses(document: Table) -> Iterator[Fault]:
         yield from _unknown(
             f"{path}.population", population, _ids(document, "populations"), "population"
         )
-        yield from _unknown(f"{path}.endpoint", analysis.get("endpoint"), endpoints, "endpoint")
+        for key in ("endpoint", "until"):
+            yield from _unknown(f"{path}.{key}", analysis.get(key), endpoints, "endpoint")
+        yield from _one_start(document, path, analysis)
+        for name in _words(analysis, "arms"):
+            yield from _unknown(f"{path}.arms", name, _ids(document, "arms"), "arm")
         for name in _words(analysis, "endpoints"):
             yield from _unknown(f"{path}.endpoints", name, endpoints, "endpoint")
         for name in _words(analysis, "variables"):
             yield from _unknown(f"{path}.variables", name, variables, "variable")
+        yield from _twice(analysis, "landmarks", "days")
+        yield from _twice(analysis, "systems", "label")
         for name in (*_words(analysis, "evaluations"), analysis.get("evaluation")):
             yield from _unknown(f"{path}.evaluation", name, evaluations, "evaluation")
         yield from _unknown(f"{path}.analysis", analysis.get("analysis"), analyses, "analysis")
@@ -271,6 +277,18 @@ def _analyses(document: Table) -> Iterator[Fault]:
             if _table(analysis, key).get("stratified") is True and not strata:
                 mend = "Add [[randomisation.strata]] or say stratified = false."
                 yield Fault(f"{path}.{key}.stratified", "there are no strata", mend)
+
+
+def _one_start(document: Table, path: str, analysis: Table) -> Iterator[Fault]:
+    """Shrinkage is measured until the end of one endpoint and set against another: one day 0."""
+    starts = {
+        row.get("id"): [_table(row, "start").get(key) for key in ("dataset", "where", "date")]
+        for row in _rows(document, "endpoints")
+    }
+    endpoint, until = analysis.get("endpoint"), analysis.get("until")
+    if {endpoint, until} <= starts.keys() and starts[endpoint] != starts[until]:
+        says = f"{endpoint} and {until} start on different days"
+        yield Fault(f"{path}.until", says, "Name an endpoint with the same start.")
 
 
 def _words(table: Table, key: str) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Sequence
+from string import ascii_lowercase
 from typing import NamedTuple
 
 import polars as pl
@@ -52,9 +53,14 @@ class Panel(NamedTuple):
 
 
 def waterfall(view: View) -> Drawing:
-    """Each subject's best change, arms apart, coloured by best confirmed response."""
+    """Each subject's best change, arms apart, coloured by best confirmed response.
+
+    A letter under a bar gives the reason why it is no response, where the results have one.
+    """
     rows = _rows(view, "best_change").sort("value", "subject", descending=[True, False])
     panels, remarks = _panels(view, rows, by_size=True)
+    reasons = dict(_rows(view, "not_response").select("subject", "text").iter_rows())
+    letters = dict(zip(sorted(set(reasons.values())), ascii_lowercase, strict=False))
     figure, page = _paper(rows)
     for panel in panels:
         axes = axes_at(figure, panel.left, FOOT, panel.width, HEIGHT)
@@ -67,6 +73,8 @@ def waterfall(view: View) -> Drawing:
                 if each == response
             ]
             one_path(axes, bars, facecolor=_colour(response), linewidth=0)
+        marks = ((letters.get(reasons.get(each, "")) or "") for each in panel.rows["subject"])
+        _write_letters(axes, values, list(marks))
         axes.set_xlim(-0.8, max(len(values), 1) - 0.2)
         axes.xaxis.set_visible(False)
         axes.spines["bottom"].set_visible(False)
@@ -77,7 +85,16 @@ def waterfall(view: View) -> Drawing:
         _write_name(page, panel, told, y=FOOT - 12)
     told = "; ".join(f"{panel.arm.label}: {_told_responses(panel)}" for panel in panels)
     description = f"Waterfall plot of the best change in the sum of diameters. {told}"
-    return Drawing(figure=figure, description=description, remarks=remarks)
+    said = tuple(f"{letter}: {reason}." for reason, letter in letters.items())
+    return Drawing(figure=figure, description=description, remarks=(*remarks, *said))
+
+
+def _write_letters(axes: Axes, values: Sequence[float], letters: Sequence[str]) -> None:
+    """Write each bar's letter beyond its end; of neighbours every other one a line lower."""
+    marked = [place for place, letter in enumerate(letters) if letter]
+    for count, place in enumerate(marked):
+        y = values[place] - 5 - 7 * (count % 2)
+        axes.text(place, y, letters[place], ha="center", va="center", fontsize=SMALL)
 
 
 def spider(view: View) -> Drawing:
@@ -135,11 +152,7 @@ def _panels(
             remarks.append(f"{arm.short}: 1 in {step} of {len(subjects)} subjects is drawn.")
         if found.height:
             parts.append((arm, found))
-    cut = rows.filter(pl.col("value") > CEILING)["subject"].n_unique()
-    if cut:
-        remarks.append(
-            f"Growth beyond {CEILING:.0f}% is cut there ({cut} subject{'s' if cut > 1 else ''})."
-        )
+    remarks += remark_of_cut(rows)
     room = WIDTH - LEFT - 4 - APART * (len(parts) - 1)
     shares = [found.height if by_size else 1 for _, found in parts]
     panels, left = [], LEFT
@@ -148,6 +161,13 @@ def _panels(
         panels.append(Panel(arm, found, left, width))
         left += width + APART
     return tuple(panels), tuple(remarks)
+
+
+def remark_of_cut(rows: pl.DataFrame) -> tuple[str, ...]:
+    """Return what a caption says of growth beyond the ceiling; nothing if there is none."""
+    cut = rows.filter(pl.col("value") > CEILING)["subject"].n_unique()
+    who = f"{cut} subject{'s' if cut > 1 else ''}"
+    return (f"Growth beyond {CEILING:.0f}% is cut there ({who}).",) if cut else ()
 
 
 def _paper(rows: pl.DataFrame) -> tuple[Figure, Axes]:

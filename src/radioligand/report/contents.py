@@ -73,6 +73,7 @@ class Display:
     decimals: Mapping[str, int] = field(default_factory=dict)  # of a variable's median and range
     axis_label: str = ""  # of the upright axis
     time_label: str = "Months since randomisation"
+    arms: tuple[Arm, ...] = ()  # parts of an arm that stand in place of the report's arms
     limit: int = 80  # subjects a swimmer plot may hold before it keeps the responders only
 
     @property

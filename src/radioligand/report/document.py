@@ -5,6 +5,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from typing import NamedTuple
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from radioligand.report import (
     population_tables,
     quality_tables,
     response_tables,
+    shrinkage_tables,
     survival_tables,
 )
 from radioligand.report.contents import Display, RenderedReport, Report
@@ -40,6 +42,11 @@ BUILDERS: dict[str, Callable[[View], Body]] = {
     "sensitivity": survival_tables.sensitivity,
     "hierarchy": survival_tables.hierarchy,
     "interim": survival_tables.interim,
+    "shrinkage-hazards": shrinkage_tables.hazards,
+    "shrinkage-eligible": shrinkage_tables.eligible,
+    "shrinkage-probabilities": shrinkage_tables.probabilities,
+    "shrinkage-reasons": shrinkage_tables.reasons,
+    "shrinkage-thresholds": shrinkage_tables.thresholds,
     "invariants": quality_tables.invariants,
     "quantities": planning_tables.quantities,
     "grid": planning_tables.grid,
@@ -47,6 +54,7 @@ BUILDERS: dict[str, Callable[[View], Body]] = {
 FIGURES = (
     *("consort", "kaplan-meier", "forest", "waterfall", "spider", "swimmer"),
     *("planned-curves", "power-curve", "boundaries", "timeline"),
+    *("shrinkage-forest", "shrinkage-medians", "shrinkage-scatter", "shrinkage-contrast"),
 )
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
@@ -101,7 +109,8 @@ def render(results: pl.DataFrame, *, report: Report) -> RenderedReport:
     counts = {"Table": 0, "Figure": 0}
     for display in _by_section(report.displays):
         analyses = (by_analysis.get(each, Numbers(each, nothing)) for each in display.analyses)
-        view = View(display, report, tuple(analyses))
+        own = replace(report, arms=display.arms) if display.arms else report
+        view = View(display, own, tuple(analyses))
         word = "Figure" if display.kind in FIGURES else "Table"
         counts[word] += 1
         parts.append((display.section, _part(view, f"{word} {counts[word]}")))

@@ -17,6 +17,7 @@ from radioligand.report.planning_figures import (
     power_curve,
     timeline,
 )
+from radioligand.report.shrinkage_figures import contrast, medians, scatter, shrinkage_forest
 from radioligand.report.survival_figures import kaplan_meier
 from radioligand.report.swimmer_figure import swimmer
 
@@ -40,6 +41,10 @@ DRAWINGS = {
     "power-curve": Kind("power", power_curve, by_arm=False),
     "boundaries": Kind("boundary_z", boundaries, by_arm=False),
     "timeline": Kind("expected_events", timeline, by_arm=False),
+    "shrinkage-forest": Kind("hazard_ratio", shrinkage_forest),
+    "shrinkage-contrast": Kind("hazard_ratio", contrast),
+    "shrinkage-medians": Kind("median", medians),
+    "shrinkage-scatter": Kind("change_by_time", scatter),
 }
 
 

@@ -25,7 +25,6 @@ from radioligand.report.canvas import (
     wrapped,
     write,
 )
-from radioligand.report.contents import Arm
 from radioligand.report.lookup import View
 from radioligand.report.tables import value_of
 
@@ -33,7 +32,26 @@ ROW, HEAD, FOOT = 13.0, 34.0, 58.0  # points: a line, the heads above, axis and 
 LABELS = 128.0  # points for a label before it is broken into lines
 RATIOS = 100.0  # points for the column of ratios
 SHADE = "#f4f6f8"
-MARKS = (0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 10, 20, 50)
+
+
+class Axis(NamedTuple):
+    """The axis of ratios: where ticks may stand, what it always holds, how far bounds stretch it.
+
+    A bound beyond `reach` ends in an arrow at the edge.
+    """
+
+    marks: tuple[float, ...]
+    held: tuple[float, float]
+    reach: tuple[float, float]
+    margin: float  # a factor beyond what is held
+
+
+RATIO_AXIS = Axis(
+    marks=(0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 10, 20, 50),
+    held=(0.5, 2.0),
+    reach=(0.06, 3.6),
+    margin=1.15,
+)
 
 
 class Line(NamedTuple):
@@ -47,6 +65,7 @@ class Line(NamedTuple):
     lower: float | None = None
     upper: float | None = None
     told: str = ""
+    colour: str = "#0072B2"  # of a line that is set in
 
     @property
     def is_heading(self) -> bool:
@@ -69,14 +88,23 @@ class Grid(NamedTuple):
 
 def forest(view: View) -> Drawing:
     """Hazard ratios of subgroups, boxes by number of events, events of n and ratio beside."""
-    arms, lines = view.arms(), list(_lines(view))
+    lines = list(_lines(view))
+    shorts = tuple(arm.short for arm in view.arms())
+    favours = (f"← Favours {shorts[0]}", f"Favours {shorts[1]} →") if len(shorts) > 1 else None
+    return drawn_forest(lines, heads=("Subgroup", *shorts), favours=favours, axis=RATIO_AXIS)
+
+
+def drawn_forest(
+    lines: list[Line], *, heads: tuple[str, ...], favours: tuple[str, str] | None, axis: Axis
+) -> Drawing:
+    """Draw lines under their heads: labels, a column of counts for each further head, ratios."""
     height = sum(line.height for line in lines)
     figure = blank(FOOT + height + HEAD, width=WIDE)
     page = sheet(figure)
-    grid = _grid(arms, lines, top=FOOT + height)
+    grid = _grid(heads[1:], lines, top=FOOT + height)
     axes = axes_at(figure, grid.left, FOOT, grid.width, height)
-    limits = _limits(lines)
-    _prepare(axes, limits, height)
+    limits = _limits(lines, axis)
+    _prepare(axes, limits, height, axis)
     overall = next((line.ratio for line in lines if line.ratio and not line.indent), None)
     if overall:
         axes.axvline(overall, color=FAINT, linewidth=0.7, linestyle=(0, (3, 2)))
@@ -90,8 +118,9 @@ def forest(view: View) -> Drawing:
         middle = y + line.height / 2
         _write_line(page, line, grid, y=FOOT + middle)
         _draw_line(axes, line, middle, heaviest, limits)
-    _write_heads(page, arms, grid)
-    _write_favours(page, arms, grid, limits)
+    _write_heads(page, heads, grid)
+    if favours:
+        _write_favours(page, favours, grid, limits)
     told = "; ".join(f"{' '.join(line.label)} {line.told}" for line in lines if line.told)
     return Drawing(figure=figure, description=f"Forest plot of hazard ratios. {told}")
 
@@ -130,31 +159,32 @@ def _lines(view: View) -> Iterator[Line]:
             )
 
 
-def _grid(arms: tuple[Arm, ...], lines: list[Line], *, top: float) -> Grid:
+def _grid(heads: tuple[str, ...], lines: list[Line], *, top: float) -> Grid:
     told = [(text, line) for line in lines if line.events for text in line.label]
     widths = [text_width(text, SMALL) + 10 * line.indent for text, line in told]
     labels = min(max([60.0, *widths]), LABELS)
-    words = [text_width(word, SMALL, bold=True) for arm in arms for word in _head_lines(arm)]
+    words = [text_width(word, SMALL, bold=True) for head in heads for word in _head_lines(head)]
     counts = max([42.0, *words])
-    left = labels + 6 + counts * len(arms)
+    left = labels + 6 + counts * len(heads)
     return Grid(labels, counts, left, WIDE - left - RATIOS - 6, top)
 
 
-def _limits(lines: list[Line]) -> tuple[float, float]:
-    """The axis holds every ratio; bounds below 0.06 or above 3.6 may lie beyond its ends."""
+def _limits(lines: list[Line], axis: Axis) -> tuple[float, float]:
+    """The axis holds every ratio; bounds beyond its reach may lie beyond its ends."""
     ratios = [line.ratio for line in lines if line.ratio]
     bounds = [b for line in lines for b in (line.lower, line.upper) if b and math.isfinite(b)]
-    low = min([0.5, *ratios, max(0.06, min(bounds, default=0.5))])
-    high = max([2.0, *ratios, min(3.6, max(bounds, default=2.0))])
-    return low / 1.15, high * 1.15
+    least, most = axis.held
+    low = min([least, *ratios, max(axis.reach[0], min(bounds, default=least))])
+    high = max([most, *ratios, min(axis.reach[1], max(bounds, default=most))])
+    return low / axis.margin, high * axis.margin
 
 
-def _prepare(axes: Axes, limits: tuple[float, float], height: float) -> None:
+def _prepare(axes: Axes, limits: tuple[float, float], height: float, axis: Axis) -> None:
     axes.patch.set_alpha(0)
     axes.set(xscale="log", xlim=limits, ylim=(0, height))
     axes.spines["left"].set_visible(False)
     axes.yaxis.set_visible(False)
-    marks = [mark for mark in MARKS if limits[0] <= mark <= limits[1]]
+    marks = [mark for mark in axis.marks if limits[0] <= mark <= limits[1]]
     axes.xaxis.set_major_locator(FixedLocator(marks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(marks, [f"{mark:g}" for mark in marks], fontsize=SMALL)
@@ -176,7 +206,7 @@ def _draw_line(
     if line.ratio is None:
         return
     low, high = limits
-    colour = "#0072B2" if line.indent else INK
+    colour = line.colour if line.indent else INK
     lower = low / 2 if line.lower is None else line.lower
     upper = high * 2 if line.upper is None else line.upper
     axes.plot([max(lower, low), min(upper, high)], [y, y], color=colour, linewidth=0.9)
@@ -188,29 +218,27 @@ def _draw_line(
     axes.plot([line.ratio], [y], marker=marker, color=colour, markersize=side, markeredgewidth=0)
 
 
-def _head_lines(arm: Arm) -> list[str]:
-    """An arm's short label in lines for a narrow column, also broken after hyphens."""
-    return wrapped(arm.short.replace("-", "- "), 44, SMALL)
+def _head_lines(head: str) -> list[str]:
+    """A short label in lines for a narrow column, also broken after hyphens."""
+    return wrapped(head.replace("-", "- "), 44, SMALL)
 
 
-def _write_heads(page: Axes, arms: tuple[Arm, ...], grid: Grid) -> None:
+def _write_heads(page: Axes, heads: tuple[str, ...], grid: Grid) -> None:
     y = grid.top + 4
-    write(page, 2, y, "Subgroup", va="bottom", bold=True)
-    for place, arm in enumerate(arms):
+    write(page, 2, y, heads[0], va="bottom", bold=True)
+    for place, head in enumerate(heads[1:]):
         x = grid.labels + 6 + grid.counts * (place + 0.5)
-        write(page, x, y, "\n".join(_head_lines(arm)), ha="center", va="bottom", bold=True)
+        write(page, x, y, "\n".join(_head_lines(head)), ha="center", va="bottom", bold=True)
     write(page, WIDE - 2, y, "Hazard ratio\n(95% CI)", ha="right", va="bottom", bold=True)
     page.plot([0, WIDE], [grid.top, grid.top], color=INK, linewidth=0.7)
 
 
 def _write_favours(
-    page: Axes, arms: tuple[Arm, ...], grid: Grid, limits: tuple[float, float]
+    page: Axes, favours: tuple[str, str], grid: Grid, limits: tuple[float, float]
 ) -> None:
-    """Say under the axis which arm a ratio on either side of 1 favours."""
-    if len(arms) < 2:
-        return
+    """Say under the axis what a ratio on either side of 1 favours."""
     low, high = map(math.log, limits)
     one = grid.left + grid.width * (0 - low) / (high - low)
     y = FOOT - 26
-    write(page, one - 6, y, f"← Favours {arms[0].short}", ha="right", va="top", colour=QUIET)
-    write(page, one + 6, y, f"Favours {arms[1].short} →", va="top", colour=QUIET)
+    write(page, one - 6, y, favours[0], ha="right", va="top", colour=QUIET)
+    write(page, one + 6, y, favours[1], va="top", colour=QUIET)

@@ -2,7 +2,7 @@
 """Curves of survival: Kaplan–Meier with its intervals and quantiles, and Nelson–Aalen."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,7 +27,7 @@ from radioligand.statistics.ordering import (
     pieces_of,
 )
 from radioligand.statistics.records import Record, Values
-from radioligand.statistics.risk_sets import RiskSets, risk_sets
+from radioligand.statistics.risk_sets import risk_sets
 
 BLOCK = 1 << 15  # times whose intermediate results fit a core's own cache
 
