@@ -10,10 +10,15 @@ from radioligand.analysis.adverse_events import adverse_events
 from radioligand.analysis.agreement import agreement
 from radioligand.analysis.baseline import baseline
 from radioligand.analysis.best_response import best_response
+from radioligand.analysis.competing_risks import competing_risks
+from radioligand.analysis.deaths import deaths
 from radioligand.analysis.disposition import disposition
+from radioligand.analysis.dose_decisions import dose_decisions
 from radioligand.analysis.eligibility import eligibility
 from radioligand.analysis.exposure import exposure
 from radioligand.analysis.hierarchy import hierarchy
+from radioligand.analysis.laboratory import laboratory
+from radioligand.analysis.quality_of_life import quality_of_life
 from radioligand.analysis.results import Origin, Row, frame_of
 from radioligand.analysis.scope import NotAvailable, Scope, scope
 from radioligand.analysis.sensitivity import sensitivity
@@ -27,10 +32,15 @@ from radioligand.protocol.records import (
     Analysis,
     Baseline,
     BestResponse,
+    CompetingRisks,
+    Deaths,
     Disposition,
+    DoseDecisions,
     Eligibility,
     Exposure,
     Hierarchy,
+    LaboratoryGrades,
+    QualityOfLifeProfile,
     Sensitivity,
     Subgroups,
     SubjectFigure,
@@ -49,6 +59,11 @@ KINDS: dict[type[Analysis], Callable[[Scope, Any], Iterator[Row]]] = {
     SubjectFigure: subject_figure,
     Agreement: agreement,
     AdverseEvents: adverse_events,
+    CompetingRisks: competing_risks,
+    Deaths: deaths,
+    LaboratoryGrades: laboratory,
+    QualityOfLifeProfile: quality_of_life,
+    DoseDecisions: dose_decisions,
 }
 
 

@@ -37,6 +37,16 @@ DISPLAYS: dict[str, tuple[tuple[str, str], ...]] = {
     "overview": (("adverse-events", ""),),
     "terms": (("adverse-event-terms", ""),),
     "queries": (("adverse-events", ""),),
+    "classes": (("adverse-event-classes", ""),),
+    "rates": (("adverse-event-rates", ""),),
+    "competing risks": (("incidence", "-curve"), ("competing-risks", "")),
+    "deaths": (("deaths", ""),),
+    "worst": (("laboratory-grades", ""),),
+    "shift": (("laboratory-shift", ""),),
+    "cycles": (("laboratory-cycles", ""),),
+    "over time": (("grades-over-time", ""),),
+    "dose decisions": (("dose-decisions", ""),),
+    "quality of life": (("profile", "-figure"), ("quality-of-life", "")),
 }
 
 
@@ -92,7 +102,7 @@ def report_of(
 
 def _displays(protocol: p.Protocol) -> Iterator[Display]:
     for analysis in protocol.analyses:
-        kind = analysis.table if isinstance(analysis, p.AdverseEvents) else analysis.kind
+        kind = getattr(analysis, "table", analysis.kind)
         for display, ending in DISPLAYS[kind]:
             if display == "kaplan-meier" and not getattr(analysis, "figure", True):
                 continue
@@ -124,7 +134,7 @@ def _axis_label(protocol: p.Protocol, analysis: p.Analysis) -> str:
 def _time_label(protocol: p.Protocol, analysis: p.Analysis) -> str:
     """What the time axis of a figure counts from."""
     start = "randomisation"
-    if isinstance(analysis, p.TimeToEvent):
+    if isinstance(analysis, p.TimeToEvent | p.CompetingRisks):
         start = protocol.endpoint(analysis.endpoint).start.says.lower()
     return f"Months since {start}"
 
@@ -164,6 +174,9 @@ def _methods(protocol: p.Protocol) -> Iterator[str]:
         yield f"Randomisation by permuted blocks of {plan.block_size}{by}."
     for activity in protocol.schedule:
         yield _activity(activity)
+    if dosing := protocol.dosing:
+        told = "; ".join(f"{one.action}: {one.says} ({one.origin})" for one in dosing.rules)
+        yield f"Dose rules of {dosing.treatment}, before each dose after the first: {told}."
     for crossover in protocol.crossover:
         arms = f"{_arm(protocol, crossover.from_)} to {_arm(protocol, crossover.to)}"
         yield f"Crossover: from {arms}, after {crossover.after}."

@@ -17,7 +17,7 @@ from radioligand.response import derive_adrs, derive_adtr
 from radioligand.safety import derive_adae, derive_adlb
 from radioligand.screening import screen
 from radioligand.subjects import derive_adsl, fields
-from radioligand.treatment import derive_adex
+from radioligand.treatment import derive_addose, derive_adex
 
 __all__ = [
     "cut",
@@ -88,17 +88,27 @@ def derive(
     if (qs := get("QS")) is not None and protocol.quality_of_life:
         progress("ADQS")
         adam["ADQS"] = derive_adqs(qs, adsl, protocol=protocol)
-    if protocol.endpoints:
-        progress("ADTTE")
-        adam["ADTTE"] = derive_adtte(
-            adsl, adam.get("ADRS"), adam.get("ADQS"), protocol=protocol, cutoff=cutoff
-        )
     if (ae := get("AE")) is not None and protocol.safety:
         progress("ADAE")
         adam["ADAE"] = derive_adae(ae, adsl, protocol=protocol)
+    if protocol.endpoints:
+        progress("ADTTE")
+        adam["ADTTE"] = derive_adtte(
+            adsl,
+            adam.get("ADRS"),
+            adam.get("ADQS"),
+            protocol=protocol,
+            cutoff=cutoff,
+            adae=adam.get("ADAE"),
+        )
     if (lb := get("LB")) is not None:
         progress("ADLB")
         adam["ADLB"] = derive_adlb(lb, adsl, protocol=protocol)
+    if "ADEX" in adam and protocol.dosing:
+        progress("ADDOSE")
+        adam["ADDOSE"] = derive_addose(
+            adam["ADEX"], adsl, adam.get("ADLB"), adam.get("ADAE"), protocol=protocol
+        )
     return adam
 
 

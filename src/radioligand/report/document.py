@@ -18,6 +18,7 @@ from radioligand.report import (
     population_tables,
     quality_tables,
     response_tables,
+    safety_tables,
     survival_tables,
 )
 from radioligand.report.contents import Display, RenderedReport, Report
@@ -31,6 +32,15 @@ BUILDERS: dict[str, Callable[[View], Body]] = {
     "eligibility": population_tables.eligibility,
     "adverse-events": population_tables.adverse_events,
     "adverse-event-terms": population_tables.adverse_event_terms,
+    "adverse-event-classes": safety_tables.event_classes,
+    "adverse-event-rates": safety_tables.event_rates,
+    "competing-risks": safety_tables.competing_risks,
+    "deaths": safety_tables.deaths,
+    "laboratory-grades": safety_tables.laboratory_grades,
+    "laboratory-shift": safety_tables.laboratory_shift,
+    "laboratory-cycles": safety_tables.laboratory_cycles,
+    "dose-decisions": safety_tables.dose_decisions,
+    "quality-of-life": safety_tables.quality_of_life,
     "response": response_tables.response,
     "agreement": response_tables.agreement,
     "time-to-event": survival_tables.time_to_event,
@@ -39,7 +49,10 @@ BUILDERS: dict[str, Callable[[View], Body]] = {
     "hierarchy": survival_tables.hierarchy,
     "invariants": quality_tables.invariants,
 }
-FIGURES = ("consort", "kaplan-meier", "forest", "waterfall", "spider", "swimmer")
+FIGURES = (
+    *("consort", "kaplan-meier", "forest", "waterfall", "spider", "swimmer"),
+    *("incidence", "grades-over-time", "profile"),
+)
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 

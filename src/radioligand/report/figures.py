@@ -10,7 +10,9 @@ from radioligand.report.canvas import Drawing, house_style, svg
 from radioligand.report.change_figures import spider, waterfall
 from radioligand.report.flow_figure import consort
 from radioligand.report.forest_figure import forest
+from radioligand.report.incidence_figure import incidence
 from radioligand.report.lookup import View
+from radioligand.report.profile_figures import grades_over_time, profile
 from radioligand.report.survival_figures import kaplan_meier
 from radioligand.report.swimmer_figure import swimmer
 
@@ -29,6 +31,9 @@ DRAWINGS = {
     "waterfall": Kind("best_change", waterfall),
     "spider": Kind("change", spider),
     "swimmer": Kind("duration", swimmer),
+    "incidence": Kind("incidence", incidence),
+    "grades-over-time": Kind("grade_share", grades_over_time),
+    "profile": Kind("mean_change", profile),
 }
 
 

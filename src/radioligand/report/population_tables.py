@@ -21,6 +21,7 @@ from radioligand.report.tables import (
 YES_NO = {"Y", "N"}
 MEAN = "mean (SD)"
 GRADES = ("all grades", "grade >= 3")
+HEADS = {"all grades": "All grades", "grade >= 3": "Grade ≥3"}
 VERDICTS = ("met", "not met", "unknown")
 
 
@@ -217,7 +218,7 @@ def adverse_event_terms(view: View) -> Body:
 
     def often(term: str) -> float:
         found = (
-            numbers.find("percent", arm=arm.id, variable=term, level=GRADES[0])
+            numbers.find("percent", arm=arm.id, variable=term, level=_grades(numbers)[0])
             for arm in view.arms()
         )
         return max((value_of(number) or 0.0 for number in found), default=0.0)
@@ -229,9 +230,16 @@ def adverse_event_terms(view: View) -> Body:
 
 
 def _grade_cells(view: View, variable: str) -> tuple[Cell, ...]:
+    grades = _grades(view.main)
     return tuple(
-        _level_cell(view.main, arm, variable, grade) for arm in view.arms() for grade in GRADES
+        _level_cell(view.main, arm, variable, grade) for arm in view.arms() for grade in grades
     )
+
+
+def _grades(numbers: Numbers) -> tuple[str, ...]:
+    """Return the columns of an arm: all grades and the severe, or the severe where they are all."""
+    found = {row.level for row in numbers.rows if row.statistic == "count"}
+    return tuple(grade for grade in GRADES if grade in found) or GRADES
 
 
 def _event_body(
@@ -240,6 +248,6 @@ def _event_body(
     columns = tuple(
         Column(label, group=arm_column(arm, view.main).label)
         for arm in view.arms()
-        for label in ("All grades", "Grade ≥3")
+        for label in (HEADS[grade] for grade in _grades(view.main))
     )
     return Body(stub, columns, rows, notes=("Data are n (%).", *notes))

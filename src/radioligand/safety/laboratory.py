@@ -27,7 +27,8 @@ def derive_adlb(lb: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol) -> 
     AVAL in AVALU, with its normal range (ANRLO, ANRHI) and ANRIND as collected or by the range.
     ONTRTFL flags values after the first dose and up to `days_after_last_dose` after the last
     randomised one. ABLFL flags the last value up to the first dose (up to randomisation where
-    never treated), the day itself included; BASE, BNRIND, CHG and PCHG (null from a baseline of 0) follow from it.
+    never treated), the day itself included; BASE, BNRIND, CHG and PCHG (null from a baseline of
+    0) follow from it.
     ATOXGRL and ATOXGRH are CTCAE grades below and above normal by the version of
     `protocol.safety`, ATOXGR both in one ("-3": grade 3 below), BTOXGRL and BTOXGRH those at
     baseline. WORSTLFL and WORSTHFL flag the first record of the worst grade after baseline. All
