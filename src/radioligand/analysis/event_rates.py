@@ -54,8 +54,8 @@ def rate_rows(
     """
     own = period.filter(arm=arm)
     first = events.filter(arm=arm).group_by("USUBJID").agg(first=pl.col("ASTDT").min())
-    seen = pl.max_horizontal("first", "opens")  # one without a date counts from the first day on
-    until = pl.when("has").then(pl.min_horizontal(seen, "closes")).otherwise("closes")
+    onset = pl.max_horizontal("first", "opens")  # one without a date counts from the first day on
+    until = pl.when("has").then(pl.min_horizontal(onset, "closes")).otherwise("closes")
     both = own.join(first.with_columns(has=True), on="USUBJID", how="left").with_columns(
         pl.col("has").fill_null(False)
     )
