@@ -230,6 +230,7 @@ PARQUAL   text    Parameter Qualifier
 AVAL      number  Analysis Value
 AVALC     text    Analysis Value (C)
 AVALU     text    Analysis Value Unit
+AEDICT    text    Where the Coding of the Event Comes From
 CYCLE     whole   Number of the Cycle
 GIVEN     number  Share of the Planned Amount Given
 AUDIT     text    Whether the Dose Follows the Decision

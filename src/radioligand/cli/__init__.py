@@ -160,7 +160,20 @@ def demo(protocol: str, out: Path, as_json: bool, seed: int, cutoff: date | str)
     help="Data cutoff: a date, or 'events' for the day of the event the protocol waits for. "
     "Without it, all data in the folder are used.",
 )
-def analyse(protocol: str, sdtm: Path, out: Path, as_json: bool, cutoff: date | str | None) -> None:
+@click.option(
+    "--dictionary",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Your own medical dictionary for events that are not coded: MedDRA's mdhier.asc, or a "
+    "table with TERM, PREFERRED and CLASS.",
+)
+def analyse(
+    protocol: str,
+    sdtm: Path,
+    out: Path,
+    as_json: bool,
+    cutoff: date | str | None,
+    dictionary: Path | None,
+) -> None:
     """Derive, analyse and report a study from a folder of SDTM datasets.
 
     The folder may mix XPT, Parquet, CSV and Dataset-JSON, one file a domain.
@@ -169,7 +182,10 @@ def analyse(protocol: str, sdtm: Path, out: Path, as_json: bool, cutoff: date | 
     """
     from radioligand.cli.main_job import run_analysis
 
-    _tell(run_analysis(protocol, sdtm, out=out, cutoff=cutoff, quiet=as_json), as_json=as_json)
+    outcome = run_analysis(
+        protocol, sdtm, out=out, cutoff=cutoff, dictionary=dictionary, quiet=as_json
+    )
+    _tell(outcome, as_json=as_json)
 
 
 def _tell(outcome: "Outcome", *, as_json: bool) -> None:

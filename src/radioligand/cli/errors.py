@@ -2,6 +2,7 @@
 """Which errors a user can mend; everything else is a bug and keeps its trace."""
 
 from radioligand.cdisc import DatasetError
+from radioligand.io.dictionaries import DictionaryError
 from radioligand.io.documents import DocumentError
 from radioligand.io.outputs import OutputError
 from radioligand.protocol import ProtocolError
@@ -10,4 +11,5 @@ from radioligand.simulation.parameters import PopulationError
 
 def mendable() -> tuple[type[Exception], ...]:
     """Errors whose message tells the user what to mend."""
-    return (DatasetError, DocumentError, OutputError, PopulationError, ProtocolError)
+    errors = (DatasetError, DictionaryError, DocumentError, OutputError, PopulationError)
+    return (*errors, ProtocolError)

@@ -6,6 +6,7 @@ from datetime import date
 
 import polars as pl
 
+from radioligand.cdisc import Dictionary
 from radioligand.derivation.blocks import gathered, in_blocks
 from radioligand.derivation.cutoff import cut, date_of_event
 from radioligand.derivation.invariants import invariants
@@ -57,12 +58,14 @@ def derive(
     *,
     protocol: Protocol,
     cutoff: date | None = None,
+    dictionary: Dictionary | None = None,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> dict[str, pl.DataFrame]:
     """Derive every ADaM dataset that the study's domains allow, by name.
 
     study : SDTM domains by name, as `io.datasets.read_study` gives them.
     cutoff : the data cutoff; records after it are left out first.
+    dictionary : codes adverse events that the study has not coded.
     progress : called with the name of each dataset before it is derived.
 
     Raises DatasetError if a domain breaks what a derivation needs.
@@ -90,7 +93,7 @@ def derive(
         adam["ADQS"] = derive_adqs(qs, adsl, protocol=protocol)
     if (ae := get("AE")) is not None and protocol.safety:
         progress("ADAE")
-        adam["ADAE"] = derive_adae(ae, adsl, protocol=protocol)
+        adam["ADAE"] = derive_adae(ae, adsl, protocol=protocol, dictionary=dictionary)
     if protocol.endpoints:
         progress("ADTTE")
         adam["ADTTE"] = derive_adtte(
