@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Medical dictionaries: files as they come, the demonstration, coding, and files that are refused."""
+"""Medical dictionaries: files as they come, the demonstration, coding, and files refused."""
 
 import hashlib
 

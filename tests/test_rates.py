@@ -49,7 +49,7 @@ def test_arrays_are_their_elements(rows):
 
 
 def test_tells_of_every_fault():
-    with pytest.raises(ValueError, match="a count is whole.*time at risk is positive"):
+    with pytest.raises(ValueError, match=r"a count is whole.*time at risk is positive"):
         poisson_rate([1.5, -1], [0.0, 2.0])
     with pytest.raises(ValueError, match="level"):
         poisson_rate(1, 1.0, level=1.2)
