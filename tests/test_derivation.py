@@ -16,6 +16,7 @@ from radioligand.derivation import (
     gathered,
     in_blocks,
     invariants,
+    joined,
     remarks,
     summed,
     unavailable,
@@ -153,6 +154,63 @@ def test_checks_only_what_the_datasets_allow():
     assert invariants({}).is_empty()
 
 
+# dataset and flag, and the check that has to notice; I is the investigator's reading
+FLAGS = [
+    ("ADSL", "DTHFL", None, "flag-dthfl"),
+    *(("ADSL", name, None, f"flag-{name.lower()}") for name in ("FASFL", "SAFFL", "STRMISFL")),
+    *(
+        ("ADRS", f"ANL0{number}FL", f"OVR{suffix}", f"flag-adrs-anl0{number}fl{suffix}")
+        for number in (1, 2, 3)
+        for suffix in ("", "I")
+    ),
+    *(
+        ("ADTR", flag, f"SDIAM{suffix}", f"flag-adtr-{flag.lower()}{suffix}")
+        for flag in ("ABLFL", "PDFL", "ANL01FL", "ANL02FL", "ANL03FL", "ANL04FL")
+        for suffix in ("", "I")
+    ),
+    *(
+        ("ADAE", flag, None, f"flag-{flag.lower()}")
+        for flag in ("TRTEMFL", "AOCCFL", "AOCCSFL", "AOCCPFL", "AOCCIFL", "AOCCSIFL", "AOCCPIFL")
+    ),
+    ("ADLB", "ABLFL", "PLAT", "flag-adlb-ablfl"),
+    ("ADLB", "WORSTLFL", "LYM", "flag-worstlfl"),
+    ("ADLB", "WORSTHFL", "CREAT", "flag-worsthfl"),
+    ("ADQS", "ABLFL", "QL2", "flag-adqs-ablfl"),
+    ("ADQS", "ANL01FL", "QL2", "flag-adqs-anl01fl"),
+    ("ADQS", "DETERFL", "FA", "flag-deterfl"),
+    ("ADQS", "ROOM", "FA", "flag-room"),
+]
+
+
+@pytest.mark.parametrize(("dataset", "flag", "code", "check"), FLAGS)
+def test_a_flag_that_does_not_follow_from_its_records_is_told(virtual, dataset, flag, code, check):
+    protocol, _, adam = virtual
+    frame = adam[dataset].with_row_index("row")
+    of = frame.filter(PARAMCD=code) if code else frame
+    yes = of.filter(pl.col(flag) == "Y")["row"].to_list()
+    no = of.filter((pl.col(flag) != "Y").fill_null(True))["row"].to_list()
+    assert yes
+    for row, value in [(yes[-1], None), *[(row, "Y") for row in no[-1:] if flag != "DTHFL"]]:
+        changed = frame.with_columns(
+            pl.when(pl.col("row") == row).then(pl.lit(value)).otherwise(flag).alias(flag)
+        ).drop("row")
+        checks = invariants(adam | {dataset: changed}, protocol=protocol)
+        told = checks.row(by_predicate=pl.col("invariant") == check, named=True)
+        assert told["broken"] >= 1, (value, told)
+        assert frame["USUBJID"][row] in told["examples"]
+
+
+def test_every_flag_of_a_derived_study_is_found_again(virtual):
+    protocol, _, adam = virtual
+    checks = invariants(adam, protocol=protocol)
+
+    assert checks.filter(pl.col("broken") > 0).is_empty()
+    flags = {(name, flag) for name, frame in adam.items() for flag in frame.columns
+             if flag.endswith("FL") and frame[flag].dtype == pl.String}  # fmt: skip
+    told = {(dataset, flag) for dataset, flag, _, _ in FLAGS} | {("ADSL", "SCRNFL")}
+    assert flags <= told
+
+
 @pytest.fixture(scope="module")
 def virtual():
     protocol = read_protocol("netter-2")
@@ -201,6 +259,18 @@ def test_findings_of_blocks_are_summed(virtual):
     each = [remarks(block, derive(block, protocol=protocol), protocol=protocol) for block in blocks]
 
     assert rules(summed(each)) == rules(whole)
+
+
+def test_invariants_of_blocks_add_up(virtual):
+    protocol, _, adam = virtual
+    late = adam["ADTTE"].with_columns(AVAL=pl.col("AVAL") + 7)  # no time fits its dates
+    adam = adam | {"ADTTE": late}
+    blocks = in_blocks(adam.items(), ids=adam["ADSL"]["USUBJID"], subjects=90)
+    whole = invariants(adam, protocol=protocol)
+    found = joined([invariants(block, protocol=protocol) for block in blocks])
+
+    assert_frame_equal(found, whole)
+    assert whole.filter(invariant="tte-dates")["examples"][0].count("; ") == 2
 
 
 @pytest.mark.parametrize("lost", ["EX", "TR", "RS", "AE", "LB", "QS", "CM", "DS", "MI", "SC", "PR"])

@@ -35,11 +35,17 @@ def row(statistic, value=None, **keys):
     return {"analysis": "a", "statistic": statistic, "value": value, **keys}
 
 
-def drawn(kind, rows, *, simulated=False, **more):
+def drawn(kind, rows, *, simulated=False, month_days=MONTH, **more):
     """The SVG of one display over these rows, and the page around it."""
     frame = pl.DataFrame([dict.fromkeys(SCHEMA) | each for each in rows], schema=SCHEMA)
     display = Display(name="fig", analysis="a", kind=kind, title="Title", section="S", **more)
-    report = Report(title="A trial", arms=ARMS, displays=(display,), simulated=simulated)
+    report = Report(
+        title="A trial",
+        arms=ARMS,
+        displays=(display,),
+        simulated=simulated,
+        month_days=month_days,
+    )
     rendered = render(frame, report=report)
     return rendered.figures["fig.svg"], rendered.index_html
 
@@ -90,6 +96,15 @@ def test_numbers_at_risk_stand_where_their_ticks_stand():
     assert place("132") == pytest.approx(place("41"), abs=0.01)
     assert place("98") - place("132") == pytest.approx(place("132") - place("151"), abs=0.01)
     assert place("132") == pytest.approx(place("6"), abs=0.01)
+
+
+@pytest.mark.by_hand
+def test_kaplan_meier_counts_in_the_months_of_the_protocol():
+    rows = [each | {"time_days": each["time_days"] * 28 / MONTH} if each.get("time_days") else each
+            for each in curve_rows()]  # fmt: skip
+    svg, page = drawn("kaplan-meier", rows, month_days=28)
+    assert {"0", "6", "12"} <= set(words(svg))
+    assert "Months are days divided by 28." in page
 
 
 @pytest.mark.by_hand

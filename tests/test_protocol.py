@@ -67,7 +67,7 @@ def test_every_policy_is_listed_with_its_default():
     assert rows["time to event.model.ties"][:2] == ("efron", "efron")
     assert rows["response rates.interval"][:2] == ("clopper-pearson", "clopper-pearson")
     assert rows["data.event_dates"][:2] == ("day first, month first", "day first, month first")
-    assert rows["months"][0] == "30.4375 days"
+    assert rows["data.month_days"][:2] == ("30.4375", "30.4375")
     assert all(says for _, _, says in rows.values())
 
 

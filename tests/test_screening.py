@@ -45,7 +45,9 @@ ELIGIBLE = {
 
 def judge(**changes) -> dict:
     form = {name: value for name, value in (ELIGIBLE | changes).items() if value is not ...}
-    patient = complete(read_patient(form, protocol=NETTER_2), variables=NETTER_2.variables)
+    patient = complete(
+        read_patient(form, protocol=NETTER_2), variables=NETTER_2.variables, data=NETTER_2.data
+    )
     return answer(patient, protocol=NETTER_2)
 
 
@@ -140,7 +142,9 @@ def test_the_log_and_the_profile_of_three_patients():
     patients = pl.concat(
         [
             complete(
-                read_patient(ELIGIBLE | changes, protocol=NETTER_2), variables=NETTER_2.variables
+                read_patient(ELIGIBLE | changes, protocol=NETTER_2),
+                variables=NETTER_2.variables,
+                data=NETTER_2.data,
             )
             for changes in (
                 {"subject": "A"},

@@ -303,6 +303,9 @@ def test_bands_recodes_intervals_and_the_first_known():
     assert adsl["AGEM"].to_list() == [
         pytest.approx(365 / 30.4375), None, pytest.approx(367 / 30.4375),
     ]  # fmt: skip
+    plan = protocol(*MADE)
+    thirty = plan.model_copy(update={"data": plan.data.model_copy(update={"month_days": 30.0})})
+    assert derive_adsl(study(MI=MI), protocol=thirty)["AGEM"][0] == pytest.approx(365 / 30)
     assert adsl["OPEN"].to_list() == [None] * 3
     columns = [name for name in adsl.columns if name in {made["name"] for made in MADE}]
     assert columns == [made["name"] for made in MADE]  # the protocol's order
@@ -334,7 +337,7 @@ def test_a_form_is_completed_and_never_overwritten():
         }
     )
     variables = [Variable(**one) for one in protocol(*MADE).model_dump()["variables"]]
-    found = complete(form, variables=variables)
+    found = complete(form, variables=variables, data=protocol().data)
     assert found["grade"].to_list() == ["2", "3", None]
     assert found["grade_label"].to_list() == ["two", "another", None]
     assert found["grade_date"].to_list() == [date(2020, 1, 1)] * 3
@@ -358,10 +361,10 @@ def test_completing_keeps_what_was_given_and_is_done_once(rows):
     types = {"ki67_percent": pl.Float64, "grade": pl.String}
     form = pl.DataFrame(rows, schema=types, orient="row")
     variables = protocol(*MADE).variables
-    found = complete(form, variables=variables)
+    found = complete(form, variables=variables, data=protocol().data)
     given_ = form["grade"].is_not_null()
     assert found.filter(given_)["grade"].to_list() == form.filter(given_)["grade"].to_list()
-    assert_frame_equal(complete(found, variables=variables), found)
+    assert_frame_equal(complete(found, variables=variables, data=protocol().data), found)
 
 
 # -- strata ----------------------------------------------------------------------------------

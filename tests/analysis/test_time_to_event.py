@@ -78,6 +78,20 @@ def test_median_is_a_time_in_months(eight):
 
 
 @pytest.mark.by_hand
+def test_a_month_is_as_long_as_the_protocol_says(results_of, subjects, times, protocol_of):
+    data = {**protocol_of().data.model_dump(exclude_none=True, by_alias=True), "month_days": 30.0}
+    adsl = subjects(ARMS, STRGRADE=GRADES)
+    found = results_of({"ADSL": adsl, "ADTTE": times(adsl, DAYS, EVENTS)}, PFS, data=data)
+
+    assert found.value("median", arm="LU") == 8.0  # day 240
+    assert "1 month = 30 days" in found.row("median", arm="LU")["method"]
+    # on day 150 one of the four controls, day 210, is without an event
+    assert found.value("survival_at", arm="CONTROL", time_days=150.0) == 0.25
+    assert found.of("at_risk", arm="LU")["time_days"].to_list() == [0, 90, 180]
+    assert found.value("follow_up_median", arm="LU") == pytest.approx(365 / 30)
+
+
+@pytest.mark.by_hand
 def test_counts_events_and_why_the_others_were_censored(eight):
     assert eight.value("n", arm="LU") == 4
     assert eight.value("n", arm="ALL") == 8

@@ -14,7 +14,6 @@ from radioligand.analysis.descriptive import percent, quartiles
 from radioligand.analysis.results import Origin, Row
 from radioligand.analysis.scope import Scope
 from radioligand.analysis.time_to_event import timed
-from radioligand.protocol import MONTH_DAYS
 from radioligand.protocol.records import CompetingRisks
 from radioligand.statistics.survival import CumulativeIncidence, cumulative_incidence, gray_test
 
@@ -32,16 +31,19 @@ def competing_risks(scope: Scope, analysis: CompetingRisks) -> Iterator[Row]:
         .otherwise(NONE)
     )
     origin = scope.origin("ADTTE", parameter=analysis.endpoint)
+    month_days = scope.protocol.data.month_days
     yield from scope.sizes(origin, sample)
     for arm in scope.arms:
-        yield from _arm(sample.filter(arm=arm), origin, analysis, arm=arm)
-    yield from _cases(sample, origin)
+        yield from _arm(sample.filter(arm=arm), origin, analysis, month_days, arm=arm)
+    yield from _cases(sample, origin, month_days)
     for pair in scope.comparisons:
         both = sample.filter(pl.col("arm").is_in(list(pair)))
         yield from _gray(both, origin, arm=pair.id)
 
 
-def _arm(own: pl.DataFrame, origin: Origin, analysis: CompetingRisks, *, arm: str) -> Iterator[Row]:
+def _arm(
+    own: pl.DataFrame, origin: Origin, analysis: CompetingRisks, month_days: float, *, arm: str
+) -> Iterator[Row]:
     for name, cause in (("events", EVENT), ("competing", COMPETING), ("censored", NONE)):
         count = int((own["cause"] == cause).sum())
         yield origin.row(name, count, arm=arm)
@@ -51,7 +53,7 @@ def _arm(own: pl.DataFrame, origin: Origin, analysis: CompetingRisks, *, arm: st
     q1, median, q3 = quartiles(days)
     for name, value in (("onset_median", median), ("onset_q1", q1), ("onset_q3", q3)):
         told = "among subjects with the event"
-        yield origin.row(name, value / MONTH_DAYS, arm=arm, unit="months", method=told)
+        yield origin.row(name, value / month_days, arm=arm, unit="months", method=told)
     known = own.filter(pl.col("cause") != NONE)
     if known.is_empty():
         reason = f"neither the event nor a competing one in arm {arm}"
@@ -66,18 +68,18 @@ def _arm(own: pl.DataFrame, origin: Origin, analysis: CompetingRisks, *, arm: st
     )
     columns = _curve(found)
     for months in analysis.landmarks_months:
-        place = int(np.searchsorted(found.time, months * MONTH_DAYS, side="right")) - 1
+        place = int(np.searchsorted(found.time, months * month_days, side="right")) - 1
         for name, values in zip(("", "_lower", "_upper"), columns, strict=True):
             value = float(values[place]) if place >= 0 else 0.0
             yield origin.row(
                 f"incidence_at{name}", 100 * value, arm=arm, unit="%", method=method,
-                time_days=months * MONTH_DAYS,
+                time_days=months * month_days,
             )  # fmt: skip
     times = [0.0, *found.time.tolist()]
     for name, values in zip(CURVE, columns, strict=True):
         for time, value in zip(times, [0.0, *values.tolist()], strict=True):
             yield origin.row(name, 100 * value, arm=arm, time_days=time, unit="%")
-    step = analysis.axis_months * MONTH_DAYS
+    step = analysis.axis_months * month_days
     for place in range(floor(times[-1] / step) + 1):
         still = int((own["AVAL"] >= place * step).sum())
         yield origin.row("at_risk", still, arm=arm, time_days=place * step)
@@ -92,13 +94,13 @@ def _curve(found: CumulativeIncidence) -> tuple[np.ndarray, ...]:
     return tuple(each[:, place] for each in (found.incidence, found.lower, found.upper))
 
 
-def _cases(sample: pl.DataFrame, origin: Origin) -> Iterator[Row]:
+def _cases(sample: pl.DataFrame, origin: Origin, month_days: float) -> Iterator[Row]:
     """Return each subject with the event: months from the start in value, the event in text."""
     cases = sample.filter(cause=EVENT).sort("AVAL", "USUBJID")
     described = "EVNTDESC" if "EVNTDESC" in cases.columns else "USUBJID"
     for subject, arm, days, told in cases.select("USUBJID", "arm", "AVAL", described).iter_rows():
         yield origin.row(
-            "onset", days / MONTH_DAYS, arm=arm, subject=subject, time_days=days, text=told,
+            "onset", days / month_days, arm=arm, subject=subject, time_days=days, text=told,
             unit="months",
         )  # fmt: skip
 

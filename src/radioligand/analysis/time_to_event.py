@@ -13,7 +13,6 @@ from radioligand.analysis.descriptive import QUARTILES, percent, quartiles
 from radioligand.analysis.results import ALL, Keys, Origin, Row
 from radioligand.analysis.scope import NO_COMPARISON, Comparison, Scope, groups
 from radioligand.analysis.strata import strata_of, why_no_strata
-from radioligand.protocol import MONTH_DAYS
 from radioligand.protocol.records import Model, RankTest, TimeToEvent
 from radioligand.statistics.survival import (
     KaplanMeier,
@@ -62,8 +61,9 @@ def summary(
             )
             continue
         curve = curve_of(own, analysis)
-        yield from _quantiles(curve, origin, arm=arm, variable=variable)
-        yield from _landmarks(curve, analysis, origin, arm=arm, variable=variable)
+        month_days = scope.protocol.data.month_days
+        yield from _quantiles(curve, origin, month_days, arm=arm, variable=variable)
+        yield from _landmarks(curve, analysis, origin, month_days, arm=arm, variable=variable)
     for pair in scope.comparisons:
         both = sample.filter(pl.col("arm").is_in(list(pair)))
         if analysis.test:
@@ -124,18 +124,18 @@ def _counts(own: pl.DataFrame, origin: Origin, *, arm: str, variable: str | None
 
 
 def _quantiles(
-    curve: KaplanMeier, origin: Origin, *, arm: str, variable: str | None
+    curve: KaplanMeier, origin: Origin, month_days: float, *, arm: str, variable: str | None
 ) -> Iterator[Row]:
     method = (
         f"Kaplan–Meier; {curve.level:.0%} interval of Brookmeyer and Crowley, {curve.interval}; "
         f"quantiles as in {'SAS' if curve.convention == 'sas' else 'R'}; "
-        f"1 month = {MONTH_DAYS} days"
+        f"1 month = {month_days:g} days"
     )
     for name, share in (("median", 0.5), ("quartile_25", 0.25), ("quartile_75", 0.75)):
         for suffix, days in zip(("", "_lower", "_upper"), curve.quantile(share), strict=True):
             yield origin.row(
                 name + suffix,
-                float(days) / MONTH_DAYS,
+                float(days) / month_days,
                 arm=arm,
                 variable=variable,
                 unit="months",
@@ -144,9 +144,15 @@ def _quantiles(
 
 
 def _landmarks(
-    curve: KaplanMeier, analysis: TimeToEvent, origin: Origin, *, arm: str, variable: str | None
+    curve: KaplanMeier,
+    analysis: TimeToEvent,
+    origin: Origin,
+    month_days: float,
+    *,
+    arm: str,
+    variable: str | None,
 ) -> Iterator[Row]:
-    days = [months * MONTH_DAYS for months in analysis.landmarks_months]
+    days = [months * month_days for months in analysis.landmarks_months]
     found = curve.survival_at(days)
     method = f"Kaplan–Meier; {curve.level:.0%} interval by Greenwood, {curve.interval}"
     for name, values in (
@@ -165,7 +171,7 @@ def _curves(
     last = sample["AVAL"].max()
     if not isinstance(last, int | float):
         return
-    step = analysis.axis_months * MONTH_DAYS
+    step = analysis.axis_months * scope.protocol.data.month_days
     grid = [step * place for place in range(floor(last / step) + 1)]
     for arm in scope.arms:
         own = sample.filter(arm=arm)
@@ -324,7 +330,12 @@ def _follow_up(
         )
         for name, days in zip(REVERSE, (found.median, found.lower, found.upper), strict=True):
             yield origin.row(
-                name, days / MONTH_DAYS, arm=arm, variable=variable, unit="months", method=method
+                name,
+                days / scope.protocol.data.month_days,
+                arm=arm,
+                variable=variable,
+                unit="months",
+                method=method,
             )
 
 
@@ -346,5 +357,10 @@ def _administrative(scope: Scope, *, variable: str | None) -> Iterator[Row]:
         q1, median, q3 = quartiles(own["days"])
         for name, value in zip(ADMINISTRATIVE, (median, q1, q3), strict=True):
             yield origin.row(
-                name, value / MONTH_DAYS, arm=arm, variable=variable, unit="months", method=method
+                name,
+                value / scope.protocol.data.month_days,
+                arm=arm,
+                variable=variable,
+                unit="months",
+                method=method,
             )

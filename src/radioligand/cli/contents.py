@@ -79,6 +79,7 @@ def report_of(
         ),
         simulated=simulated,
         cutoff=cutoff.isoformat() if cutoff else "none: all data in the folder",
+        month_days=protocol.data.month_days,
         populations=tuple(_sizes(protocol, results)),
         key_lines=_key_lines(protocol, results, arms),
         methods=tuple(_methods(protocol)),

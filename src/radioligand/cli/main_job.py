@@ -24,6 +24,7 @@ from radioligand.derivation import (
     gathered,
     in_blocks,
     invariants,
+    joined,
     missing_domains,
     remarks,
     summed,
@@ -133,19 +134,19 @@ def _analyse(
     day = _cutoff(study.frames, protocol, cutoff, told)
     simulated, missing = _is_simulated(study.frames), missing_domains(study.frames)
     blocks = in_blocks(_given_away(study.frames), ids=study.frames["DM"]["USUBJID"])
-    parts, said = [], []
+    parts, said, checked = [], [], []
     while blocks:
         block = cut(blocks.pop(0), cutoff=day) if day else blocks.pop(0)
         parts.append(
             derive(block, protocol=protocol, cutoff=day, dictionary=dictionary, progress=told)
         )
         said.append(remarks(block, parts[-1], protocol=protocol))
+        checked.append(invariants(parts[-1], protocol=protocol))
         if len(parts) == 1:
             missing += unavailable(block, parts[0], protocol=protocol)
     adam = gathered(parts)
     told("analyses")
-    checks = invariants(adam, protocol=protocol)
-    results = pl.concat([analyse(adam, protocol=protocol), invariant_rows(checks)])
+    results = pl.concat([analyse(adam, protocol=protocol), invariant_rows(joined(checked))])
     provenance = _provenance(name, protocol, inputs, day, seed)
     if own or ("ADAE" in adam and (adam["ADAE"]["AEDICT"] == dictionary.name).any()):
         provenance["dictionary"] = {

@@ -27,5 +27,5 @@ def screened(name: str, path: Path) -> dict[str, Any]:
         raise
     except ValueError as error:
         raise DocumentError(f"{path}: {error}") from None
-    patient = complete(patient, variables=protocol.variables)
+    patient = complete(patient, variables=protocol.variables, data=protocol.data)
     return {"protocol": protocol.trial.id} | answer(patient, protocol=protocol)

@@ -9,7 +9,7 @@ import polars as pl
 from radioligand.cdisc import Dictionary
 from radioligand.derivation.blocks import gathered, in_blocks
 from radioligand.derivation.cutoff import cut, date_of_event
-from radioligand.derivation.invariants import invariants
+from radioligand.derivation.invariants import invariants, joined
 from radioligand.derivation.remarks import remarks, summed, unavailable
 from radioligand.endpoints import derive_adtte
 from radioligand.protocol import Protocol
@@ -27,6 +27,7 @@ __all__ = [
     "gathered",
     "in_blocks",
     "invariants",
+    "joined",
     "missing_domains",
     "remarks",
     "summed",

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must hold in any derived study, whoever derived it: checked on ADaM frames alone."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import polars as pl
 
+from radioligand.derivation.flags import FIRSTS, WORSTS, Check, Frames, Result, flag_checks
 from radioligand.protocol import Protocol
 
 SCHEMA = pl.Schema(
@@ -21,17 +22,18 @@ SCHEMA = pl.Schema(
 # what the checks look at, so that no wide copy of a large dataset is made
 LOOKED_AT = {
     *("USUBJID", "PARAMCD", "AVAL", "AVALC", "BASE", "PCHG", "ABLFL", "ADT", "ASTDT", "STARTDT"),
-    *("CNSR", "ASEQ", "SRCDOM", "SRCSEQ"),
+    *("CNSR", "ASEQ", "SRCDOM", "SRCSEQ", "VISIT", "VISITNUM", "LSEXP", "LSASS", "PDFL"),
+    *("ANL01FL", "ANL02FL", "ANL03FL", "ANL04FL", "DETERFL", "ROOM", "TRTEMFL", "AENDT"),
+    *("AESEQ", "AEDECOD", "AEBODSYS", "ATOXGR", "ATOXGRN", "AEITOXGR", *FIRSTS, *WORSTS),
+    *("ATOXGRL", "ATOXGRH", "WORSTLFL", "WORSTHFL"),
 }
-Frames = Mapping[str, pl.DataFrame]
-Result = tuple[int, pl.DataFrame]  # how many were checked, the broken rows
 
 
 def invariants(adam: Frames, *, protocol: Protocol | None = None) -> pl.DataFrame:
     """Check every invariant that the datasets at hand allow; one row each, broken or not.
 
     Columns: invariant, says, datasets, checked, broken, examples. With a protocol, its
-    populations, cycles and evaluations are checked too.
+    populations, cycles, evaluations and the meaning it gives to flags are checked too.
     """
     suffixes = tuple(e.suffix for e in protocol.evaluations) if protocol else ("",)
     narrow = {
@@ -56,7 +58,23 @@ def invariants(adam: Frames, *, protocol: Protocol | None = None) -> pl.DataFram
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-Check = tuple[str, str, tuple[str, ...], Callable[[Frames], Result | None]]
+def joined(checks: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return the invariants of blocks of one study as those of the whole.
+
+    None looks from one subject at another, so what was checked and what is broken add up.
+    """
+    return (
+        pl.concat([pl.DataFrame(schema=SCHEMA), *checks])
+        .group_by("invariant", "says", "datasets", maintain_order=True)
+        .agg(pl.col("checked").sum(), pl.col("broken").sum(), pl.col("examples"))
+        .with_columns(
+            examples=pl.col("examples")
+            .list.eval(pl.element().filter(pl.element() != ""))
+            .list.join("; ")
+            .str.extract(r"^((?:[^;]*; ){0,2}[^;]*)")
+        )
+        .cast(SCHEMA)
+    )
 
 
 def _parameters(frame: pl.DataFrame, left: str, right: str) -> pl.DataFrame | None:
@@ -206,9 +224,10 @@ def _best_is_a_visit(adam: Frames, *, suffix: str) -> Result | None:
 
 
 def _of(protocol: Protocol | None) -> Iterator[Check]:
-    """The invariants that need the protocol: nested populations, exposure within the plan."""
+    """The invariants that need the protocol: flags, nested populations, exposure as planned."""
     if protocol is None:
         return
+    yield from flag_checks(protocol)
     flags = [population.flag for population in protocol.populations]
     if {"FASFL", "SAFFL"} <= set(flags):
 

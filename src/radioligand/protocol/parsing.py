@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from radioligand.protocol.faults import Fault, ProtocolError
 from radioligand.protocol.records import (
-    MONTH_DAYS,
     BestResponse,
     Censoring,
     Data,
@@ -133,8 +132,7 @@ def policies(protocol: Protocol) -> tuple[tuple[str, str, str, str], ...]:
         rule, usual = getattr(protocol.data, key), Data.model_fields[key].default
         meaning = "How partial dates are completed, always with a flag."
         rows.append((f"data.{key}", _rule(rule), _rule(usual), meaning))
-    month = f"{MONTH_DAYS} days"
-    rows.append(("months", month, month, "A month; days are divided by it in the last step only."))
+    rows += _choices("data", [(None, protocol.data)], ("month_days",))
     return tuple(rows)
 
 

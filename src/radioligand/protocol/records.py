@@ -26,6 +26,7 @@ from radioligand.protocol.safety_records import Module as Module
 from radioligand.protocol.safety_records import QualityOfLifeProfile as QualityOfLifeProfile
 
 MONTH_DAYS = 30.4375  # a month in days, the mean of the Julian year that trials use
+TIMES = ("days", "weeks", "months", "years")
 
 
 # -- the trial and its arms ------------------------------------------------------------------
@@ -229,6 +230,16 @@ class Data(Record):
     response_dates: Imputation = Imputation(day="last")
     lesion_dates: Imputation = Imputation(day="last")
     event_dates: Imputation = Imputation(day="first", month="first")
+    month_days: float = Field(
+        MONTH_DAYS,
+        ge=28,
+        le=31,
+        description="A month in days; days are divided by it in the last step only.",
+    )
+
+    def days_in(self, unit: str) -> float:
+        """Return the days of one unit of time: days, weeks, months or years (365.25 days)."""
+        return {"days": 1.0, "weeks": 7.0, "months": self.month_days, "years": 365.25}[unit]
 
 
 # -- response and endpoints ------------------------------------------------------------------
@@ -276,6 +287,8 @@ class Response(Record):
     """Assessments of stable disease that may stand between the two."""
     stable_days: Days = 42
     """Days from the start before which stable disease is no best response."""
+    adequate_assessment: Literal["every lesion", "evaluable"] = "every lesion"
+    """What an assessment without progression needs to be adequate, beside being evaluable."""
     progression_date: Literal["first scan", "last scan"] = "first scan"
     """Which scan of the visit dates a progression of the sum."""
     equivocal_new_lesion: Literal["date first seen", "date confirmed"] = "date first seen"

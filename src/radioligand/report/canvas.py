@@ -24,8 +24,6 @@ from matplotlib.path import Path
 from radioligand.report.contents import Arm
 from radioligand.report.tables import SIMULATED
 
-DAYS_PER_MONTH = 30.4375
-
 # Okabe and Ito: told apart by readers of any colour vision.
 ARM_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 RESPONSE_COLOURS = {

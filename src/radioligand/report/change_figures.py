@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from radioligand.report import formatting
 from radioligand.report.canvas import (
-    DAYS_PER_MONTH,
     INK,
     QUIET,
     RESPONSE_COLOURS,
@@ -85,7 +84,8 @@ def spider(view: View) -> Drawing:
     """Each subject's change over time, arms apart, coloured by best confirmed response."""
     rows = _rows(view, "change").filter(pl.col("time_days").is_not_null())
     rows = rows.sort("subject", "time_days").with_columns(
-        month=pl.col("time_days") / DAYS_PER_MONTH, change=pl.col("value").clip(upper_bound=CEILING)
+        month=pl.col("time_days") / view.report.month_days,
+        change=pl.col("value").clip(upper_bound=CEILING),
     )
     panels, remarks = _panels(view, rows, by_size=False)
     figure, page = _paper(rows)

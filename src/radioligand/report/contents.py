@@ -95,6 +95,7 @@ class Report:
     subtitle: str = ""
     registry: str = ""
     cutoff: str = ""
+    month_days: float = 30.4375  # what days are divided by where months are shown
     populations: tuple[tuple[str, str], ...] = ()  # label, size: "Full analysis set", "226"
     key_lines: tuple[KeyLine, ...] = ()
     methods: tuple[str, ...] = ()  # paragraphs

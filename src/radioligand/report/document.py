@@ -257,7 +257,7 @@ def _closing_sections(report: Report, tables: int) -> Iterator[Section]:
         "methods",
         "Methods and policies",
         tuple(part for name, part in parts.items() if name == "policies"),
-        (*report.methods, *_printing()),
+        (*report.methods, *_printing(report.month_days)),
     )
     told = () if "findings" in parts else ("No rule is broken: the data keep every one checked.",)
     found = tuple(part for name, part in parts.items() if name in ("findings", "missing-domains"))
@@ -266,11 +266,11 @@ def _closing_sections(report: Report, tables: int) -> Iterator[Section]:
         yield Section("provenance-section", "Provenance", (parts["provenance"],))
 
 
-def _printing() -> tuple[str, ...]:
+def _printing(month_days: float) -> tuple[str, ...]:
     return (
         "Numbers are rounded half away from zero when they are printed and nowhere before; each "
         "number of a table shows its full precision, analysis, dataset and records on pointing, "
-        "tapping or by keyboard. Months are days divided by 30.4375.",
+        f"tapping or by keyboard. Months are days divided by {month_days:g}.",
     )
 
 

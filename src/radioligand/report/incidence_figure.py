@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 
 from radioligand.report import formatting
 from radioligand.report.canvas import (
-    DAYS_PER_MONTH,
     SMALL,
     WIDTH,
     Drawing,
@@ -30,10 +29,10 @@ STEPS = (2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # percent that the axis may end at
 def incidence(view: View) -> Drawing:
     """Steps of cumulative incidence with bands; the axis ends a little above what is reached."""
     numbers = view.main
-    curves = [_curve(numbers, arm) for arm in view.arms()]
+    curves = [_curve(numbers, arm, view.report.month_days) for arm in view.arms()]
     curves = [curve for curve in curves if curve.time]
     grid = sorted({time for curve in curves for time in curve.at_risk})
-    last = max(day for curve in curves for day in curve.time)
+    last = max(month for curve in curves for month in curve.time)
     ticks = ticks_of(grid, last)
     colours = arm_colours(view.report.arms)
     reached = max(
@@ -48,9 +47,8 @@ def incidence(view: View) -> Drawing:
     figure = blank(bottom + height + top)
     page = sheet(figure)
     axes = axes_at(figure, LEFT, bottom, WIDTH - LEFT - margin, height)
-    axes.set(xlim=(0, max(last, ticks[-1]) / DAYS_PER_MONTH), ylim=(0, ceiling))
-    axes.set_xticks([day / DAYS_PER_MONTH for day in ticks])
-    axes.set_xticklabels([formatting.rounded(day / DAYS_PER_MONTH) for day in ticks])
+    axes.set(xlim=(0, max(last, ticks[-1])), ylim=(0, ceiling))
+    axes.set_xticks(ticks, [formatting.rounded(month) for month in ticks])
     axes.set_ylabel("Cumulative incidence (%)")
     axes.set_xlabel(view.display.time_label, labelpad=3)
     for place, curve in enumerate(curves):
@@ -64,13 +62,14 @@ def incidence(view: View) -> Drawing:
     return Drawing(figure=figure, description=description)
 
 
-def _curve(numbers: Numbers, arm: Arm) -> Curve:
+def _curve(numbers: Numbers, arm: Arm, month_days: float) -> Curve:
     rows = numbers.frame.filter(pl.col("arm") == arm.id, pl.col("time_days").is_not_null())
     rows = rows.sort("time_days", maintain_order=True)
+    rows = rows.with_columns(month=pl.col("time_days") / month_days)
 
     def of(statistic: str) -> dict[float, float]:
         found = rows.filter(pl.col("statistic") == statistic, pl.col("value").is_not_null())
-        return dict(found.select("time_days", "value").iter_rows())
+        return dict(found.select("month", "value").iter_rows())
 
     share, low, high = (of(f"incidence{end}") for end in ("", "_lower", "_upper"))
     lower, upper = ([bound.get(time, math.nan) for time in share] for bound in (low, high))
@@ -78,11 +77,10 @@ def _curve(numbers: Numbers, arm: Arm) -> Curve:
 
 
 def _draw(axes: Axes, curve: Curve, colour: str) -> None:
-    months = [day / DAYS_PER_MONTH for day in curve.time]
     axes.fill_between(
-        months, curve.lower, curve.upper, step="post", color=colour, alpha=0.13, linewidth=0
+        curve.time, curve.lower, curve.upper, step="post", color=colour, alpha=0.13, linewidth=0
     )
-    axes.step(months, curve.survival, where="post", color=colour, clip_on=False)
+    axes.step(curve.time, curve.survival, where="post", color=colour, clip_on=False)
 
 
 def _told(numbers: Numbers, arm: Arm) -> str:

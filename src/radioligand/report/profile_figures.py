@@ -8,7 +8,6 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from radioligand.report.canvas import (
-    DAYS_PER_MONTH,
     INK,
     QUIET,
     SMALL,
@@ -143,16 +142,18 @@ def profile(view: View) -> Drawing:
     colour_key(page, entries, left=LEFT, top=top - 8, width=WIDTH - LEFT)
     width = (WIDTH - LEFT - 6 - (APART + 18) * (columns - 1)) / columns
     latest = changes["time_days"].max()
-    months = (float(latest) if isinstance(latest, float) else 1.0) / DAYS_PER_MONTH
+    months = (float(latest) if isinstance(latest, float) else 1.0) / view.report.month_days
     reach = max((abs(value) for value in changes["value"].to_list()), default=10.0)
     limit = 5 * math.ceil(reach * 1.05 / 5)
     for place, scale in enumerate(scales):
         left = LEFT + (place % columns) * (width + APART + 18)
         bottom = FOOT - 8 + step * (lines - 1 - place // columns)
         axes = axes_at(figure, left, bottom, width, height)
-        for shift, arm in enumerate(arms):
+        for place_of_arm, arm in enumerate(arms):
             own = changes.filter(pl.col("variable") == scale, pl.col("arm") == arm.id)
-            _means(axes, own, colours[arm.id], shift=0.35 * (shift - (len(arms) - 1) / 2))
+            shift = 0.35 * (place_of_arm - (len(arms) - 1) / 2)  # so that intervals do not overlap
+            month = (pl.col("time_days") / view.report.month_days + shift).alias("month")
+            _means(axes, own.with_columns(month), colours[arm.id])
         axes.axhline(0, color=QUIET, linewidth=0.6, linestyle=":")
         axes.set(xlim=(0, months * 1.06), ylim=(-limit, limit))
         axes.set_xticks(range(0, int(months) + 1, month_step(2 * months)))
@@ -166,9 +167,9 @@ def profile(view: View) -> Drawing:
     return Drawing(figure=figure, description=description)
 
 
-def _means(axes: Axes, own: pl.DataFrame, colour: str, *, shift: float) -> None:
-    wide = own.pivot("statistic", index="time_days", values="value").sort("time_days")
-    month = [0.0, *(day / DAYS_PER_MONTH + shift for day in wide["time_days"].to_list())]
+def _means(axes: Axes, own: pl.DataFrame, colour: str) -> None:
+    wide = own.pivot("statistic", index="month", values="value").sort("month")
+    month = [0.0, *wide["month"].to_list()]
     mean = [0.0, *wide["mean_change"].to_list()]
     axes.plot(month, mean, color=colour, linewidth=1.2, marker="o", markersize=2.4)
     if {"mean_change_lower", "mean_change_upper"} <= set(wide.columns):

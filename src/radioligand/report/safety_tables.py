@@ -102,7 +102,7 @@ def competing_risks(view: View) -> Body:
     if times:
         rows.append(Row("Cumulative incidence, % (95% CI)"))
     for time in times:
-        label = f"At {formatting.rounded(time / 30.4375)} months"
+        label = f"At {formatting.rounded(time / view.report.month_days)} months"
         rows.append(Row(label, tuple(_incidence(numbers, arm, time) for arm in arms), 1))
     p = numbers.compared("gray_p") or numbers.find("not_estimable", arm=numbers.comparison)
     if p is not None:

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 
 from radioligand.report import formatting
 from radioligand.report.canvas import (
-    DAYS_PER_MONTH,
     SMALL,
     WIDTH,
     Drawing,
@@ -32,7 +31,7 @@ LEFT = 46.0  # of the axes
 
 
 class Curve(NamedTuple):
-    """One arm's curve in days: steps, bounds, where subjects were censored, numbers at risk."""
+    """One arm's curve in months: steps, bounds, where subjects were censored, numbers at risk."""
 
     arm: Arm
     time: list[float]
@@ -47,10 +46,10 @@ class Curve(NamedTuple):
 def kaplan_meier(view: View) -> Drawing:
     """Curves with bands and censor marks, named beside their ends, over the numbers at risk."""
     numbers = view.main
-    curves = [_curve(numbers, arm) for arm in view.arms()]
+    curves = [_curve(numbers, arm, view.report.month_days) for arm in view.arms()]
     curves = [curve for curve in curves if curve.time]
     grid = sorted({time for curve in curves for time in curve.at_risk})
-    last = max([day for curve in curves for day in (*curve.time, *curve.censor_time)] + grid)
+    last = max([time for curve in curves for time in (*curve.time, *curve.censor_time)] + grid)
     ticks = ticks_of(grid, last)
     colours = arm_colours(view.report.arms)
     ends = [text_width(line, bold=True) for curve in curves for line in _end_label(curve)]
@@ -61,10 +60,9 @@ def kaplan_meier(view: View) -> Drawing:
     width, height = WIDTH - left - margin, 210.0
     figure = blank(bottom + height + top)
     page, axes = sheet(figure), axes_at(figure, left, bottom, width, height)
-    axes.set(xlim=(0, max(last, ticks[-1]) / DAYS_PER_MONTH), ylim=(0, 1.02))
+    axes.set(xlim=(0, max(last, ticks[-1])), ylim=(0, 1.02))
     axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1], ["0", "20", "40", "60", "80", "100"])
-    axes.set_xticks([day / DAYS_PER_MONTH for day in ticks])
-    axes.set_xticklabels([formatting.rounded(day / DAYS_PER_MONTH) for day in ticks])
+    axes.set_xticks(ticks, [formatting.rounded(month) for month in ticks])
     axes.set_ylabel(view.display.axis_label or "Event-free subjects (%)")
     axes.set_xlabel(view.display.time_label, labelpad=3)
     for curve in curves:
@@ -76,13 +74,14 @@ def kaplan_meier(view: View) -> Drawing:
     return Drawing(figure=figure, description=f"Kaplan–Meier curves. {told}. {_compared(numbers)}")
 
 
-def _curve(numbers: Numbers, arm: Arm) -> Curve:
+def _curve(numbers: Numbers, arm: Arm, month_days: float) -> Curve:
     rows = numbers.frame.filter(pl.col("arm") == arm.id, pl.col("time_days").is_not_null())
     rows = rows.sort("time_days", maintain_order=True)
+    rows = rows.with_columns(month=pl.col("time_days") / month_days)
 
     def of(statistic: str) -> tuple[list[float], list[float]]:
         found = rows.filter(pl.col("statistic") == statistic, pl.col("value").is_not_null())
-        return found["time_days"].to_list(), found["value"].to_list()
+        return found["month"].to_list(), found["value"].to_list()
 
     time, survival = of("survival")
     bounds = [dict(zip(*of(name), strict=True)) for name in ("survival_lower", "survival_upper")]
@@ -98,22 +97,20 @@ def ticks_of(grid: list[float], last: float) -> list[float]:
     """Return the grid of the numbers at risk, thinned to a dozen; without one, whole months."""
     if len(grid) > 1:
         return grid[:: math.ceil(len(grid) / 13)]
-    step = month_step(last / DAYS_PER_MONTH)
-    return [i * step * DAYS_PER_MONTH for i in range(int(last / DAYS_PER_MONTH / step) + 2)]
+    step = month_step(last)
+    return [float(i * step) for i in range(int(last / step) + 2)]
 
 
 def _draw_curve(axes: Axes, curve: Curve, colour: str) -> None:
     end = max([curve.time[-1], *curve.censor_time])
-    months = [day / DAYS_PER_MONTH for day in (*curve.time, end)]
     held = [[*values, values[-1]] for values in (curve.survival, curve.lower, curve.upper)]
-    axes.fill_between(months, held[1], held[2], step="post", color=colour, alpha=0.13, linewidth=0)
-    axes.step(months, held[0], where="post", color=colour, clip_on=False)
+    axes.fill_between(
+        [*curve.time, end], held[1], held[2], step="post", color=colour, alpha=0.13, linewidth=0
+    )
+    axes.step([*curve.time, end], held[0], where="post", color=colour, clip_on=False)
     marks = zip(curve.censor_time, curve.censor_survival, strict=True)
     tick = 0.016
-    strokes = [
-        [(day / DAYS_PER_MONTH, share - tick), (day / DAYS_PER_MONTH, share + tick)]
-        for day, share in marks
-    ]
+    strokes = [[(month, share - tick), (month, share + tick)] for month, share in marks]
     one_path(axes, strokes, edgecolor=colour, linewidth=0.8, fill=False, clip_on=False)
 
 
@@ -133,7 +130,7 @@ def _label_ends(axes: Axes, curves: list[Curve], colours: dict[str, str], height
         need = room[curve.arm.id] / 2
         y = max(curve.survival[-1], floor + need, need)
         floor = y + need
-        end = max([curve.time[-1], *curve.censor_time]) / DAYS_PER_MONTH
+        end = max([curve.time[-1], *curve.censor_time])
         colour = colours[curve.arm.id]
         led = [curve.survival[-1], y]
         axes.plot([end, edge], led, ":", linewidth=0.8, color=colour, clip_on=False)
@@ -213,10 +210,10 @@ def write_at_risk(
     write(page, 4, top, "Number at risk", va="baseline", bold=True)
     for place, curve in enumerate(curves, start=1):
         y = top - ROW * place
-        for day in ticks:
-            if day in curve.at_risk:
-                x = left + across * day / DAYS_PER_MONTH
-                shown = formatting.count(curve.at_risk[day])
+        for month in ticks:
+            if month in curve.at_risk:
+                x = left + across * month
+                shown = formatting.count(curve.at_risk[month])
                 write(page, x, y, shown, ha="center", va="baseline", colour=colours[curve.arm.id])
         x = left + box.width * WIDTH + 8
         name, colour = curve.arm.short, colours[curve.arm.id]

@@ -20,7 +20,6 @@ from radioligand.report.tables import (
     value_of,
 )
 
-DAYS_PER_MONTH = 30.4375
 HAZARD_RATIO = ("hazard_ratio", "hazard_ratio_lower", "hazard_ratio_upper")
 
 
@@ -31,7 +30,7 @@ def time_to_event(view: View) -> Body:
     for numbers in view.analyses:
         found = (
             *_event_rows(numbers, arms),
-            *_rates_at(numbers, arms),
+            *_rates_at(numbers, arms, view.report.month_days),
             *_compared_times(numbers, len(arms)),
             *_follow_up(numbers, arms),
         )
@@ -79,7 +78,7 @@ def _unit(numbers: Numbers) -> str:
     return next(units, "months")
 
 
-def _rates_at(numbers: Numbers, arms: tuple[Arm, ...]) -> Iterator[Row]:
+def _rates_at(numbers: Numbers, arms: tuple[Arm, ...], month_days: float) -> Iterator[Row]:
     times = {row.time_days for arm in arms for row in numbers.at_times("survival_at", arm=arm.id)}
     for time in sorted(time for time in times if time is not None):
         cells = []
@@ -95,7 +94,7 @@ def _rates_at(numbers: Numbers, arms: tuple[Arm, ...]) -> Iterator[Row]:
             told = found[0].text if found[0] is not None and found[0].value is None else None
             shown = formatting.with_interval(*values)
             cells.append(cell(told or shown, *found))
-        months = formatting.rounded(time / DAYS_PER_MONTH)
+        months = formatting.rounded(time / month_days)
         yield Row(f"Event-free at {months} months, % (95% CI)", tuple(cells), 1)
 
 

@@ -5,7 +5,6 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from radioligand.report.canvas import (
-    DAYS_PER_MONTH,
     INK,
     QUIET,
     WIDTH,
@@ -36,7 +35,7 @@ def swimmer(view: View) -> Drawing:
     """Lanes by arm, the longest on study on top; with too many subjects the responders alone."""
     days = pl.coalesce("time_days", "value")
     events = view.main.frame.filter(pl.col("subject").is_not_null() & days.is_not_null())
-    events = events.with_columns(month=days / DAYS_PER_MONTH)
+    events = events.with_columns(month=days / view.report.month_days)
     lanes, remarks = _lanes(events, limit=view.display.limit)
     by_arm = [(arm, lanes.filter(pl.col("arm") == arm.id)) for arm in view.arms()]
     by_arm = [(arm, rows) for arm, rows in by_arm if rows.height]

@@ -88,7 +88,7 @@ def derive_adrs(
     ANL02FL : ANL01FL up to and including the first progression, and before new anticancer
         therapy unless the protocol counts responses after it. Best responses rest on these.
     ANL03FL : ANL01FL of an adequate assessment: progression; or evaluable and, where lesions
-        tell, with every lesion of baseline assessed.
+        tell and the protocol asks for it, with every lesion of baseline assessed.
     RSSTRESC : the reader's word, where the response is a reader's. Under RECIST's rule disease
         after a complete response is progression, so that AVALC may differ from it.
 

@@ -72,7 +72,8 @@ def visit_responses(
     SUM BASE NADIR : in millionths of a mm. BASE is the last complete sum at baseline, which USED
         marks; NADIR the smallest complete sum from BASE on and strictly before the visit.
     TRGRESP NTGRESP NEWLES OVR : the responses; ADEQUATE : OVR says how the disease was, because
-        it is progression, or evaluable and every lesion of baseline was assessed.
+        it is progression, or evaluable and, unless the protocol asks no more, every lesion of
+        baseline was assessed.
     RESPDT RESPDTF : the date of OVR, which for progression is when it was seen.
     SRCDOM SRCSEQ : a record that decided, or the first of the visit.
 
@@ -280,6 +281,8 @@ def _with_overall(visits: pl.DataFrame, policies: Policies) -> pl.DataFrame:
     visits = visits.with_columns(
         pl.when(~pl.col("BASELINE")).then(name).alias(name) for name in [*components, "OVR"]
     )
+    if policies.adequate_assessment == "evaluable":
+        whole = pl.lit(True)
     adequate = (pl.col("OVR") == PD) | ((pl.col("OVR") != NE) & whole)
     return visits.with_columns(ADEQUATE=adequate.fill_null(False))
 

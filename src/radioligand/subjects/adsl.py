@@ -8,7 +8,7 @@ import polars as pl
 from radioligand import criteria
 from radioligand.cdisc import refuse, together
 from radioligand.protocol import Protocol
-from radioligand.protocol.records import Source, Variable
+from radioligand.protocol.records import TIMES, Source, Variable
 from radioligand.subjects.asked import date_columns, factors
 from radioligand.subjects.derived import in_order, made, needs
 from radioligand.subjects.sources import (
@@ -245,7 +245,9 @@ def _with_variables(
             )
         elif needs(variable):
             called = {each: each for each in adsl.columns}
-            adsl = adsl.with_columns(made(adsl, variable, called=called).alias(name))
+            adsl = adsl.with_columns(
+                made(adsl, variable, called=called, data=protocol.data).alias(name)
+            )
         elif name not in adsl.columns:  # asked of a patient, not found in a study
             adsl = adsl.with_columns(pl.lit(None, DTYPES[variable.type]).alias(name))
     found_dates = [dated[name] for name in known if name in dated]
@@ -274,7 +276,7 @@ def _record(
         source,
         kind=variable.type,
         rule=date_rule(protocol.data, source.dataset),
-        unit=variable.unit,
+        unit_days=protocol.data.days_in(variable.unit) if variable.unit in TIMES else 1.0,
         until=adsl.select("USUBJID", until=pl.col(source.until)) if source.until else None,
         cutoff=cutoff,
     ).select("USUBJID", "value", "date")

@@ -6,9 +6,9 @@ from graphlib import CycleError, TopologicalSorter
 
 import polars as pl
 
-from radioligand.protocol.records import Band, Variable
+from radioligand.protocol.records import TIMES, Band, Data, Variable
 from radioligand.protocol.references import SUBJECT_VARIABLES
-from radioligand.subjects.sources import DAYS_IN, DTYPES
+from radioligand.subjects.sources import DTYPES
 
 
 def needs(variable: Variable) -> tuple[str, ...]:
@@ -31,12 +31,14 @@ def in_order(wanted: Mapping[str, Iterable[str]]) -> list[str]:
         raise ValueError(says) from None
 
 
-def made(frame: pl.DataFrame, variable: Variable, *, called: Mapping[str, str]) -> pl.Expr:
+def made(
+    frame: pl.DataFrame, variable: Variable, *, called: Mapping[str, str], data: Data
+) -> pl.Expr:
     """Return a derived variable as an expression over `frame`; `called` maps names to columns.
 
     A value outside every band, and one that no row of a recode knows where there is no `other`,
     are unknown. A flag is recoded by its letters Y and N. An interval is in whole days divided by
-    the days of its unit (month 30.4375, year 365.25). Raises ValueError for any other unit.
+    the days of its unit (`data` says how many a month has). Raises ValueError for any other unit.
     """
     if variable.bands_of:
         number = pl.col(called[variable.bands_of])
@@ -49,11 +51,11 @@ def made(frame: pl.DataFrame, variable: Variable, *, called: Mapping[str, str]) 
         known = text.replace_strict(old, new, default=variable.other, return_dtype=pl.String)
         value = pl.when(text.is_not_null()).then(known)
     elif variable.interval:
-        if variable.unit not in DAYS_IN:
-            units = ", ".join(DAYS_IN)
+        if variable.unit not in TIMES:
+            units = ", ".join(TIMES)
             raise ValueError(f"{variable.name}: an interval is in {units}, not {variable.unit!r}")
         start, end = (pl.col(called[name]) for name in variable.interval)
-        value = (end - start).dt.total_days() / DAYS_IN[variable.unit]
+        value = (end - start).dt.total_days() / data.days_in(variable.unit)
     else:
         value = pl.coalesce(called[name] for name in variable.first_of)
     return value.cast(DTYPES[variable.type])
@@ -79,7 +81,7 @@ def _text(frame: pl.DataFrame, column: str) -> pl.Expr:
     return value.cast(pl.String)
 
 
-def complete(frame: pl.DataFrame, *, variables: Sequence[Variable]) -> pl.DataFrame:
+def complete(frame: pl.DataFrame, *, variables: Sequence[Variable], data: Data) -> pl.DataFrame:
     """Fill the derived fields of a form where their inputs are known; never overwrite a value.
 
     Columns bear the variables' field names; a field that is made of others and is not there is
@@ -98,7 +100,7 @@ def complete(frame: pl.DataFrame, *, variables: Sequence[Variable]) -> pl.DataFr
             if called[each] not in frame.columns
         }
         frame = frame.with_columns(**unknown)
-        value = made(frame, known[name], called=called)
+        value = made(frame, known[name], called=called, data=data)
         given = [pl.col(column)] if column in frame.columns else []
         frame = frame.with_columns(pl.coalesce(*given, value).alias(column))
         dated, own = f"{called[inputs[0]]}_date", f"{column}_date"

@@ -8,8 +8,7 @@ from typing import Literal
 import polars as pl
 
 from radioligand.cdisc import found, imputed_date
-from radioligand.protocol import MONTH_DAYS
-from radioligand.protocol.records import Data, Imputation, Source
+from radioligand.protocol.records import TIMES, Data, Imputation, Source
 
 Kind = Literal["number", "text", "date", "flag"]
 Study = Mapping[str, pl.DataFrame]
@@ -20,7 +19,6 @@ DTYPES: dict[str, pl.DataType] = {
     "date": pl.Date(),
     "flag": pl.Boolean(),
 }
-DAYS_IN = {"days": 1.0, "weeks": 7.0, "months": MONTH_DAYS, "years": 365.25}
 
 
 def absent(study: Study, source: Source) -> str | None:
@@ -75,7 +73,7 @@ def one_each(
     *,
     kind: Kind,
     rule: Imputation,
-    unit: str | None = None,
+    unit_days: float = 1.0,
     until: pl.DataFrame | None = None,
     cutoff: date | None = None,
 ) -> pl.DataFrame:
@@ -84,8 +82,9 @@ def one_each(
     `until` holds USUBJID and until: records after that date do not count, nor do undated ones; a
     subject without such a date has no bound. Nothing after `cutoff` counts. `date` is that of the
     record, `flag` tells what of it was imputed, `text` is the date as collected. A flag found
-    without dates is true if one of its records says so. A source that the study lacks yields no
-    rows; records of equal date are told apart by their sequence number.
+    without dates is true if one of its records says so; the longest of several spells is counted
+    in units of `unit_days`. A source that the study lacks yields no rows; records of equal date
+    are told apart by their sequence number.
     """
     if absent(study, source):
         return pl.DataFrame(schema=_schema(kind))
@@ -108,7 +107,7 @@ def one_each(
         if until is not None:
             end = pl.min_horizontal(end, pl.col("until"))
         days = (end - pl.col("date")).dt.total_days()
-        records = records.with_columns(value=days / DAYS_IN[unit or "days"])
+        records = records.with_columns(value=days / unit_days)
     order = [key for key in ("date", "text", "seq", "value") if records.schema[key] != pl.Null()]
     unknown = pl.col("value").is_null()
     ordered: dict[str, tuple[list[str | pl.Expr], bool]] = {
@@ -186,7 +185,7 @@ def value_findings(
     shows = [c for c in ("USUBJID", f"{source.dataset}SEQ") if c in frame.columns]
     if source.unit:
         said, wanted = pl.col(source.unit), unit
-        if unit in DAYS_IN:  # CDISC writes units of time in capitals
+        if unit in TIMES:  # CDISC writes units of time in capitals
             said, wanted = said.str.to_lowercase(), unit
         bad = frame.filter((said != wanted).fill_null(True))
         if bad.height:
