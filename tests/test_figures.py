@@ -330,12 +330,70 @@ def test_a_deep_bar_that_is_no_response_has_a_letter_and_the_caption_its_reason(
     assert "a: not confirmed." in page
 
 
+def incidence_rows():
+    for arm, top in (("LU", 3.0), ("CONTROL", 0.0)):
+        yield row("events", top and 3.0, arm=arm)
+        yield row("n", 148.0, arm=arm)
+        yield row("competing", 27.0, arm=arm)
+        for day, value in ((0.0, 0.0), (400.0, top), (900.0, top)):
+            yield row("incidence", value, arm=arm, time_days=day)
+            yield row("incidence_lower", value and 0.8, arm=arm, time_days=day)
+            yield row("incidence_upper", value and 7.8, arm=arm, time_days=day)
+        for place, number in enumerate((148, 105, 35)):
+            yield row("at_risk", float(number), arm=arm, time_days=12 * MONTH * place)
+
+
+@pytest.mark.by_hand
+def test_incidence_has_its_cases_and_an_axis_that_holds_its_limits():
+    found = words(drawn("incidence", incidence_rows())[0])
+    assert "Lu: 3 of 148 subjects, 27 competing events" in found
+    assert {"Cumulative incidence (%)", "148", "105", "10"} <= set(found)
+    assert "20" not in found  # the limit of 7.8 % fits below 10 %
+
+
+def grade_rows():
+    yield row("label", variable="PLAT low", text="Low platelets")
+    for arm in ("LU", "CONTROL"):
+        for week in (4.0, 8.0):
+            key = {"arm": arm, "variable": "PLAT low", "time_days": 7 * week}
+            yield row("at_visit", 50.0, **key)
+            for grade, share in enumerate((60.0, 20.0, 12.0, 6.0, 2.0)):
+                yield row("grade_share", share, level=f"grade {grade}", unit="%", **key)
+
+
+@pytest.mark.by_hand
+def test_grades_over_time_are_a_panel_a_test_and_arm():
+    svg = drawn("grades-over-time", grade_rows())[0]
+    found = words(svg)
+    assert {"Lu", "Control", "Low platelets", "Grade 1", "Grade 4", "Subjects (%)"} <= set(found)
+    assert "Low platelets at most 8% of grade 3 or 4 at a visit" in svg
+
+
+def mean_rows():
+    yield row("label", variable="QL2", text="Global health status", method="lower is worse")
+    for arm in ("LU", "CONTROL"):
+        for month, change in ((3, -2.0), (6, -4.0)):
+            key = {"arm": arm, "variable": "QL2", "time_days": 84.0 * month / 3}
+            yield row("mean_change", change, **key)
+            yield row("mean_change_lower", change - 3, **key)
+            yield row("mean_change_upper", change + 3, **key)
+
+
+@pytest.mark.by_hand
+def test_a_profile_says_which_way_is_worse():
+    found = words(drawn("profile", mean_rows())[0])
+    assert {"Global health status", "lower is worse", "Mean change", "Lu", "Control"} <= set(found)
+
+
 EVERY = {
     **dict.fromkeys(("planned-curves", "power-curve", "boundaries", "timeline"), plan_rows),
     "shrinkage-forest": landmark_rows,
     "shrinkage-medians": landmark_rows,
     "shrinkage-contrast": contrast_rows,
     "shrinkage-scatter": point_rows,
+    "incidence": incidence_rows,
+    "grades-over-time": grade_rows,
+    "profile": mean_rows,
     "kaplan-meier": curve_rows,
     "forest": forest_rows,
     "waterfall": change_rows,

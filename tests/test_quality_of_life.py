@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from radioligand.cdisc import DatasetError
 from radioligand.protocol import parse_protocol
 from radioligand.protocol.records import Protocol
-from radioligand.quality_of_life import SCALE_OF, SCALES, derive_adqs, score
+from radioligand.quality_of_life import GI_NET21, SCALE_OF, SCALES, derive_adqs, score
 
 UNTIMED = settings(deadline=None, max_examples=40)
 DOCUMENT = tomllib.loads((files("radioligand") / "trials" / "netter-2.toml").read_text("utf-8"))
@@ -95,6 +95,34 @@ def test_one_score(answers, scale, expected):
 def test_the_fifteen_scales_share_out_the_thirty_items():
     assert sorted(SCALE_OF) == list(range(1, 31))
     assert len(SCALES) == 15
+
+
+@pytest.mark.law
+def test_the_module_shares_out_its_twenty_one_items():
+    items = [item for one in GI_NET21.values() for item in one.items]
+    assert sorted(items) == list(range(31, 52))
+    assert not set(GI_NET21) & set(SCALES)
+
+
+@pytest.mark.by_hand
+def test_a_module_is_scored_beside_the_questionnaire():
+    module = {"instrument": "EORTC QLQ-GI.NET21", "where": {"QSCAT": "EORTC QLQ-GI.NET21"}}
+    core = qs((0, {17: 2}))
+    more = qs((0, {31: 1, 32: 4, 34: 2, 35: 3, 45: 4})).with_columns(
+        QSCAT=pl.lit("EORTC QLQ-GI.NET21")
+    )
+
+    found = derive_adqs(pl.concat([core, more]), adsl(), protocol=protocol(modules=[module]))
+
+    scores = {name: (value, kind) for name, value, kind in found.select(
+        "PARAMCD", "AVAL", "PARCAT1").rows()}  # fmt: skip
+    assert scores["DI"] == (pytest.approx(100 / 3), "EORTC QLQ-C30")
+    assert scores["ED"] == (50.0, "EORTC QLQ-GI.NET21")  # two of three: mean 2.5
+    assert scores["GI"][0] is None  # two of five
+    assert scores["BI"][0] == 100.0
+    assert set(found["WORSE"]) == {"higher"}
+    alone = derive_adqs(pl.concat([core, more]), adsl(), protocol=NETTER_2)
+    assert alone["PARAMCD"].to_list() == ["DI"]
 
 
 answer = st.one_of(st.none(), st.integers(1, 4))

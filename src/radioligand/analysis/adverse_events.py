@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adverse events: how many subjects had one, by kind, by term and by query.
+"""Adverse events: how many subjects had one, by kind, class, term and query, and how often.
 
 Only treatment-emergent events count (TRTEMFL is Y), and a subject counts once in a row, under
 the highest grade: "grade >= 3" are the subjects whose highest grade there is 3 or more.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 import polars as pl
 
 from radioligand.analysis.descriptive import count_rows
+from radioligand.analysis.event_rates import rate_rows, time_at_risk
 from radioligand.analysis.results import Origin, Row
 from radioligand.analysis.scope import NotAvailable, Scope
 from radioligand.criteria import comparisons, met
@@ -18,23 +19,29 @@ from radioligand.statistics.proportions import fisher_exact
 
 ALL_GRADES, SEVERE = "all grades", "grade >= 3"
 SEVERE_GRADE = 3
+GRADES = (1, 2, 3, 4, 5)
+NOT_CODED = "Not coded"
 
 
 def adverse_events(scope: Scope, analysis: AdverseEvents) -> Iterator[Row]:
-    """Return one of the tables of adverse events: overview, terms or queries."""
+    """Return one of the tables of adverse events; events below `min_grade` do not count."""
     safety = scope.protocol.safety
     if safety is None:
         raise NotAvailable("the protocol has no [safety]")
     events = scope.records("ADAE", "AEDECOD", "TRTEMFL").filter(TRTEMFL="Y")
     events = events.with_columns(grade=_grade(events), term=pl.col("AEDECOD").str.to_lowercase())
-    origin = scope.origin("ADAE", where="TRTEMFL = 'Y'")
+    where = "TRTEMFL = 'Y'"
+    if analysis.min_grade > 1:
+        events = events.filter(pl.col("grade") >= analysis.min_grade)
+        where += f" and ATOXGRN >= {analysis.min_grade}"
+    origin = scope.origin("ADAE", where=where)
     yield from scope.sizes(origin)
     for arm in scope.arms:
         ungraded = events.filter(arm=arm)["grade"].null_count()
         if ungraded:
             text = "events without a grade count in all grades only"
             yield origin.row("missing", ungraded, arm=arm, text=text)
-    rows = TABLES[analysis.table](scope, safety, events, origin)
+    rows = TABLES[analysis.table](scope, safety, events, origin, analysis)
     yield from _compared(scope, origin, rows) if analysis.compare == "fisher" else rows
 
 
@@ -46,7 +53,9 @@ def _grade(events: pl.DataFrame) -> pl.Expr:
     return pl.lit(None, pl.Int64)
 
 
-def _overview(scope: Scope, safety: Safety, events: pl.DataFrame, origin: Origin) -> Iterator[Row]:
+def _overview(
+    scope: Scope, safety: Safety, events: pl.DataFrame, origin: Origin, analysis: AdverseEvents
+) -> Iterator[Row]:
     for place in safety.overview:
         yield origin.row("label", place.indent, variable=place.id, text=place.label)
         absent = [
@@ -62,11 +71,14 @@ def _overview(scope: Scope, safety: Safety, events: pl.DataFrame, origin: Origin
         yield from _by_grade(scope, counted, origin, variable=place.id, arms=place.arms)
 
 
-def _terms(scope: Scope, safety: Safety, events: pl.DataFrame, origin: Origin) -> Iterator[Row]:
+def _terms(
+    scope: Scope, safety: Safety, events: pl.DataFrame, origin: Origin, analysis: AdverseEvents
+) -> Iterator[Row]:
     """Return terms by the number of subjects with them, most first, then by name.
 
     A term in at least `common_percent` of an arm, or of high grade in more than
-    `common_severe_percent`, also has a row "common".
+    `common_severe_percent`, also has a row "common"; where the analysis names a percentage of its
+    own, a term in at least so many percent of an arm.
     """
     subjects = events.group_by("AEDECOD", "arm", "USUBJID").agg(pl.col("grade").max())
     counted = subjects.group_by("AEDECOD", "arm").agg(
@@ -74,30 +86,124 @@ def _terms(scope: Scope, safety: Safety, events: pl.DataFrame, origin: Origin) -
     )
     found = {(term, arm): (every, severe) for term, arm, every, severe in counted.iter_rows()}
     sizes = {arm: scope.subjects.filter(arm=arm).height for arm in scope.arms}
+    milder = analysis.min_grade < SEVERE_GRADE
     totals = counted.group_by("AEDECOD").agg(pl.col("any").sum()).drop_nulls()
     for term in totals.sort("any", "AEDECOD", descending=[True, False])["AEDECOD"]:
         common = False
         for arm in scope.arms:
             every, severe = found.get((term, arm), (0, 0))
-            for level, count in ((ALL_GRADES, every), (SEVERE, severe)):
+            told = ((ALL_GRADES, every), (SEVERE, severe)) if milder else ((SEVERE, severe),)
+            for level, count in told:
                 yield from count_rows(
                     origin, count, sizes[arm], arm=arm, variable=term, level=level
                 )
-            often = 100 * every >= safety.common_percent * sizes[arm]
-            severely = 100 * severe > safety.common_severe_percent * sizes[arm]
-            common |= sizes[arm] > 0 and (often or severely)
+            common |= sizes[arm] > 0 and _is_common(every, severe, sizes[arm], safety, analysis)
         if common:
-            yield origin.row("common", 1, variable=term, text=_common_words(safety))
+            yield origin.row("common", 1, variable=term, text=_common_words(safety, analysis))
 
 
-def _common_words(safety: Safety) -> str:
+def _is_common(every: int, severe: int, size: int, safety: Safety, analysis: AdverseEvents) -> bool:
+    if analysis.at_least_percent is not None:
+        return 100 * every >= analysis.at_least_percent * size
+    often = 100 * every >= safety.common_percent * size
+    return often or 100 * severe > safety.common_severe_percent * size
+
+
+def _common_words(safety: Safety, analysis: AdverseEvents) -> str:
+    if analysis.at_least_percent is not None:
+        return f"in at least {analysis.at_least_percent:g}% of an arm"
     return (
         f"in at least {safety.common_percent:g}% of an arm, "
         f"or of grade 3 or more in over {safety.common_severe_percent:g}%"
     )
 
 
-def _queries(scope: Scope, safety: Safety, events: pl.DataFrame, origin: Origin) -> Iterator[Row]:
+def _classes(
+    scope: Scope, safety: Safety, events: pl.DataFrame, origin: Origin, analysis: AdverseEvents
+) -> Iterator[Row]:
+    """Return organ classes and in each its terms, most subjects first, by the highest grade.
+
+    With `at_least_percent` a term is left out that is rarer in every arm; its class counts it.
+    """
+    if "AEBODSYS" not in events.columns:
+        raise NotAvailable("ADAE has no AEBODSYS")
+    coded = events.with_columns(
+        pl.col("AEBODSYS").fill_null(NOT_CODED), pl.col("AEDECOD").fill_null(NOT_CODED)
+    )
+    least = analysis.at_least_percent or 0
+    for (organ_class,), of_class in _most_first(coded, "AEBODSYS"):
+        variable = str(organ_class)
+        yield origin.row("label", 0, variable=variable, text=variable)
+        yield from _by_highest(scope, of_class, origin, variable=variable)
+        for (term,), of_term in _most_first(of_class, "AEDECOD"):
+            shares = [
+                100 * of_term.filter(arm=arm)["USUBJID"].n_unique() >= least * n
+                for arm in scope.arms
+                if (n := scope.subjects.filter(arm=arm).height)
+            ]
+            if any(shares):
+                key = f"{variable}: {term}"
+                yield origin.row("label", 1, variable=key, text=str(term))
+                yield from _by_highest(scope, of_term, origin, variable=key)
+
+
+def _most_first(
+    events: pl.DataFrame, column: str
+) -> Iterator[tuple[tuple[object, ...], pl.DataFrame]]:
+    """Yield the groups of a column, those with most subjects first, then by name."""
+    sizes = events.group_by(column).agg(pl.col("USUBJID").n_unique().alias("n"))
+    for name in sizes.sort("n", column, descending=[True, False])[column]:
+        yield (name,), events.filter(pl.col(column) == name)
+
+
+def _by_highest(
+    scope: Scope, events: pl.DataFrame, origin: Origin, *, variable: str
+) -> Iterator[Row]:
+    """Count subjects by arm: all, and under the highest grade of each."""
+    highest = events.group_by("arm", "USUBJID").agg(pl.col("grade").max())
+    for arm in scope.arms:
+        n = scope.subjects.filter(arm=arm).height
+        own = highest.filter(arm=arm)["grade"]
+        yield from count_rows(origin, len(own), n, arm=arm, variable=variable, level=ALL_GRADES)
+        for grade in GRADES:
+            count = int((own == grade).sum())
+            yield from count_rows(
+                origin, count, n, arm=arm, variable=variable, level=f"grade {grade}"
+            )
+
+
+def _rates(
+    scope: Scope, safety: Safety, events: pl.DataFrame, origin: Origin, analysis: AdverseEvents
+) -> Iterator[Row]:
+    """Return rates by exposure: any event, the queries, and the common terms."""
+    period = time_at_risk(scope, safety)
+    kinds = [("any", "Any adverse event", events)]
+    kinds += [(one.id, one.label, events.filter(_in_query(one))) for one in safety.queries]
+    sizes = {arm: scope.subjects.filter(arm=arm).height for arm in scope.arms}
+    for (term,), of_term in _most_first(events.drop_nulls("AEDECOD"), "AEDECOD"):
+        by_arm = {arm: of_term.filter(arm=arm) for arm in scope.arms}
+        common = any(
+            _is_common(
+                own["USUBJID"].n_unique(),
+                own.filter(_is_severe())["USUBJID"].n_unique(),
+                sizes[arm],
+                safety,
+                analysis,
+            )
+            for arm, own in by_arm.items()
+            if sizes[arm]
+        )
+        if common:
+            kinds.append((f"term {term}", str(term), of_term))
+    for variable, label, of_kind in kinds:
+        yield origin.row("label", variable=variable, text=label)
+        for arm in scope.arms:
+            yield from rate_rows(origin, of_kind, period, analysis, arm=arm, variable=variable)
+
+
+def _queries(
+    scope: Scope, safety: Safety, events: pl.DataFrame, origin: Origin, analysis: AdverseEvents
+) -> Iterator[Row]:
     for query in safety.queries:
         indent = 1 if query.part_of else 0
         yield origin.row("label", indent, variable=query.id, text=query.label)
@@ -165,5 +271,11 @@ def _compared(scope: Scope, origin: Origin, rows: Iterable[Row]) -> Iterator[Row
             yield origin.row("fisher_p", p, arm=pair.id, variable=variable, method=method)
 
 
-Table = Callable[[Scope, Safety, pl.DataFrame, Origin], Iterator[Row]]
-TABLES: dict[str, Table] = {"overview": _overview, "terms": _terms, "queries": _queries}
+Table = Callable[[Scope, Safety, pl.DataFrame, Origin, AdverseEvents], Iterator[Row]]
+TABLES: dict[str, Table] = {
+    "overview": _overview,
+    "terms": _terms,
+    "classes": _classes,
+    "queries": _queries,
+    "rates": _rates,
+}

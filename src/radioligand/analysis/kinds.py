@@ -10,12 +10,17 @@ from radioligand.analysis.adverse_events import adverse_events
 from radioligand.analysis.agreement import agreement
 from radioligand.analysis.baseline import baseline
 from radioligand.analysis.best_response import best_response
+from radioligand.analysis.competing_risks import competing_risks
+from radioligand.analysis.deaths import deaths
 from radioligand.analysis.disposition import disposition
+from radioligand.analysis.dose_decisions import dose_decisions
 from radioligand.analysis.eligibility import eligibility
 from radioligand.analysis.exposure import exposure
 from radioligand.analysis.hierarchy import hierarchy
 from radioligand.analysis.interim import interim
+from radioligand.analysis.laboratory import laboratory
 from radioligand.analysis.phases import phases
+from radioligand.analysis.quality_of_life import quality_of_life
 from radioligand.analysis.results import Origin, Row, frame_of
 from radioligand.analysis.scope import NotAvailable, Scope, scope
 from radioligand.analysis.sensitivity import sensitivity
@@ -36,12 +41,17 @@ from radioligand.protocol.records import (
     Analysis,
     Baseline,
     BestResponse,
+    CompetingRisks,
+    Deaths,
     Disposition,
+    DoseDecisions,
     Eligibility,
     Exposure,
     Hierarchy,
     Interim,
+    LaboratoryGrades,
     Phases,
+    QualityOfLifeProfile,
     Sensitivity,
     ShrinkageBaseline,
     ShrinkageGroups,
@@ -71,6 +81,11 @@ KINDS: dict[type[Analysis], Callable[[Scope, Any], Iterator[Row]]] = {
     ShrinkageWaterfall: shrinkage_waterfall,
     Agreement: agreement,
     AdverseEvents: adverse_events,
+    CompetingRisks: competing_risks,
+    Deaths: deaths,
+    LaboratoryGrades: laboratory,
+    QualityOfLifeProfile: quality_of_life,
+    DoseDecisions: dose_decisions,
 }
 # these read the p values of other analyses, and so come after them
 LATER: dict[type[Analysis], Callable[..., Iterator[Row]]] = {

@@ -13,6 +13,7 @@ from radioligand.cdisc.contracts import (
     variable_of,
 )
 from radioligand.cdisc.dates import imputed_date, is_iso8601, is_not_before
+from radioligand.cdisc.dictionaries import Dictionary
 from radioligand.cdisc.rules import (
     FINDINGS,
     DatasetError,
@@ -41,6 +42,7 @@ __all__ = [
     "Column",
     "Dataset",
     "DatasetError",
+    "Dictionary",
     "Rule",
     "Study",
     "check",

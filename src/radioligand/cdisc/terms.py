@@ -199,6 +199,7 @@ TRTEDT    date    Date of Last Exposure to Treatment
 TRTDURD   whole   Total Treatment Duration (Days)
 DTHDT     date    Date of Death
 DTHDTF    text    Date of Death Imputation Flag
+DTHCAUS   text    Cause of Death
 LSTALVDT  date    Date Last Known Alive
 CUTOFFDT  date    Date of Data Cutoff
 EOSDT     date    End of Study Date
@@ -224,10 +225,20 @@ PARAM     text    Parameter
 PARAMCD   text    Parameter Code
 PARAMN    number  Parameter (N)
 PARCAT1   text    Parameter Category 1
+PARCAT2   text    Parameter Category 2
 PARQUAL   text    Parameter Qualifier
 AVAL      number  Analysis Value
 AVALC     text    Analysis Value (C)
 AVALU     text    Analysis Value Unit
+AEDICT    text    Where the Coding of the Event Comes From
+CYCLE     whole   Number of the Cycle
+GIVEN     number  Share of the Planned Amount Given
+AUDIT     text    Whether the Dose Follows the Decision
+RULE      text    Rule That Decided
+FIELDS    text    Values That Were Seen
+MISSING   text    Fields That Are Not Known
+ORIGIN    text    Where the Rule Comes From
+WORSE     text    Direction in Which the Scale Deteriorates
 BASE      number  Baseline Value
 BASEC     text    Baseline Value (C)
 CHG       number  Change from Baseline
@@ -543,6 +554,13 @@ ADAM_DATASETS = (
         keys="USUBJID ASEQ",
         required="PARAMCD AVAL",
         optional="PARAM AVALU AVALC ASTDT ASTDTF AENDT AENDTF ASTDY AENDY SRCDOM SRCVAR SRCSEQ",
+    ),
+    Contents(
+        "ADDOSE",
+        "Dose Decisions Analysis Dataset",
+        keys="USUBJID ASEQ",
+        required="PARAMCD AVALC ADT",
+        optional="PARAM PARCAT1 PARCAT2 CYCLE AVAL GIVEN AUDIT RULE FIELDS MISSING ORIGIN",
     ),
     Contents(
         "ADAE",

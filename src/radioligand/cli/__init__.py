@@ -194,6 +194,12 @@ def demo(
     help="Data cutoff: a date, or 'events' for the day of the event the protocol waits for. "
     "Without it, all data in the folder are used.",
 )
+@click.option(
+    "--dictionary",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Your own medical dictionary for events that are not coded: MedDRA's mdhier.asc, or a "
+    "table with TERM, PREFERRED and CLASS.",
+)
 def analyse(
     protocol: str,
     sdtm: Path,
@@ -201,6 +207,7 @@ def analyse(
     plans: tuple[str, ...],
     as_json: bool,
     cutoff: date | str | None,
+    dictionary: Path | None,
 ) -> None:
     """Derive, analyse and report a study from a folder of SDTM datasets.
 
@@ -210,8 +217,10 @@ def analyse(
     """
     from radioligand.cli.main_job import run_analysis
 
-    done = run_analysis(protocol, sdtm, out=out, cutoff=cutoff, plans=plans, quiet=as_json)
-    _tell(done, as_json=as_json)
+    outcome = run_analysis(
+        protocol, sdtm, out=out, cutoff=cutoff, plans=plans, dictionary=dictionary, quiet=as_json
+    )
+    _tell(outcome, as_json=as_json)
 
 
 def _tell(outcome: "Outcome", *, as_json: bool) -> None:

@@ -55,6 +55,16 @@ DISPLAYS: dict[str, tuple[tuple[str, str], ...]] = {
     "overview": (("adverse-events", ""),),
     "terms": (("adverse-event-terms", ""),),
     "queries": (("adverse-events", ""),),
+    "classes": (("adverse-event-classes", ""),),
+    "rates": (("adverse-event-rates", ""),),
+    "competing risks": (("incidence", "-curve"), ("competing-risks", "")),
+    "deaths": (("deaths", ""),),
+    "worst": (("laboratory-grades", ""),),
+    "shift": (("laboratory-shift", ""),),
+    "cycles": (("laboratory-cycles", ""),),
+    "over time": (("grades-over-time", ""),),
+    "dose decisions": (("dose-decisions", ""),),
+    "quality of life": (("profile", "-figure"), ("quality-of-life", "")),
 }
 # what a display of several of one analysis shows, after the analysis' own title
 SHOWS = {
@@ -123,7 +133,7 @@ def report_of(
 
 def _displays(protocol: p.Protocol) -> Iterator[Display]:
     for analysis in protocol.analyses:
-        kind = analysis.table if isinstance(analysis, p.AdverseEvents) else analysis.kind
+        kind = getattr(analysis, "table", analysis.kind)
         for display, ending in DISPLAYS[kind]:
             if display == "kaplan-meier" and not getattr(analysis, "figure", True):
                 continue
@@ -178,7 +188,7 @@ def _axis_label(protocol: p.Protocol, analysis: p.Analysis) -> str:
 def _time_label(protocol: p.Protocol, analysis: p.Analysis) -> str:
     """What the time axis of a figure counts from."""
     start = "randomisation"
-    if isinstance(analysis, p.TimeToEvent | p.ShrinkageGroups):
+    if isinstance(analysis, p.TimeToEvent | p.ShrinkageGroups | p.CompetingRisks):
         start = protocol.endpoint(analysis.endpoint).start.says.lower()
     return f"Months since {start}"
 
@@ -220,6 +230,9 @@ def _methods(protocol: p.Protocol) -> Iterator[str]:
         yield _activity(protocol, activity)
     for phase in protocol.phases:
         yield _phase(protocol, phase)
+    if dosing := protocol.dosing:
+        told = "; ".join(f"{one.action}: {one.says} ({one.origin})" for one in dosing.rules)
+        yield f"Dose rules of {dosing.treatment}, before each dose after the first: {told}."
     for crossover in protocol.crossover:
         arms = f"{_arm(protocol, crossover.from_)} to {_arm(protocol, crossover.to)}"
         yield f"Crossover: from {arms}, after {crossover.after}."

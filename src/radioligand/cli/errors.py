@@ -2,6 +2,7 @@
 """Which errors a user can mend; everything else is a bug and keeps its trace."""
 
 from radioligand.cdisc import DatasetError
+from radioligand.io.dictionaries import DictionaryError
 from radioligand.io.documents import DocumentError
 from radioligand.io.outputs import OutputError
 from radioligand.planning import PlanningError
@@ -13,6 +14,7 @@ def mendable() -> tuple[type[Exception], ...]:
     """Errors whose message tells the user what to mend."""
     return (
         DatasetError,
+        DictionaryError,
         DocumentError,
         OutputError,
         PlanningError,

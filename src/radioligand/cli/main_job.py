@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from radioligand.analysis import analyse, invariant_rows, results_json
-from radioligand.cdisc import Study, find_study, join_supplemental, refuse, together
+from radioligand.cdisc import Dictionary, Study, find_study, join_supplemental, refuse, together
 from radioligand.cli.contents import report_of
 from radioligand.cli.progress import Stages, stages
 from radioligand.derivation import (
@@ -31,6 +31,7 @@ from radioligand.derivation import (
     unavailable,
 )
 from radioligand.io.datasets import inspect_study
+from radioligand.io.dictionaries import demonstration_dictionary, read_dictionary
 from radioligand.io.documents import DocumentError, plan_bytes, protocol_bytes, read_protocol
 from radioligand.io.outputs import MARK, check_output, hashes, parquet, sha256, write_folder
 from radioligand.protocol import Protocol
@@ -94,7 +95,9 @@ def run_demo(
         study = Study(study.frames, together([study.findings, find_study(study.frames)]))
         refuse(study.findings)
         inputs = {file.removeprefix("sdtm/"): sha256(content) for file, content in files.items()}
-        return _analyse((name, *plans), protocol, study, told, out, inputs, cutoff, files, seed)
+        return _analyse(
+            (name, *plans), protocol, study, told, out, inputs, cutoff, files, seed, None
+        )
 
 
 def run_analysis(
@@ -104,16 +107,20 @@ def run_analysis(
     out: Path,
     cutoff: date | str | None,
     plans: tuple[str, ...] = (),
+    dictionary: Path | None = None,
     quiet: bool = False,
 ) -> Outcome:
-    """Do the main job on the SDTM datasets of a folder."""
+    """Do the main job on the SDTM datasets of a folder; a dictionary codes what is not coded."""
     protocol = read_protocol(name, plans=plans)
+    own = read_dictionary(dictionary) if dictionary else None
     check_output(out)
     with _work(quiet) as told:
         told("SDTM")
         study = inspect_study(sdtm)
         refuse(study.findings)
-        return _analyse((name, *plans), protocol, study, told, out, hashes(sdtm), cutoff, {}, None)
+        return _analyse(
+            (name, *plans), protocol, study, told, out, hashes(sdtm), cutoff, {}, None, own
+        )
 
 
 @contextmanager
@@ -132,7 +139,9 @@ def _analyse(
     cutoff: date | str | None,
     files: Mapping[str, bytes],
     seed: int | None,
+    own: Dictionary | None,
 ) -> Outcome:
+    dictionary = own or demonstration_dictionary()
     day = _cutoff(study.frames, protocol, cutoff, told)
     simulated = _is_simulated(study.frames)
     missing = missing_domains(study.frames, protocol=protocol)
@@ -140,7 +149,9 @@ def _analyse(
     parts, said, checked = [], [], []
     while blocks:
         block = cut(blocks.pop(0), cutoff=day) if day else blocks.pop(0)
-        parts.append(derive(block, protocol=protocol, cutoff=day, progress=told))
+        parts.append(
+            derive(block, protocol=protocol, cutoff=day, dictionary=dictionary, progress=told)
+        )
         said.append(remarks(block, parts[-1], protocol=protocol))
         checked.append(invariants(parts[-1], protocol=protocol))
         if len(parts) == 1:
@@ -149,6 +160,13 @@ def _analyse(
     told("analyses")
     results = pl.concat([analyse(adam, protocol=protocol), invariant_rows(joined(checked))])
     provenance = _provenance(names, protocol, inputs, day, seed)
+    if own or ("ADAE" in adam and (adam["ADAE"]["AEDICT"] == dictionary.name).any()):
+        provenance["dictionary"] = {
+            "name": dictionary.name,
+            "columns": ", ".join(dictionary.columns),
+            "terms": dictionary.terms.height,
+            "sha256": dictionary.sha256,
+        }
     told("report")
     report = report_of(
         protocol,

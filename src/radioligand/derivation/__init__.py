@@ -6,6 +6,7 @@ from datetime import date
 
 import polars as pl
 
+from radioligand.cdisc import Dictionary
 from radioligand.derivation.blocks import gathered, in_blocks
 from radioligand.derivation.cutoff import cut, date_of_event
 from radioligand.derivation.invariants import invariants, joined
@@ -17,7 +18,7 @@ from radioligand.response import derive_adrs, derive_adtr
 from radioligand.safety import derive_adae, derive_adlb
 from radioligand.screening import screen
 from radioligand.subjects import derive_adsl, fields
-from radioligand.treatment import derive_adex
+from radioligand.treatment import derive_addose, derive_adex
 
 __all__ = [
     "cut",
@@ -65,12 +66,14 @@ def derive(
     *,
     protocol: Protocol,
     cutoff: date | None = None,
+    dictionary: Dictionary | None = None,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> dict[str, pl.DataFrame]:
     """Derive every ADaM dataset that the study's domains allow, by name.
 
     study : SDTM domains by name, as `io.datasets.read_study` gives them.
     cutoff : the data cutoff; records after it are left out first.
+    dictionary : codes adverse events that the study has not coded.
     progress : called with the name of each dataset before it is derived.
 
     Raises DatasetError if a domain breaks what a derivation needs.
@@ -96,17 +99,27 @@ def derive(
     if (qs := get("QS")) is not None and protocol.quality_of_life:
         progress("ADQS")
         adam["ADQS"] = derive_adqs(qs, adsl, protocol=protocol)
+    if (ae := get("AE")) is not None and protocol.safety:
+        progress("ADAE")
+        adam["ADAE"] = derive_adae(ae, adsl, protocol=protocol, dictionary=dictionary)
     if protocol.endpoints:
         progress("ADTTE")
         adam["ADTTE"] = derive_adtte(
-            adsl, adam.get("ADRS"), adam.get("ADQS"), protocol=protocol, cutoff=cutoff
+            adsl,
+            adam.get("ADRS"),
+            adam.get("ADQS"),
+            protocol=protocol,
+            cutoff=cutoff,
+            adae=adam.get("ADAE"),
         )
-    if (ae := get("AE")) is not None and protocol.safety:
-        progress("ADAE")
-        adam["ADAE"] = derive_adae(ae, adsl, protocol=protocol)
     if (lb := get("LB")) is not None:
         progress("ADLB")
         adam["ADLB"] = derive_adlb(lb, adsl, protocol=protocol)
+    if "ADEX" in adam and protocol.dosing:
+        progress("ADDOSE")
+        adam["ADDOSE"] = derive_addose(
+            adam["ADEX"], adsl, adam.get("ADLB"), adam.get("ADAE"), protocol=protocol
+        )
     return adam
 
 

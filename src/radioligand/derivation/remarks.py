@@ -11,7 +11,7 @@ from radioligand.protocol import Protocol
 from radioligand.response import disagreements
 from radioligand.subjects import mismatches
 from radioligand.subjects import unavailable as unavailable_variables
-from radioligand.treatment import deviations
+from radioligand.treatment import departures, deviations
 
 Frames = Mapping[str, pl.DataFrame]
 
@@ -21,14 +21,16 @@ def remarks(study: Frames, adam: Frames, *, protocol: Protocol) -> pl.DataFrame:
 
     `study` is what `adam` was derived from, cut at the same date.
 
-    Reader and lesions that disagree, doses off the plan, strata that baseline data contradict,
-    and randomised subjects who do not meet a criterion.
+    Reader and lesions that disagree, doses off the plan or the dose rules, strata that baseline
+    data contradict, and randomised subjects who do not meet a criterion.
     """
     said = [*_strata(adam["ADSL"], protocol), *_eligibility(adam)]
     if "ADRS" in adam:
         said.append(disagreements(adam["ADRS"], study.get("RS"), protocol=protocol))
     if "ADEX" in adam:
         said.append(deviations(adam["ADEX"], protocol=protocol))
+    if "ADDOSE" in adam:
+        said.append(departures(adam["ADDOSE"]))
     return together(said)
 
 

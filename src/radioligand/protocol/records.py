@@ -2,41 +2,32 @@
 """The tables a protocol document is made of, as frozen records: its whole vocabulary."""
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
+from pydantic import Field
+
+from radioligand.protocol.base import Analysis as Analysis
+from radioligand.protocol.base import (
+    Condition,
+    Days,
+    Fraction,
+    Name,
+    Percent,
+    Positive,
+    Where,
+    Word,
 )
-
-from radioligand import criteria
+from radioligand.protocol.base import Record as Record
+from radioligand.protocol.safety_records import CompetingRisks as CompetingRisks
+from radioligand.protocol.safety_records import Deaths as Deaths
+from radioligand.protocol.safety_records import DoseDecisions as DoseDecisions
+from radioligand.protocol.safety_records import Dosing as Dosing
+from radioligand.protocol.safety_records import LaboratoryGrades as LaboratoryGrades
+from radioligand.protocol.safety_records import Module as Module
+from radioligand.protocol.safety_records import QualityOfLifeProfile as QualityOfLifeProfile
 
 MONTH_DAYS = 30.4375  # a month in days, the mean of the Julian year that trials use
 TIMES = ("days", "weeks", "months", "years")
-
-
-def _condition(value: object) -> criteria.Condition:
-    return value if isinstance(value, criteria.Condition) else criteria.parse_condition(value)
-
-
-Condition = Annotated[Any, BeforeValidator(_condition)]
-Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
-Name = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,7}$")]  # a CDISC variable or PARAMCD
-Where = dict[str, str | int | float | bool | tuple[str, ...]]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
-Percent = Annotated[float, Field(gt=0, le=100)]
-Days = Annotated[int, Field(ge=0)]
-
-
-class Record(BaseModel):
-    """A frozen table of the document; a key it does not know is a fault."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
 
 
 # -- the trial and its arms ------------------------------------------------------------------
@@ -250,6 +241,7 @@ class Data(Record):
     screen_failure: Source | None = None  # why a screened subject was not randomised
     end_of_treatment: Source | None = None  # why randomised treatment ended, or never began
     end_of_study: Source | None = None
+    death_cause: Source | None = None
     new_therapy: tuple[Source, ...] = ()
     alive: tuple[Source, ...] = ()  # every source of a date on which the subject was alive
     response_dates: Imputation = Imputation(day="last")
@@ -396,6 +388,7 @@ class QualityOfLife(Record):
     threshold: Positive
     confirmed: bool = False
     baseline: Literal["last before first dose"] = "last before first dose"
+    modules: tuple[Module, ...] = ()  # further questionnaires, scored beside it
 
 
 # -- safety ----------------------------------------------------------------------------------
@@ -476,16 +469,6 @@ class Model(Record):
     stratified: bool
     ties: Literal["efron", "breslow", "exact"] = "efron"
     """How events on the same day share a likelihood."""
-
-
-class Analysis(Record):
-    """What every analysis has."""
-
-    id: Word
-    title: str
-    section: str
-    population: str
-    notes: tuple[str, ...] = ()
 
 
 class Disposition(Analysis):
@@ -684,11 +667,14 @@ class Agreement(Analysis):
 
 
 class AdverseEvents(Analysis):
-    """Overview, terms or events of special interest."""
+    """Overview, terms, organ classes, events of special interest, or rates by exposure."""
 
     kind: Literal["adverse events"]
-    table: Literal["overview", "terms", "queries"]
+    table: Literal["overview", "terms", "classes", "queries", "rates"]
+    at_least_percent: Annotated[float, Field(ge=0, le=100)] | None = None  # of an arm, of any grade
     compare: Literal["fisher"] | None = None  # a test in each row, of events of any grade
+    min_grade: Annotated[int, Field(ge=1, le=5)] = 1  # milder events do not count
+    level: Fraction = 0.95
 
 
 class Step(Record):
@@ -740,6 +726,11 @@ AnyAnalysis = Annotated[
     | ShrinkageWaterfall
     | Agreement
     | AdverseEvents
+    | CompetingRisks
+    | Deaths
+    | LaboratoryGrades
+    | QualityOfLifeProfile
+    | DoseDecisions
     | Hierarchy
     | Interim,
     Field(discriminator="kind"),
@@ -845,6 +836,7 @@ class Protocol(Record):
     endpoints: tuple[Endpoint, ...] = ()
     quality_of_life: QualityOfLife | None = None
     safety: Safety | None = None
+    dosing: Dosing | None = None
     crossover: tuple[Crossover, ...] = ()
     retreatment: tuple[Retreatment, ...] = ()
     analyses: tuple[AnyAnalysis, ...] = ()

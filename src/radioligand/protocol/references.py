@@ -43,6 +43,7 @@ def reference_faults(document: Table) -> Iterator[Fault]:
     yield from _endpoints(document)
     yield from _analyses(document)
     yield from _schedule(document)
+    yield from _dosing(document)
     yield from _rest(document)
 
 
@@ -271,6 +272,11 @@ def _analyses(document: Table) -> Iterator[Fault]:
         for name in (*_words(analysis, "evaluations"), analysis.get("evaluation")):
             yield from _unknown(f"{path}.evaluation", name, evaluations, "evaluation")
         yield from _unknown(f"{path}.analysis", analysis.get("analysis"), analyses, "analysis")
+        known = _ids(document, "schedule")
+        yield from _unknown(f"{path}.activity", analysis.get("activity"), known, "activity")
+        if analysis.get("table") == "over time" and "activity" not in analysis:
+            mend = "Name the activity of the schedule whose weeks and windows it has."
+            yield Fault(f"{path}.activity", "grades over time need visits", mend)
         for step in _rows(analysis, "steps"):
             yield from _unknown(f"{path}.steps", step.get("analysis"), analyses, "analysis")
         for key in ("test", "model"):
@@ -289,6 +295,28 @@ def _one_start(document: Table, path: str, analysis: Table) -> Iterator[Fault]:
     if {endpoint, until} <= starts.keys() and starts[endpoint] != starts[until]:
         says = f"{endpoint} and {until} start on different days"
         yield Fault(f"{path}.until", says, "Name an endpoint with the same start.")
+
+
+def _dosing(document: Table) -> Iterator[Fault]:
+    """Dose rules ask known fields, in their unit, of a treatment that some arm is given."""
+    plan = _table(document, "dosing")
+    given = [name for arm in _rows(document, "arms") for name in _ids(arm, "treatments", "name")]
+    yield from _unknown("dosing.treatment", plan.get("treatment"), given, "treatment")
+    yield from _twice(plan, "fields", "field")
+    yield from _twice(plan, "rules")
+    fields = {row["field"]: row for row in _rows(plan, "fields") if row.get("field")}
+    for rule in _rows(plan, "rules"):
+        path = f"dosing.rules[{rule.get('id')}].when"
+        try:
+            condition = criteria.parse_condition(rule.get("when"))
+        except ValueError:
+            continue  # told where the record is read
+        for one in criteria.comparisons(condition):
+            yield from _unknown(path, one.field, list(fields), "field")
+            unit = fields.get(one.field, {}).get("unit")
+            if one.field in fields and one.unit != unit:
+                says = f"{one.field} is in {unit!r}, the condition speaks of {one.unit!r}"
+                yield Fault(path, says, "Convert the limit and say the field's unit.")
 
 
 def _words(table: Table, key: str) -> tuple[Any, ...]:

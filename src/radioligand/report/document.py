@@ -20,6 +20,7 @@ from radioligand.report import (
     population_tables,
     quality_tables,
     response_tables,
+    safety_tables,
     shrinkage_tables,
     survival_tables,
 )
@@ -35,6 +36,15 @@ BUILDERS: dict[str, Callable[[View], Body]] = {
     "eligibility": population_tables.eligibility,
     "adverse-events": population_tables.adverse_events,
     "adverse-event-terms": population_tables.adverse_event_terms,
+    "adverse-event-classes": safety_tables.event_classes,
+    "adverse-event-rates": safety_tables.event_rates,
+    "competing-risks": safety_tables.competing_risks,
+    "deaths": safety_tables.deaths,
+    "laboratory-grades": safety_tables.laboratory_grades,
+    "laboratory-shift": safety_tables.laboratory_shift,
+    "laboratory-cycles": safety_tables.laboratory_cycles,
+    "dose-decisions": safety_tables.dose_decisions,
+    "quality-of-life": safety_tables.quality_of_life,
     "response": response_tables.response,
     "agreement": response_tables.agreement,
     "time-to-event": survival_tables.time_to_event,
@@ -55,6 +65,7 @@ FIGURES = (
     *("consort", "kaplan-meier", "forest", "waterfall", "spider", "swimmer"),
     *("planned-curves", "power-curve", "boundaries", "timeline"),
     *("shrinkage-forest", "shrinkage-medians", "shrinkage-scatter", "shrinkage-contrast"),
+    *("incidence", "grades-over-time", "profile"),
 )
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 

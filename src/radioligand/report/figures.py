@@ -10,6 +10,7 @@ from radioligand.report.canvas import Drawing, house_style, svg
 from radioligand.report.change_figures import spider, waterfall
 from radioligand.report.flow_figure import consort
 from radioligand.report.forest_figure import forest
+from radioligand.report.incidence_figure import incidence
 from radioligand.report.lookup import View
 from radioligand.report.planning_figures import (
     boundaries,
@@ -17,6 +18,7 @@ from radioligand.report.planning_figures import (
     power_curve,
     timeline,
 )
+from radioligand.report.profile_figures import grades_over_time, profile
 from radioligand.report.shrinkage_figures import contrast, medians, scatter, shrinkage_forest
 from radioligand.report.survival_figures import kaplan_meier
 from radioligand.report.swimmer_figure import swimmer
@@ -45,6 +47,9 @@ DRAWINGS = {
     "shrinkage-contrast": Kind("hazard_ratio", contrast),
     "shrinkage-medians": Kind("median", medians),
     "shrinkage-scatter": Kind("change_by_time", scatter),
+    "incidence": Kind("incidence", incidence),
+    "grades-over-time": Kind("grade_share", grades_over_time),
+    "profile": Kind("mean_change", profile),
 }
 
 

@@ -12,7 +12,10 @@ from radioligand.report.contents import Arm, Display, Report
 ALL = "ALL"
 REASONS = ("reason", "not_available", "not_estimable")  # rows that say why there is no number
 BESIDE = ("label", "n", "missing", *REASONS)  # rows that are no answer by themselves
-CURVES = ("survival", "survival_lower", "survival_upper", "censor", "at_risk")
+CURVES = (
+    *("survival", "survival_lower", "survival_upper", "censor", "at_risk"),
+    *("incidence", "incidence_lower", "incidence_upper", "grade_share", "at_visit"),
+)
 
 # What the report calls an id when neither the frame nor the report has words for it.
 WORDS = {

@@ -22,6 +22,7 @@ from radioligand.report.tables import (
 YES_NO = {"Y", "N"}
 MEAN = "mean (SD)"
 GRADES = ("all grades", "grade >= 3")
+HEADS = {"all grades": "All grades", "grade >= 3": "Grade ≥3"}
 VERDICTS = ("met", "not met", "unknown")
 
 
@@ -218,7 +219,7 @@ def adverse_event_terms(view: View) -> Body:
 
     def often(term: str) -> float:
         found = (
-            numbers.find("percent", arm=arm.id, variable=term, level=GRADES[0])
+            numbers.find("percent", arm=arm.id, variable=term, level=_grades(numbers)[0])
             for arm in view.arms()
         )
         return max((value_of(number) or 0.0 for number in found), default=0.0)
@@ -233,8 +234,9 @@ def adverse_event_terms(view: View) -> Body:
 
 
 def _grade_cells(view: View, variable: str) -> tuple[Cell, ...]:
+    grades = _grades(view.main)
     return tuple(
-        _level_cell(view.main, arm, variable, grade) for arm in view.arms() for grade in GRADES
+        _level_cell(view.main, arm, variable, grade) for arm in view.arms() for grade in grades
     )
 
 
@@ -250,13 +252,19 @@ def _is_compared(view: View) -> bool:
     return any(row.statistic == "fisher_p" for row in view.main.rows)
 
 
+def _grades(numbers: Numbers) -> tuple[str, ...]:
+    """Return the columns of an arm: all grades and the severe, or the severe where they are all."""
+    found = {row.level for row in numbers.rows if row.statistic == "count"}
+    return tuple(grade for grade in GRADES if grade in found) or GRADES
+
+
 def _event_body(
     view: View, rows: tuple[Row, ...], *, stub: str, notes: tuple[str, ...] = ()
 ) -> Body:
     columns = tuple(
         Column(label, group=arm_column(arm, view.main).label)
         for arm in view.arms()
-        for label in ("All grades", "Grade ≥3")
+        for label in (HEADS[grade] for grade in _grades(view.main))
     )
     if _is_compared(view):
         columns += (Column("p value, all grades"),)

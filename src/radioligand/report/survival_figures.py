@@ -50,7 +50,7 @@ def kaplan_meier(view: View) -> Drawing:
     curves = [curve for curve in curves if curve.time]
     grid = sorted({time for curve in curves for time in curve.at_risk})
     last = max([time for curve in curves for time in (*curve.time, *curve.censor_time)] + grid)
-    ticks = _ticks(grid, last)
+    ticks = ticks_of(grid, last)
     colours = arm_colours(view.report.arms)
     ends = [text_width(line, bold=True) for curve in curves for line in _end_label(curve)]
     names = [text_width(curve.arm.short, SMALL, bold=True) for curve in curves]
@@ -69,7 +69,7 @@ def kaplan_meier(view: View) -> Drawing:
         _draw_curve(axes, curve, colours[curve.arm.id])
     _label_ends(axes, curves, colours, height)
     _write_summary(page, numbers, curves, colours, top=bottom + height + top - 4)
-    _write_at_risk(page, axes, curves, ticks, colours, top=bottom - 34)
+    write_at_risk(page, axes, curves, ticks, colours, top=bottom - 34)
     told = "; ".join(_told_curve(numbers, curve) for curve in curves)
     return Drawing(figure=figure, description=f"Kaplan–Meier curves. {told}. {_compared(numbers)}")
 
@@ -93,8 +93,8 @@ def _curve(numbers: Numbers, arm: Arm, month_days: float) -> Curve:
     )
 
 
-def _ticks(grid: list[float], last: float) -> list[float]:
-    """The grid of the numbers at risk, thinned to a dozen; without one, whole months."""
+def ticks_of(grid: list[float], last: float) -> list[float]:
+    """Return the grid of the numbers at risk, thinned to a dozen; without one, whole months."""
     if len(grid) > 1:
         return grid[:: math.ceil(len(grid) / 13)]
     step = month_step(last)
@@ -195,7 +195,7 @@ def _compared(numbers: Numbers) -> str:
     return "; ".join(told)
 
 
-def _write_at_risk(
+def write_at_risk(
     page: Axes,
     axes: Axes,
     curves: list[Curve],

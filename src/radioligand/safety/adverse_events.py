@@ -7,12 +7,14 @@ from typing import Literal
 import polars as pl
 
 from radioligand import criteria
-from radioligand.cdisc import imputed_date
+from radioligand.cdisc import Dictionary, imputed_date
 from radioligand.protocol import Protocol
 from radioligand.protocol.records import Query
+from radioligand.safety.coding import coded
 
 OPTIONAL: dict[str, pl.DataType] = {
-    **dict.fromkeys(("STUDYID", "AEDECOD", "AEBODSYS", "AESTDTC", "AEENDTC"), pl.String()),
+    **dict.fromkeys(("STUDYID", "AETERM", "AEDECOD", "AEBODSYS"), pl.String()),
+    **dict.fromkeys(("AESTDTC", "AEENDTC"), pl.String()),
     **dict.fromkeys(("AETOXGR", "AESER", "AEREL", "AESDTH"), pl.String()),
     "AESEQ": pl.Int64(),
 }
@@ -27,7 +29,13 @@ OCCURRENCES = {
 }
 
 
-def derive_adae(ae: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol) -> pl.DataFrame:
+def derive_adae(
+    ae: pl.DataFrame,
+    adsl: pl.DataFrame,
+    *,
+    protocol: Protocol,
+    dictionary: Dictionary | None = None,
+) -> pl.DataFrame:
     """Derive ADAE: AE with dates, grade, treatment-emergent flag, first and worst occurrences.
 
     ASTDT and AENDT complete partial dates (ASTDTF, AENDTF say what was made up): the start by
@@ -38,8 +46,10 @@ def derive_adae(ae: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol) -> 
     grade rose (AEITOXGR, where collected) counts. Among treatment-emergent events, AOCCFL,
     AOCCSFL and AOCCPFL flag the first of a subject, organ class and preferred term, AOCCIFL,
     AOCCSIFL and AOCCPIFL the first of the worst grade. CQnnNAM bears the label of the nth query
-    of the protocol where the event is in it. Columns that the overview asks for and AE lacks
-    are null. Raises ValueError if the protocol has no safety table.
+    of the protocol where the event is in it. AEDECOD and AEBODSYS of events that the study has
+    not coded are those of the `dictionary`, else the verbatim term; AEDICT tells which. Columns
+    that the overview asks for and AE lacks are null. Raises ValueError if the protocol has no
+    safety table.
     """
     safety = protocol.safety
     if safety is None:
@@ -55,8 +65,9 @@ def derive_adae(ae: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol) -> 
         *("USUBJID", "TRT01P", "TRT01A", "TRTSDT", "TRTEDT", "DTHDT", "CUTDT"),
         period=pl.when(treated).then(pl.coalesce(start, "TRTSDT")),
     )
+    collected = ae.with_columns(**{name: pl.lit(None, kind) for name, kind in lacking.items()})
     adae = (
-        ae.with_columns(**{name: pl.lit(None, kind) for name, kind in lacking.items()})
+        coded(collected, dictionary=dictionary)
         .join(people, on="USUBJID", how="inner")
         .with_row_index("row")
     )

@@ -1,110 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Laboratory grades of CTCAE 4 and 5: one table, and the expression that reads it.
-
-Written from the criteria of the US National Cancer Institute (CTCAE 4.03, 2010; 5.0, 2017), which
-are in the public domain. Only what a laboratory value can tell is graded: a transfusion, a symptom
-or an intervention may raise a grade further, and does so among the adverse events.
-"""
+"""Laboratory grades of CTCAE 4, 5 and 6: the expressions that read the table of criteria."""
 
 import re
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
 
 import polars as pl
 
-Direction = Literal["L", "H"]
-
-
-class Criterion(NamedTuple):
-    """Limits of grades 1 to 4 of one term; an empty limit is a grade the laboratory cannot tell.
-
-    A limit compares with a number in `unit`, or with a multiple of ULN, LLN or BASE; alternatives
-    are joined by "or". `abnormal` are the limits for a subject whose baseline was above normal.
-    """
-
-    test: str  # LBTESTCD
-    term: str
-    direction: Direction
-    unit: str  # empty: any, since limits are multiples
-    limits: tuple[str, str, str, str]
-    abnormal: tuple[str, str, str, str] | None = None
-    versions: tuple[int, ...] = (4, 5)
-
-
-# Where the text leaves a limit open ("2.0 to 2.5 times baseline") admiral decides: it counts
-# exactly twice the baseline for ALP and not for GGT.
-# fmt: off
-CRITERIA = (
-    Criterion("HGB", "Anemia", "L", "g/L", ("<LLN", "<100", "<80", "")),
-    Criterion("HGB", "Hemoglobin increased", "H", "g/L",
-              (">ULN", ">ULN+20", ">ULN+40", ""), versions=(5,)),
-    Criterion("WBC", "White blood cell decreased", "L", "10^9/L", ("<LLN", "<3", "<2", "<1")),
-    Criterion("WBC", "Leukocytosis", "H", "10^9/L", ("", "", ">100", "")),
-    Criterion("NEUT", "Neutrophil count decreased", "L", "10^9/L", ("<LLN", "<1.5", "<1", "<0.5")),
-    Criterion("LYM", "Lymphocyte count decreased", "L", "10^9/L", ("<LLN", "<0.8", "<0.5", "<0.2")),
-    Criterion("LYM", "Lymphocyte count increased", "H", "10^9/L", ("", ">4", ">20", "")),
-    Criterion("CD4", "CD4 lymphocytes decreased", "L", "10^9/L", ("<LLN", "<0.5", "<0.2", "<0.05")),
-    Criterion("PLAT", "Platelet count decreased", "L", "10^9/L", ("<LLN", "<75", "<50", "<25")),
-    Criterion("CREAT", "Creatinine increased", "H", "",
-              (">ULN", ">1.5ULN or >1.5BASE", ">3ULN or >3BASE", ">6ULN"), versions=(5,)),
-    Criterion("CREAT", "Creatinine increased", "H", "",
-              (">ULN or >BASE", ">1.5ULN or >1.5BASE", ">3ULN or >3BASE", ">6ULN"), versions=(4,)),
-    Criterion("ALT", "Alanine aminotransferase increased", "H", "",
-              (">ULN", ">3ULN", ">5ULN", ">20ULN"), versions=(4,)),
-    Criterion("ALT", "Alanine aminotransferase increased", "H", "",
-              (">ULN", ">3ULN", ">5ULN", ">20ULN"),
-              (">=1.5BASE", ">3BASE", ">5BASE", ">20BASE"), versions=(5,)),
-    Criterion("AST", "Aspartate aminotransferase increased", "H", "",
-              (">ULN", ">3ULN", ">5ULN", ">20ULN"), versions=(4,)),
-    Criterion("AST", "Aspartate aminotransferase increased", "H", "",
-              (">ULN", ">3ULN", ">5ULN", ">20ULN"),
-              (">=1.5BASE", ">3BASE", ">5BASE", ">20BASE"), versions=(5,)),
-    Criterion("ALP", "Alkaline phosphatase increased", "H", "",
-              (">ULN", ">2.5ULN", ">5ULN", ">20ULN"), versions=(4,)),
-    Criterion("ALP", "Alkaline phosphatase increased", "H", "",
-              (">ULN", ">2.5ULN", ">5ULN", ">20ULN"),
-              (">=2BASE", ">2.5BASE", ">5BASE", ">20BASE"), versions=(5,)),
-    Criterion("GGT", "GGT increased", "H", "",
-              (">ULN", ">2.5ULN", ">5ULN", ">20ULN"), versions=(4,)),
-    Criterion("GGT", "GGT increased", "H", "",
-              (">ULN", ">2.5ULN", ">5ULN", ">20ULN"),
-              (">2BASE", ">2.5BASE", ">5BASE", ">20BASE"), versions=(5,)),
-    Criterion("BILI", "Blood bilirubin increased", "H", "",
-              (">ULN", ">1.5ULN", ">3ULN", ">10ULN"), versions=(4,)),
-    Criterion("BILI", "Blood bilirubin increased", "H", "",
-              (">ULN", ">1.5ULN", ">3ULN", ">10ULN"),
-              (">BASE", ">1.5BASE", ">3BASE", ">10BASE"), versions=(5,)),
-    Criterion("ALB", "Hypoalbuminemia", "L", "g/L", ("<LLN", "<30", "<20", "")),
-    Criterion("AMYLASE", "Serum amylase increased", "H", "",
-              (">ULN", ">1.5ULN", ">2ULN", ">5ULN")),
-    Criterion("LIPASE", "Lipase increased", "H", "", (">ULN", ">1.5ULN", ">2ULN", ">5ULN")),
-    Criterion("CK", "CPK increased", "H", "", (">ULN", ">2.5ULN", ">5ULN", ">10ULN")),
-    Criterion("LDH", "Blood lactate dehydrogenase increased", "H", "", (">ULN", "", "", ""),
-              versions=(5,)),
-    Criterion("HAPTOG", "Haptoglobin decreased", "L", "", ("<LLN", "", "", "")),
-    Criterion("APTT", "Activated partial thromboplastin time prolonged", "H", "",
-              (">ULN", ">1.5ULN", ">2.5ULN", "")),
-    Criterion("CHOL", "Cholesterol high", "H", "mmol/L", (">ULN", ">7.75", ">10.34", ">12.92")),
-    Criterion("TRIG", "Hypertriglyceridemia", "H", "mmol/L", (">1.71", ">3.42", ">5.7", ">11.4")),
-    Criterion("K", "Hyperkalemia", "H", "mmol/L", (">ULN", ">5.5", ">6", ">7")),
-    Criterion("K", "Hypokalemia", "L", "mmol/L", ("", "<LLN", "<3", "<2.5")),
-    Criterion("SODIUM", "Hypernatremia", "H", "mmol/L", (">ULN", ">150", ">155", ">160")),
-    Criterion("SODIUM", "Hyponatremia", "L", "mmol/L", ("<LLN", "", "<=129", "<120"),
-              versions=(5,)),
-    Criterion("SODIUM", "Hyponatremia", "L", "mmol/L", ("<LLN", "", "<130", "<120"), versions=(4,)),
-    Criterion("MG", "Hypermagnesemia", "H", "mmol/L", (">ULN", "", ">1.23", ">3.3")),
-    Criterion("MG", "Hypomagnesemia", "L", "mmol/L", ("<LLN", "<0.5", "<0.4", "<0.3")),
-    Criterion("PHOS", "Hypophosphatemia", "L", "mmol/L", ("<LLN", "<0.8", "<0.6", "<0.3"),
-              versions=(4,)),
-    Criterion("CAION", "Hypercalcemia (Ionized)", "H", "mmol/L", (">ULN", ">1.5", ">1.6", ">1.8")),
-    Criterion("CAION", "Hypocalcemia (Ionized)", "L", "mmol/L", ("<LLN", "<1", "<0.9", "<0.8")),
-    Criterion("GLUC", "Hypoglycemia", "L", "mmol/L", ("<LLN", "<3", "<2.2", "<1.7")),
-    Criterion("URATE", "Hyperuricemia", "H", "", ("", "", ">ULN", ""), versions=(5,)),
-)
-# fmt: on
+from radioligand.safety.ctcae_table import CRITERIA, Criterion, Direction, Limits
 
 # conventional units: how many of the criterion's unit one of them is
-CONVERSIONS = {("g/dl", "g/l"): 10.0, ("10^3/ul", "10^9/l"): 1.0}
+CONVERSIONS = {
+    ("g/dl", "g/l"): 10.0,
+    ("mg/dl", "g/l"): 0.01,
+    ("10^3/ul", "10^9/l"): 1.0,
+    ("10^3/ml", "10^9/l"): 0.001,
+    ("1/ul", "10^9/l"): 0.001,
+    ("/mm3", "10^9/l"): 0.001,
+}
 LIMIT = re.compile(r"(<=|>=|<|>)([\d.]*)(ULN|LLN|BASE)?(?:\+([\d.]+))?")
 COLUMN = {"ULN": "ANRHI", "LLN": "ANRLO", "BASE": "BASE"}
 DIGITS = 12  # significant digits compared: 3 x 0.1 is 0.3
@@ -117,10 +29,16 @@ def version_of(grading: str) -> int | None:
     return int(found[1]) if found and int(found[1]) in known else None
 
 
-def criterion_of(test: str, direction: Direction, *, version: int) -> Criterion | None:
-    """Return the criterion for a test (LBTESTCD) in a direction; None if it has none."""
-    listed = (one for one in CRITERIA if one.test == test and _applies(one, direction, version))
-    return next(listed, None)
+def criterion_of(
+    test: str, direction: Direction, *, version: int, fasting: bool = False
+) -> Criterion | None:
+    """Return the criterion for a test (LBTESTCD) in a direction; None if it has none.
+
+    Of a value taken fasting the criterion that asks for it comes first, of any other it is none.
+    """
+    listed = [one for one in CRITERIA if one.test == test and _applies(one, direction, version)]
+    asked = [one for one in listed if one.fasting and fasting]
+    return next(iter([*asked, *(one for one in listed if not one.fasting)]), None)
 
 
 def _applies(criterion: Criterion, direction: Direction, version: int) -> bool:
@@ -145,25 +63,44 @@ def graded(criterion: Criterion) -> pl.Expr:
     """Return the grade, "0" to "4", of laboratory values that one criterion is about.
 
     Reads AVAL, AVALU, ANRLO, ANRHI, BASE and BNRIND (HIGH, HIGH HIGH: baseline above normal).
-    Null where the unit is not that of the criterion, or no grade is certain: a limit that cannot
+    Null where the unit is none of the criterion's, or no grade is certain: a limit that cannot
     be compared and no grade that holds. A baseline that is not known counts as normal.
     """
-    factor = _factor(criterion.unit)
+    found = _in_unit(criterion, criterion.limits, _factor(criterion.unit))
+    if criterion.conventional is None:
+        return found
+    unit, limits = criterion.conventional
+    return pl.coalesce(found, _in_unit(criterion, limits, _factor(unit)))
+
+
+def _in_unit(criterion: Criterion, limits: Limits, factor: pl.Expr) -> pl.Expr:
     value = pl.col("AVAL") * factor
-    normal = _first(criterion.limits, value, factor)
+    normal = _first(limits, value, factor)
     found = normal
     if criterion.abnormal:
-        high = pl.col("BNRIND").str.starts_with("HIGH").fill_null(False)
+        side = _outside(criterion)
         on_baseline = _first(criterion.abnormal, value, factor)
-        found = pl.when(high & pl.col("ANRHI").is_not_null()).then(on_baseline)
-        found = pl.coalesce(found, pl.when(~high).then(normal))
-    return pl.when(value.is_not_null()).then(found)
+        bounded = pl.col("ANRHI").is_not_null() | (criterion.baseline == "LOW")
+        found = pl.when(side & bounded).then(on_baseline)
+        found = pl.coalesce(found, pl.when(~side).then(normal))
+    said = value.is_not_null()
+    if criterion.silent:
+        said &= ~_passed(criterion.silent, value, factor, grade=2)
+    return pl.when(said).then(found)
 
 
-def _first(limits: tuple[str, ...], value: pl.Expr, factor: pl.Expr) -> pl.Expr:
+def _outside(criterion: Criterion) -> pl.Expr:
+    """Tell whether the baseline lay on that side of normal: as it was said, else by its value."""
+    said = pl.col("BNRIND").str.starts_with(criterion.baseline)
+    if criterion.baseline == "HIGH" and any("+" in limit for limit in criterion.abnormal or ()):
+        said = pl.coalesce(said, pl.col("BASE") > pl.col("ANRHI"))
+    return said.fill_null(False)
+
+
+def _first(limits: Limits, value: pl.Expr, factor: pl.Expr) -> pl.Expr:
     """Return the highest grade whose limit is passed; "0" if none is and all could be judged."""
     passed = {
-        number: pl.any_horizontal(_passed(limit, value, factor, grade=number))
+        number: pl.any_horizontal(_alternatives(limit, value, factor, grade=number))
         for number, limit in enumerate(limits, start=1)
         if limit
     }
@@ -174,19 +111,24 @@ def _first(limits: tuple[str, ...], value: pl.Expr, factor: pl.Expr) -> pl.Expr:
     return pl.coalesce(*grades, none)
 
 
-def _passed(limit: str, value: pl.Expr, factor: pl.Expr, *, grade: int) -> Iterator[pl.Expr]:
+def _alternatives(limit: str, value: pl.Expr, factor: pl.Expr, *, grade: int) -> Iterator[pl.Expr]:
     for alternative in limit.split(" or "):
-        found = LIMIT.fullmatch(alternative)
-        if not found:
-            raise ValueError(f"{alternative!r} is not a limit such as '<100' or '>2.5ULN'")
-        sign, number, of, plus = found.groups()
-        bound = pl.lit(float(number or 1))
-        if of:
-            bound = bound * pl.col(COLUMN[of]) * factor + float(plus or 0)
-        seen, bound = value.round_sig_figs(DIGITS), bound.round_sig_figs(DIGITS)
-        passes = {"<": seen < bound, "<=": seen <= bound, ">": seen > bound, ">=": seen >= bound}
-        # the lowest grade cannot be ruled out without the baseline it asks for; a higher one can
-        yield passes[sign].fill_null(False) if of == "BASE" and grade > 1 else passes[sign]
+        parts = alternative.split(" and ")
+        yield pl.all_horizontal(_passed(part, value, factor, grade=grade) for part in parts)
+
+
+def _passed(limit: str, value: pl.Expr, factor: pl.Expr, *, grade: int) -> pl.Expr:
+    found = LIMIT.fullmatch(limit)
+    if not found:
+        raise ValueError(f"{limit!r} is not a limit such as '<100' or '>2.5ULN'")
+    sign, number, of, plus = found.groups()
+    bound = pl.lit(float(number or 1))
+    if of:
+        bound = bound * pl.col(COLUMN[of]) * factor + float(plus or 0)
+    seen, bound = value.round_sig_figs(DIGITS), bound.round_sig_figs(DIGITS)
+    passes = {"<": seen < bound, "<=": seen <= bound, ">": seen > bound, ">=": seen >= bound}
+    # the lowest grade cannot be ruled out without the baseline it asks for; a higher one can
+    return passes[sign].fill_null(False) if of == "BASE" and grade > 1 else passes[sign]
 
 
 def _factor(unit: str) -> pl.Expr:

@@ -10,27 +10,37 @@ from radioligand.safety.ctcae import combined_grade, criterion_of, graded, versi
 
 OPTIONAL: dict[str, pl.DataType] = {
     **dict.fromkeys(("STUDYID", "LBTEST", "LBSTRESU", "LBNRIND", "VISIT", "LBSTAT"), pl.String()),
+    "LBFAST": pl.String(),
     **dict.fromkeys(("LBSTNRLO", "LBSTNRHI", "VISITNUM"), pl.Float64()),
     "LBSEQ": pl.Int64(),
 }
 SERIES = ("USUBJID", "PARAMCD")
+GRADES = (
+    *("ATOXDSCL", "ATOXDSCH", "ATOXGRL", "ATOXGRH", "ATOXGR"),
+    *("WORSTLFL", "WORSTHFL", "BTOXGRL", "BTOXGRH"),
+)
 
 
 def derive_adlb(lb: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol) -> pl.DataFrame:
     """Derive ADLB: one row a laboratory value, by subject, test (PARAMCD) and date.
 
     AVAL in AVALU, with its normal range (ANRLO, ANRHI) and ANRIND as collected or by the range.
-    ABLFL flags the last value up to the first dose (up to randomisation where never treated), the
-    day itself included; BASE, BNRIND, CHG and PCHG (null from a baseline of 0) follow from it.
+    ONTRTFL flags values after the first dose and up to `days_after_last_dose` after the last
+    randomised one. ABLFL flags the last value up to the first dose (up to randomisation where
+    never treated), the day itself included; BASE, BNRIND, CHG and PCHG (null from a baseline of
+    0) follow from it.
     ATOXGRL and ATOXGRH are CTCAE grades below and above normal by the version of
-    `protocol.safety`, ATOXGR both in one ("-3": grade 3 below). WORSTLFL and WORSTHFL flag the
-    first record of the worst grade after baseline. All are null for a grading other than
-    CTCAE 4 or 5. Results that were not done are left out.
+    `protocol.safety`, ATOXGR both in one ("-3": grade 3 below), BTOXGRL and BTOXGRH those at
+    baseline. WORSTLFL and WORSTHFL flag the first record of the worst grade after baseline. All
+    are null for a grading other than CTCAE 4, 5 or 6. Results that were not done are left out.
     """
     lacking = {name: kind for name, kind in OPTIONAL.items() if name not in lb.columns}
     day = pl.col("LBDTC").str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)  # whole dates
+    days = protocol.safety.days_after_last_dose if protocol.safety else 0
     people = adsl.select(
-        "USUBJID", "TRT01P", "TRT01A", "TRTSDT", first=pl.coalesce("TRTSDT", "RANDDT")
+        *("USUBJID", "TRT01P", "TRT01A", "TRTSDT"),
+        first=pl.coalesce("TRTSDT", "RANDDT"),
+        last=pl.col("TRTEDT") + pl.duration(days=days),
     )
     adlb = (
         lb.with_columns(**{name: pl.lit(None, kind) for name, kind in lacking.items()})
@@ -54,7 +64,9 @@ def derive_adlb(lb: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol) -> 
             ADY=_study_day(day, pl.col("TRTSDT")),
             LBDTC="LBDTC",
             LBSEQ="LBSEQ",
+            LBFAST="LBFAST",
             first="first",
+            last="last",
         )
         .with_columns(ANRIND=pl.coalesce("ANRIND", _by_range()))
         .sort(*SERIES, "ADT", "LBDTC", "LBSEQ", nulls_last=True)
@@ -63,11 +75,13 @@ def derive_adlb(lb: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol) -> 
     adlb = with_baseline(_with_flag(adlb), by=SERIES)
     change = pl.col("AVAL") - pl.col("BASE")
     after = pl.col("ABLFL").is_null() & (pl.col("ADT") > pl.col("first"))
+    under = (pl.col("ADT") > pl.col("first")) & (pl.col("ADT") <= pl.col("last"))
     adlb = adlb.with_columns(
+        ONTRTFL=pl.when(under).then(pl.lit("Y")),
         CHG=pl.when(after).then(change),
         PCHG=pl.when(after & (pl.col("BASE") != 0)).then(100 * change / pl.col("BASE")),
     )
-    return _graded(adlb, protocol).drop("first")
+    return _graded(adlb, protocol).drop("first", "last")
 
 
 def _study_day(day: pl.Expr, start: pl.Expr) -> pl.Expr:
@@ -112,13 +126,13 @@ def with_baseline(frame: pl.DataFrame, *, by: Sequence[str], value: str = "AVAL"
 def _graded(adlb: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
     version = version_of(protocol.safety.grading) if protocol.safety else None
     if version is None or adlb.is_empty():
-        nothing = ("ATOXDSCL", "ATOXDSCH", "ATOXGRL", "ATOXGRH", "ATOXGR", "WORSTLFL", "WORSTHFL")
-        return adlb.with_columns(pl.lit(None, pl.String).alias(name) for name in nothing)
+        return adlb.with_columns(pl.lit(None, pl.String).alias(name) for name in GRADES)
     read = ("PARAMCD", "AVAL", "AVALU", "ANRLO", "ANRHI", "BASE", "BNRIND")
-    values, parts = adlb.select(read).with_row_index("row"), []
-    for (test,), part in values.group_by("PARAMCD", maintain_order=True):
-        low = criterion_of(str(test), "L", version=version)
-        high = criterion_of(str(test), "H", version=version)
+    fasting = (pl.col("LBFAST") == "Y").fill_null(False)
+    values, parts = adlb.select(*read, fasting=fasting).with_row_index("row"), []
+    for (test, fasted), part in values.group_by("PARAMCD", "fasting", maintain_order=True):
+        low = criterion_of(str(test), "L", version=version, fasting=bool(fasted))
+        high = criterion_of(str(test), "H", version=version, fasting=bool(fasted))
         none = pl.lit(None, pl.String)
         parts.append(
             part.select(
@@ -131,7 +145,11 @@ def _graded(adlb: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
         )
     grades = pl.concat(parts).sort("row").drop("row")
     adlb = adlb.hstack(grades).with_columns(ATOXGR=combined_grade())
-    return adlb.with_columns(WORSTLFL=_worst(adlb, "ATOXGRL"), WORSTHFL=_worst(adlb, "ATOXGRH"))
+    adlb = adlb.with_columns(WORSTLFL=_worst(adlb, "ATOXGRL"), WORSTHFL=_worst(adlb, "ATOXGRH"))
+    at_baseline = adlb.filter(pl.col("ABLFL") == "Y").select(
+        *SERIES, BTOXGRL="ATOXGRL", BTOXGRH="ATOXGRH"
+    )
+    return adlb.join(at_baseline, on=SERIES, how="left", maintain_order="left")
 
 
 def _worst(adlb: pl.DataFrame, column: str) -> pl.Series:

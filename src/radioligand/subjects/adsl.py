@@ -44,7 +44,8 @@ def derive_adsl(study: Study, *, protocol: Protocol, cutoff: date | None = None)
       subject was not randomised), NACTDT (first new anticancer therapy), LSTALVDT (last known
       alive), CUTDT. Partial dates are completed by the rules of `protocol.data`; DTHDTF and
       NACTDTF tell what was imputed, and a partial date of death is no earlier than the last sign
-      of life allows. XOVERPH and XOVERDT: in which phase, and when, a subject crossed over.
+      of life allows; DTHCAUS is the cause collected. XOVERPH and XOVERDT: in which phase, and
+      when, a subject crossed over.
     - Each stratification factor under its id: the level given at randomisation. STRATUM joins
       their labels; STRMISFL is "Y" where baseline data say another level.
     - The protocol's variables, flags as "Y" and "N". The date of a finding that a criterion
@@ -131,6 +132,7 @@ def _with_dates(
     adsl = _joined(adsl, stopped, EOTDT=when, DCTREAS=why, stopped=pl.lit(True))
     adsl = _joined(adsl, _last_alive(study, protocol, cutoff), LSTALVDT=when)
     adsl = _joined(adsl, record(data.death), collected=pl.col("text"))
+    adsl = _joined(adsl, record(data.death_cause or NOWHERE), cause=why)
 
     # a partial date of death is completed to a day that is not before the last sign of life
     death = as_date(adsl, "collected", data.event_dates, not_before=("LSTALVDT",))
@@ -142,6 +144,7 @@ def _with_dates(
         adsl.with_columns(DTHDT=death["date"], DTHDTF=death["flag"])
         .with_columns(
             DTHFL=pl.when(pl.col("DTHDT").is_not_null() | undated).then(pl.lit("Y")),
+            DTHCAUS=pl.when(pl.col("DTHDT").is_not_null() | undated).then("cause"),
             DCSREAS=pl.coalesce(pl.when(~completed).then("DCSREAS"), "failed"),
             EOTSTT=pl.when(treated & (pl.col("DCTREAS") == "COMPLETED"))
             .then(pl.lit("COMPLETED"))
@@ -156,7 +159,7 @@ def _with_dates(
             .when(in_study)
             .then(pl.lit("ONGOING")),
         )
-        .drop("collected", "ended", "failed", "stopped")
+        .drop("collected", "cause", "ended", "failed", "stopped")
     )
 
 

@@ -1,59 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quality of life: EORTC QLQ-C30 scores, change from baseline, and deterioration."""
-
-from typing import Literal, NamedTuple
+"""Scores of the EORTC questionnaires, change from baseline, and deterioration."""
 
 import polars as pl
 
 from radioligand.cdisc import found, refuse, together
 from radioligand.protocol import Protocol
+from radioligand.protocol.base import Where
 from radioligand.protocol.records import QualityOfLife
+from radioligand.quality_of_life.instruments import INSTRUMENTS, SCALES
 
-
-class ScaleItems(NamedTuple):
-    """How the items of a scale make its score: range of an answer, and which way it points."""
-
-    label: str
-    items: tuple[int, ...]
-    range: int  # highest possible answer less the lowest
-    kind: Literal["function", "symptom", "global"]
-
-
-# Fayers et al., The EORTC QLQ-C30 Scoring Manual (3rd edition), 2001: version 3.0
-SCALES = {
-    "QL2": ScaleItems("Global health status / QoL", (29, 30), 6, "global"),
-    "PF2": ScaleItems("Physical functioning", (1, 2, 3, 4, 5), 3, "function"),
-    "RF2": ScaleItems("Role functioning", (6, 7), 3, "function"),
-    "EF": ScaleItems("Emotional functioning", (21, 22, 23, 24), 3, "function"),
-    "CF": ScaleItems("Cognitive functioning", (20, 25), 3, "function"),
-    "SF": ScaleItems("Social functioning", (26, 27), 3, "function"),
-    "FA": ScaleItems("Fatigue", (10, 12, 18), 3, "symptom"),
-    "NV": ScaleItems("Nausea and vomiting", (14, 15), 3, "symptom"),
-    "PA": ScaleItems("Pain", (9, 19), 3, "symptom"),
-    "DY": ScaleItems("Dyspnoea", (8,), 3, "symptom"),
-    "SL": ScaleItems("Insomnia", (11,), 3, "symptom"),
-    "AP": ScaleItems("Appetite loss", (13,), 3, "symptom"),
-    "CO": ScaleItems("Constipation", (16,), 3, "symptom"),
-    "DI": ScaleItems("Diarrhoea", (17,), 3, "symptom"),
-    "FI": ScaleItems("Financial difficulties", (28,), 3, "symptom"),
-}
 SCALE_OF = {item: scale for scale, one in SCALES.items() for item in one.items}
+ALL = {scale: one for scales in INSTRUMENTS.values() for scale, one in scales.items()}
+INSTRUMENT_OF = {scale: name for name, scales in INSTRUMENTS.items() for scale in scales}
+WORSE = {"symptom": "higher", "function": "lower", "global": "lower"}
 FORM = ("USUBJID", "ADT", "VISIT")
 SERIES = ("USUBJID", "PARAMCD")
 DECIMALS = 9  # a change of ten points is ten points, whatever binary fractions make of it
 
 
 def derive_adqs(qs: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol) -> pl.DataFrame:
-    """Derive ADQS: one row a scale (PARAMCD) and questionnaire, AVAL from 0 to 100.
+    """Derive ADQS: one row a scale (PARAMCD) and questionnaire (PARCAT1), AVAL from 0 to 100.
 
-    High is good for QL2 and the functions, bad for the symptoms. A scale is scored if at least
-    half of its items are answered. ABLFL flags the last score up to the first dose (up to
-    randomisation where never treated), the day itself included; BASE and CHG follow. ANL01FL
-    flags scores after baseline that have a baseline. For the scales of the protocol, ROOM is "N"
-    where the baseline leaves no room to deteriorate by the threshold, and DETERFL flags the first
-    ANL01FL score worse than baseline by the threshold or more; with `confirmed`, the next such
-    score must be as bad. AVISIT is the planned week within whose window the form lies (AWTARGET,
-    AWTDIFF in days), BASELINE or UNSCHEDULED; VISIT stays as collected.
+    High is good for QL2 and the functions, bad for the symptoms; WORSE says "higher" or "lower".
+    A scale is scored if at least half of its items are answered. ABLFL flags the last score up to
+    the first dose (up to randomisation where never treated), the day itself included; BASE and
+    CHG follow. ANL01FL flags scores after baseline that have a baseline. For the scales of the
+    protocol, ROOM is "N" where the baseline leaves no room to deteriorate by the threshold, and
+    DETERFL flags the first ANL01FL score worse than baseline by the threshold or more; with
+    `confirmed`, the next such score must be as bad. AVISIT is the planned week within whose window
+    the form lies (AWTARGET, AWTDIFF in days), BASELINE or UNSCHEDULED; VISIT stays as collected.
 
     Raises DatasetError that tells of every answer outside its range and every item answered
     twice on a form, and ValueError if the protocol has no questionnaire.
@@ -61,7 +36,13 @@ def derive_adqs(qs: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol) -> 
     plan = protocol.quality_of_life
     if plan is None:
         raise ValueError("the protocol has no [quality_of_life]; add instrument and scales")
-    scores = score(_items(qs, plan))
+    wanted = {plan.instrument: plan.where} | {one.instrument: one.where for one in plan.modules}
+    scores = pl.concat(
+        [
+            score(_items(qs, plan, instrument=name, where=where), instrument=name)
+            for name, where in wanted.items()
+        ]
+    )
     anchor = protocol.activity(plan.activity).anchor
     people = adsl.select(
         *("STUDYID", "USUBJID", "TRT01P", "TRT01A"),
@@ -72,16 +53,22 @@ def derive_adqs(qs: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol) -> 
     adqs = _with_baseline(adqs)
     adqs = _with_deterioration(adqs, plan)
     adqs = _with_visits(adqs, protocol, plan)
-    labels = {scale: one.label for scale, one in SCALES.items()}
+    labels = {scale: one.label for scale, one in ALL.items()}
     labels |= {one.id: one.label for one in plan.scales}
+    worse = {scale: WORSE[one.kind] for scale, one in ALL.items()}
     return (
         adqs.sort(*SERIES, "ADT", "VISIT")
-        .with_columns(ASEQ=pl.int_range(1, pl.len() + 1).over("USUBJID"))
+        .with_columns(
+            ASEQ=pl.int_range(1, pl.len() + 1).over("USUBJID"),
+            PARCAT1=pl.col("PARAMCD").replace_strict(INSTRUMENT_OF, return_dtype=pl.String),
+            WORSE=pl.col("PARAMCD").replace_strict(worse, return_dtype=pl.String),
+        )
         .select(
             *("STUDYID", "USUBJID", "ASEQ", "TRT01P", "TRT01A", "PARAMCD"),
             pl.col("PARAMCD").replace_strict(labels, return_dtype=pl.String).alias("PARAM"),
+            "PARCAT1",
             *("AVAL", "BASE", "CHG", "ADT", "AVISIT", "AWTARGET", "AWTDIFF", "VISIT"),
-            *("NITEMS", "ABLFL", "ANL01FL", "DETERFL", "ROOM"),
+            *("NITEMS", "ABLFL", "ANL01FL", "DETERFL", "ROOM", "WORSE"),
         )
     )
 
@@ -89,11 +76,12 @@ def derive_adqs(qs: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol) -> 
 # -- items and scores ------------------------------------------------------------------------
 
 
-def _items(qs: pl.DataFrame, plan: QualityOfLife) -> pl.DataFrame:
+def _items(qs: pl.DataFrame, plan: QualityOfLife, *, instrument: str, where: Where) -> pl.DataFrame:
     """Return USUBJID, ADT, VISIT, item, answer; the item is the number that ends QSTESTCD."""
+    ranges = {item: one.range for one in INSTRUMENTS[instrument].values() for item in one.items}
     conditions = [
         pl.col(name).is_in(list(wanted) if isinstance(wanted, tuple) else [wanted])
-        for name, wanted in plan.where.items()
+        for name, wanted in where.items()
     ]
     visit = pl.col("VISIT") if "VISIT" in qs.columns else pl.lit(None, pl.String)
     items = (
@@ -106,10 +94,10 @@ def _items(qs: pl.DataFrame, plan: QualityOfLife) -> pl.DataFrame:
             pl.col("QSSTRESN").cast(pl.Float64).alias("answer"),
             "QSTESTCD",
         )
-        .filter(pl.col("item").is_in(list(SCALE_OF)) & pl.col("answer").is_not_null())
+        .filter(pl.col("item").is_in(list(ranges)) & pl.col("answer").is_not_null())
     )
     highest = pl.col("item").replace_strict(
-        {item: SCALES[scale].range + 1 for item, scale in SCALE_OF.items()},
+        {item: span + 1 for item, span in ranges.items()},
         return_dtype=pl.Float64,
     )
     answer = pl.col("answer")
@@ -144,15 +132,18 @@ def _items(qs: pl.DataFrame, plan: QualityOfLife) -> pl.DataFrame:
     return items.drop("QSTESTCD")
 
 
-def score(items: pl.DataFrame) -> pl.DataFrame:
+def score(items: pl.DataFrame, *, instrument: str = "EORTC QLQ-C30") -> pl.DataFrame:
     r"""Score forms: USUBJID, ADT, VISIT, PARAMCD, AVAL, NITEMS (items answered).
 
     With the mean m of the answers and their range r, a symptom and the global status score
     :math:`100 (m - 1) / r`, a function :math:`100 (1 - (m - 1) / r)`; null if less than half of
-    the items are answered. `items` holds USUBJID, ADT, VISIT, item (1 to 30) and answer.
+    the items are answered. `items` holds USUBJID, ADT, VISIT, item (its number in the
+    questionnaire) and answer.
     """
+    scales = INSTRUMENTS[instrument]
+    scale_of = {item: scale for scale, one in scales.items() for item in one.items}
     table = pl.DataFrame(
-        [(scale, one.range, len(one.items), one.kind) for scale, one in SCALES.items()],
+        [(scale, one.range, len(one.items), one.kind) for scale, one in scales.items()],
         schema={"PARAMCD": pl.String, "range": pl.Float64, "of": pl.Int64, "kind": pl.String},
         orient="row",
     )
@@ -161,7 +152,7 @@ def score(items: pl.DataFrame) -> pl.DataFrame:
     enough = 2 * pl.col("NITEMS") >= pl.col("of")
     return (
         items.filter(pl.col("answer").is_not_null())
-        .with_columns(PARAMCD=pl.col("item").replace_strict(SCALE_OF, return_dtype=pl.String))
+        .with_columns(PARAMCD=pl.col("item").replace_strict(scale_of, return_dtype=pl.String))
         .group_by(*FORM, "PARAMCD")
         .agg(mean=pl.col("answer").mean(), NITEMS=pl.len().cast(pl.Int64))
         .join(table, on="PARAMCD", how="left")
