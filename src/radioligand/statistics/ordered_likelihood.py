@@ -53,7 +53,7 @@ class OrderedCox:
     low: Floats  # (p,) least of each
     high: Floats
     weight: Floats  # (n,), or (0,) if all are 1
-    mark: NDArray[np.uint8]  # (n,) event, beginning of a cell, of a stratum: see `kernels`
+    mark: NDArray[np.uint8]  # (n,) event, beginning of a cell, of a stratum: see `cox_kernels`
     pieces: tuple[Piece, ...]
     events: Floats  # (p,) covariates summed over the events
     cells: int  # that hold events
