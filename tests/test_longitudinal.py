@@ -346,6 +346,15 @@ def test_refuses_more_effects_than_rows():
     rows = {name: one[[0, 1, 6, 7]] for name, one in given_rows().items()}
     with pytest.raises(ValueError, match="4 rows for 4 fixed effects"):
         repeated_measures(**rows)
+    with pytest.raises(ValueError, match="4 rows for 6 fixed effects"):
+        repeated_measures(**rows, covariates=[1, 2, 4, 8])
+
+
+def test_refuses_a_covariate_that_follows_from_the_arm():
+    with pytest.raises(ValueError, match="dose: is constant or a combination of the others; leave"):
+        repeated_measures(
+            **given_rows(covariates=ARM == "treated", names=["dose"]), slopes="common"
+        )
 
 
 def test_refuses_weights_that_are_no_contrast():

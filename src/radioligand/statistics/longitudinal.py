@@ -272,21 +272,22 @@ def repeated_measures(
 def basis_of(design: Floats, study: Study, slopes: Slopes) -> tuple[Floats, Floats]:
     """Return an orthonormal basis of the fixed effects and its factor; refuse combinations."""
     rows, columns = design.shape
-    q, r = np.linalg.qr(design)
-    left = np.abs(np.diag(r)) / np.maximum(np.sqrt(np.sum(design**2, axis=0)), 1e-300)
-    if (aliased := np.flatnonzero(left[: min(rows, columns)] < ALIASED)).size:
-        first = (int(aliased[0]) - len(study.arms) * len(study.visits)) // (
-            len(study.visits) if slopes == "by-visit" else 1
-        )
-        raise ValueError(
-            f"{study.words[first]}: is constant or a combination of the others"
-            + (" at some visit" if slopes == "by-visit" else "")
-            + "; leave it out, or give slopes='common'."
-        )
     if rows <= columns:
         raise ValueError(
             f"value: {rows} rows for {columns} fixed effects; nothing is left to tell a variance."
         )
+    q, r = np.linalg.qr(design)
+    left = np.abs(np.diag(r)) / np.maximum(np.sqrt(np.sum(design**2, axis=0)), 1e-300)
+    if (aliased := np.flatnonzero(left < ALIASED)).size:
+        by_visit = slopes == "by-visit"
+        place = int(aliased[0]) - len(study.arms) * len(study.visits)
+        word = study.words[place // (len(study.visits) if by_visit else 1)]
+        where = (
+            " at some visit; leave it out, or give slopes='common'."
+            if by_visit
+            else "; leave it out."
+        )
+        raise ValueError(f"{word}: is constant or a combination of the others{where}")
     return np.asarray(q, np.float64), np.asarray(r, np.float64)
 
 
