@@ -167,10 +167,10 @@ def _safety(adam: Study, plan: Protocol) -> dict[str, float]:
     ]
     rows = analyse(adam, protocol=plan.model_copy(update={"analyses": tuple(asked)}))
     shares = rows.filter(statistic="percent", level="all grades")
-    found = {f"{name}_{arm}": share for name, arm, share in
-             shares.select("variable", "arm", "value").iter_rows()}  # fmt: skip
     severe = rows.filter(statistic="percent", level="grade >= 3", variable="any")
-    return found | {f"severe_{arm}": share for arm, share in severe.select("arm", "value").rows()}
+    named = pl.concat([shares, severe.with_columns(variable=pl.lit("severe"))])
+    keys = named.select(pl.concat_str("variable", "arm", separator="_")).to_series()
+    return dict(zip(keys, named["value"], strict=True))
 
 
 def _survival(adtte: pl.DataFrame, subjects: pl.DataFrame, plan: Protocol) -> dict[str, float]:

@@ -22,10 +22,13 @@ from radioligand.analysis.results import Origin
 from radioligand.analysis.scope import scope
 from radioligand.cdisc import check_study, join_supplemental
 from radioligand.cli import cli
-from radioligand.derivation import derive
+from radioligand.cli.contents import report_of
+from radioligand.derivation import derive, missing_domains
 from radioligand.endpoints import derive_adtte
 from radioligand.io.documents import read_protocol
 from radioligand.protocol import ProtocolError, parse_protocol
+from radioligand.report import render
+from radioligand.report.formatting import significant
 from radioligand.response import derive_adrs
 from radioligand.screening import answer, read_patient
 from radioligand.simulation.design import design_of
@@ -107,7 +110,11 @@ def form(fields: dict[str, Any]) -> dict[str, Any]:
 
 def judged(fields: dict[str, Any], protocol=NETTER_1) -> dict[str, Any]:
     """The verdict, and the ids of the criteria not met and unknown."""
-    patient = complete(read_patient(form(fields), protocol=protocol), variables=protocol.variables)
+    patient = complete(
+        read_patient(form(fields), protocol=protocol),
+        variables=protocol.variables,
+        data=protocol.data,
+    )
     told = answer(patient, protocol=protocol)
     by_verdict: dict[str, list[str]] = {"not met": [], "unknown": []}
     for one in told["criteria"]:
@@ -251,7 +258,7 @@ def test_failure_and_phases_worked_by_hand(path):
         assert found == [(days, is_event)], f"{endpoint}: {told['worked']}"
 
     treatment = NETTER_1.phases[0]
-    ended = subject_phases(adsl, {"ADTTE": adtte}, protocol=NETTER_1, phase=treatment)
+    ended = subject_phases(adsl, {"ADTTE": adtte}, phase=treatment)
     when = ended["ENDDT"].item()
     assert ended["END"].item() == expect["phase"], told["worked"]
     assert (when and (when - told["randomised"]).days) == expect.get("ended"), told["worked"]
@@ -416,6 +423,16 @@ def test_every_row_of_the_terms_has_the_printed_p_value(adsl):
     assert nausea.to_list() == [found["nausea"]]
 
 
+@pytest.mark.reference
+def test_the_other_count_of_any_event_has_its_printed_p_value_too(adsl):
+    """Table 4 repeats the row as 105 and 92, where table 3 has 106 and 95."""
+    rows = analyse(
+        {"ADSL": adsl, "ADAE": events({"Nausea": (105, 92)}, {})}, protocol=asked("adverse-events")
+    )
+    found = rows.filter(statistic="fisher_p", variable="any")["value"].item()
+    assert printed(found, "0.01") == "0.01"
+
+
 def test_without_a_test_no_row_has_one(adsl):
     adae = events({"Nausea": (65, 13)}, {})
     protocol = asked("adverse-event-rows", compare=None)
@@ -514,6 +531,72 @@ def test_a_look_with_nothing_before_or_after_it_says_so(adsl):
     assert "not_estimable" in spent  # a spending function has no planned looks
     lan = looked(adsl, deaths=(14, 26), p=0.004, spending="obrien-fleming", planned_fractions=())
     assert lan["boundary_p"][0] < 0.000085 / 4  # about five times stricter
+
+
+@pytest.mark.law
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 156))
+def test_the_boundary_weakens_as_deaths_come_in(adsl, deaths):
+    earlier, later = (
+        looked(adsl, deaths=(count - 1, 1), p=0.004)["boundary_p"][0]
+        for count in (deaths, deaths + 1)
+    )
+    assert 0 <= earlier < later < 0.05
+
+
+@pytest.mark.by_hand
+def test_what_the_report_says_of_an_interim_look(adsl):
+    """2 (1 - Phi(3.930)) = 0.0000849, printed with two digits; without a look, the reason."""
+    shown = {}
+    for name, deaths in (("look", (14, 26)), ("none", (0, 0))):
+        found = adtte_of(adsl, deaths)
+        protocol = asked("os", "os-interim")
+        results = analyse({"ADSL": adsl, "ADTTE": found}, protocol=protocol)
+        pages = page_of(protocol, results)
+        shown[name] = pages.tables["os-interim.csv"]
+
+    assert "40 of 158 (25.3%)" in shown["look"]
+    assert "Boundary of z,3.930" in shown["look"]
+    assert "Boundary of the p value at this look,0.000085" in shown["look"]
+    assert "Verdict,Boundary" in shown["look"]
+    assert "Not compared,not estimable: an interim look is before the last" in shown["none"]
+
+
+def adtte_of(adsl: pl.DataFrame, deaths: tuple[int, int]) -> pl.DataFrame:
+    """Overall survival with so many deaths in the two arms, a day apart, the rest censored."""
+    died = {f"{arm}-{i:03d}" for arm, n in zip(SIZES, deaths, strict=True) for i in range(n)}
+    ids = adsl["USUBJID"].to_list()
+    return pl.DataFrame(
+        {
+            "USUBJID": ids,
+            "PARAMCD": "OS",
+            "AVAL": [100.0 + place for place in range(len(ids))],
+            "CNSR": [int(one not in died) for one in ids],
+        }
+    )
+
+
+def page_of(protocol, results: pl.DataFrame):
+    """The report of these results."""
+    report = report_of(
+        protocol,
+        results,
+        missing=(),
+        findings=pl.DataFrame(),
+        cutoff=date(2015, 7, 24),
+        simulated=True,
+        provenance={"protocol": {"trial": "netter-1"}},
+    )
+    return render(results, report=report)
+
+
+@pytest.mark.by_hand
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0.0000849, "0.000085"), (0.0479929, "0.048"), (0.5, "0.50"), (0.0, "0"), (None, "NE")],
+)
+def test_small_numbers_are_printed_with_two_digits(value, told):
+    assert significant(value) == told
 
 
 def test_an_interim_analysis_without_p_value_says_why(adsl):
@@ -635,6 +718,13 @@ def test_the_demo_shows_every_analysis(demo):
     assert "p value, all grades" in page
     assert "Completed 72 weeks" in page or "Still in it at the cutoff" in page
     assert "read by investigator, until 5 years after the last randomisation" in page
+
+
+def test_questionnaires_that_nobody_planned_are_not_missed(demo):
+    assert not (demo / "tables" / "missing-domains.csv").exists()
+    planned = read_protocol("netter-2")
+    assert "QS" in [domain for domain, _ in missing_domains({}, protocol=planned)]
+    assert "QS" in [domain for domain, _ in missing_domains({})]
 
 
 def test_the_demo_is_about_the_published_trial(demo):

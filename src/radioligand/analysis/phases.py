@@ -9,7 +9,6 @@ import polars as pl
 from radioligand.analysis.descriptive import count_rows
 from radioligand.analysis.results import Origin, Row
 from radioligand.analysis.scope import Scope, required
-from radioligand.protocol import Protocol
 from radioligand.protocol.records import Phase, Phases
 
 FAILED, LIMIT, DIED, LEFT, ONGOING = (
@@ -34,7 +33,7 @@ def phases(scope: Scope, analysis: Phases) -> Iterator[Row]:
             text = f"ADSL has no {phase.begins}"
             yield origin.row("not_available", variable=phase.id, text=text)
             continue
-        ended = subject_phases(scope.subjects, scope.adam, protocol=scope.protocol, phase=phase)
+        ended = subject_phases(scope.subjects, scope.adam, phase=phase)
         yield from _counts(scope, origin, ended, phase=phase)
 
 
@@ -56,7 +55,7 @@ def _words(phase: Phase, end: str) -> str:
 
 
 def subject_phases(
-    adsl: pl.DataFrame, adam: Mapping[str, pl.DataFrame], *, protocol: Protocol, phase: Phase
+    adsl: pl.DataFrame, adam: Mapping[str, pl.DataFrame], *, phase: Phase
 ) -> pl.DataFrame:
     """Return who began a phase, with END, what ended it, and ENDDT, when (null: ongoing).
 

@@ -134,7 +134,8 @@ def _analyse(
     seed: int | None,
 ) -> Outcome:
     day = _cutoff(study.frames, protocol, cutoff, told)
-    simulated, missing = _is_simulated(study.frames), missing_domains(study.frames)
+    simulated = _is_simulated(study.frames)
+    missing = missing_domains(study.frames, protocol=protocol)
     blocks = in_blocks(_given_away(study.frames), ids=study.frames["DM"]["USUBJID"])
     parts, said, checked = [], [], []
     while blocks:

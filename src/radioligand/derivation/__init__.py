@@ -48,9 +48,16 @@ DEPENDS = {
 }
 
 
-def missing_domains(study: Mapping[str, pl.DataFrame]) -> tuple[tuple[str, str], ...]:
-    """Domains a study lacks, and what depends on each."""
-    return tuple((domain, lost) for domain, lost in DEPENDS.items() if domain not in study)
+def missing_domains(
+    study: Mapping[str, pl.DataFrame], *, protocol: Protocol | None = None
+) -> tuple[tuple[str, str], ...]:
+    """Domains a study lacks, and what depends on each.
+
+    Questionnaires are not missed where the protocol plans none.
+    """
+    planned = protocol is None or protocol.quality_of_life is not None
+    asked = (domain for domain in DEPENDS if domain != "QS" or planned)
+    return tuple((domain, DEPENDS[domain]) for domain in asked if domain not in study)
 
 
 def derive(

@@ -13,6 +13,7 @@ from radioligand.protocol.records import (
     Censoring,
     Data,
     Imputation,
+    Interim,
     Protocol,
     Record,
     Response,
@@ -129,6 +130,8 @@ def policies(protocol: Protocol) -> tuple[tuple[str, str, str, str], ...]:
     models = [(one.id, one.model) for one in curves if one.model]
     rows += _choices("time to event.model", models, ("ties",))
     rows += _choices("response rates", [(one.id, one) for one in rates], ("interval", "difference"))
+    looks = [(one.id, one) for one in protocol.analyses if isinstance(one, Interim)]
+    rows += _choices("interim", looks, ("spending",))
     shrinkage = [one for one in protocol.analyses if isinstance(one, Shrinkage)]
     for key in ("progressive", "interval", "median", "ties"):
         asked = [(one.id, one) for one in shrinkage if key in type(one).model_fields]

@@ -94,9 +94,10 @@ def simulate_course(
     tumours = simulate_tumours(subjects, population=population, arm_ids=design.arms, seed=seed)
     scanned_early = np.where(early.kind == "early scan", early.day - 9, np.inf)
     scans = simulate_scans(population, design=design, early=scanned_early, seed=seed)
+    central, local = _readings(tumours, scans, start, population, seed)
+    disease_pd = _first_progression(central, scans)  # as if scanning never stopped
     phase_end = _phase_end(subjects, design)
     scans = until(scans, phase_end)
-    central, local = _readings(tumours, scans, start, population, seed)
     central_pd, local_pd = _first_progression(central, scans), _first_progression(local, scans)
 
     new_therapy = _therapy_before_progression(early, central_pd, local_pd, population, seed)
@@ -107,8 +108,11 @@ def simulate_course(
     confirmation = central_pd + between(
         uniforms(seed, "confirmation", n), conduct.confirmation_days
     )
-    seen = np.where(central_pd <= study_end, central_pd, np.inf)
-    death = _deaths(subjects, population, tumours, seen, path, seed)
+    progression = np.where(disease_pd <= study_end, disease_pd, np.inf)
+    unseen = disease_pd < central_pd
+    death = _deaths(
+        subjects, population, tumours, progression, np.where(unseen, "THERAPY", path), seed
+    )
     lost = confirmation + waiting_times(seed, "lost", n) * YEAR / conduct.lost_per_year
     withdrawn = np.where(progressed, np.floor(lost), withdrawn)
     end = np.minimum(np.minimum(death, withdrawn), study_end)

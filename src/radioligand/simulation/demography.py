@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is collected of a subject at screening: DM, SUPPDM, MI, SC, and prior therapy (CM, PR)."""
+"""What is collected of a subject at screening: DM, SUPPDM, MI, SC."""
 
 from typing import Any
 
@@ -15,12 +15,9 @@ from radioligand.simulation.frames import (
     plain,
     supplemental,
     texts,
-    yes_no,
 )
-from radioligand.simulation.population import ORGANS, PRIOR_THERAPY, Subjects
-from radioligand.simulation.streams import Flags, Floats, Whole, uniforms
-
-_LOW_DOSE = 0.2  # assumed: share given 20 mg
+from radioligand.simulation.population import ORGANS, Subjects
+from radioligand.simulation.streams import Floats, Whole, uniforms
 
 
 def screening_day(subjects: Subjects, seed: int) -> Whole:
@@ -193,97 +190,3 @@ def _findings(domain: str, study: str, subjects: Subjects, tests: list, day: Who
     ]
     frame = pl.concat(parts).filter(pl.col(f"{domain}STRESC").is_not_null())
     return dataset(domain, study, frame, order=["order"]).drop("order")
-
-
-def prior_therapy(
-    subjects: Subjects, *, design: Design, washout_days: int, seed: int
-) -> tuple[dict[str, object], dict[str, object]]:
-    """Columns of prior therapy for CM and of prior procedures for PR, asked of everyone.
-
-    Therapy and procedures end so many days before consent, but for an analogue at a constant dose,
-    which goes on.
-    """
-    n = subjects.arm.size
-    name, columns = PRIOR_THERAPY
-    u = uniforms(seed, name, n, columns)
-    room = subjects.consent_day - subjects.diagnosis_day
-    began = subjects.diagnosis_day + np.floor(u[:, 0] * 0.6 * room)
-    # most had a single injection
-    lasted = np.where(u[:, 1] < 0.75, 1, np.floor(29 * (1 + 3 * u[:, 2])))
-    until = np.minimum(began + lasted - 1, subjects.consent_day - 1)
-    chemo = np.minimum(began + 60, subjects.consent_day - washout_days)
-    began_chemo = np.minimum(began, chemo)
-    never = np.full(n, np.inf)
-    constant = subjects.analogue_days > 0
-    if constant.any():
-        began = subjects.randomised_day - subjects.analogue_days
-        until = never
-
-    def when(flag: Flags, day: Floats | Whole) -> Floats:
-        return np.asarray(np.where(flag, day, never), dtype=np.float64)
-
-    none = np.zeros(n, dtype=bool)
-    kinds: tuple[tuple[str, str, Flags, Any, Any], ...] = (
-        ("SOMATOSTATIN ANALOGUE", "OCTREOTIDE", subjects.prior_analogue, began, until),
-        (
-            "SYSTEMIC THERAPY",
-            "CAPECITABINE AND TEMOZOLOMIDE",
-            subjects.prior_systemic,
-            began_chemo,
-            chemo,
-        ),
-        ("PRRT", "PEPTIDE RECEPTOR RADIONUCLIDE THERAPY", none, began, until),
-    )
-    if constant.any():
-        kinds += (
-            ("OCTREOTIDE LAR ABOVE 30 MG", "OCTREOTIDE LAR", none, began, until),
-            ("CHEMOTHERAPY", "STREPTOZOTOCIN AND FLUOROURACIL", subjects.prior_chemotherapy,
-             began_chemo, chemo),
-        )  # fmt: skip
-    k = len(kinds)
-    medication = {
-        "USUBJID": np.concatenate([subjects.identifier] * k),
-        "CMTRT": np.repeat([name for _, name, *_ in kinds], n),
-        "CMDECOD": np.repeat([name for _, name, *_ in kinds], n),
-        "CMCAT": np.full(k * n, "PRIOR CANCER THERAPY"),
-        "CMSCAT": np.repeat([category for category, *_ in kinds], n),
-        "CMPRESP": np.full(k * n, "Y"),
-        "CMOCCUR": yes_no(np.concatenate([had for *_, had, _, _ in kinds])),
-        "CMSTDTC": iso_dates(np.concatenate([when(had, a) for *_, had, a, _ in kinds])),
-        "CMENDTC": iso_dates(np.concatenate([when(had, b) for *_, had, _, b in kinds])),
-    }
-    if constant.any():
-        rest = (k - 1) * n
-        medication |= {
-            "CMDOSE": numbers(
-                np.concatenate([_constant_mg(subjects, seed), np.full(rest, np.nan)])
-            ),
-            "CMDOSU": texts(np.repeat(["mg", ""], [n, rest])),
-            "CMDOSFRQ": texts(np.repeat(["EVERY 4 WEEKS", ""], [n, rest])),
-        }
-    operated = subjects.diagnosis_day + np.floor(u[:, 4] * 0.8 * room)
-    operated = np.minimum(operated, subjects.consent_day - washout_days)
-    embolisation = "LIVER-DIRECTED TRANSARTERIAL THERAPY"
-    if not constant.any():
-        embolisation = "HEPATIC ARTERY EMBOLISATION"
-    procedures = (
-        (embolisation, subjects.prior_embolisation),
-        ("RADIOFREQUENCY ABLATION", none),
-        ("SURGERY", subjects.prior_surgery),
-    )
-    procedure = {
-        "USUBJID": np.concatenate([subjects.identifier] * 3),
-        "PRTRT": np.repeat([name for name, _ in procedures], n),
-        "PRCAT": "PRIOR CANCER PROCEDURE",
-        "PRSCAT": np.repeat([name for name, _ in procedures], n),
-        "PRPRESP": "Y",
-        "PROCCUR": yes_no(np.concatenate([had for _, had in procedures])),
-        "PRSTDTC": iso_dates(np.concatenate([when(had, operated) for _, had in procedures])),
-    }
-    return medication, procedure
-
-
-def _constant_mg(subjects: Subjects, seed: int) -> Floats:
-    """Milligrams of the analogue at its constant dose: 30 mostly, 20 now and then."""
-    low = uniforms(seed, "analogue dose", subjects.arm.size) < _LOW_DOSE
-    return np.where(low, 20.0, 30.0)

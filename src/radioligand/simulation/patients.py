@@ -17,7 +17,6 @@ from radioligand.simulation.conduct import simulate_course
 from radioligand.simulation.demography import (
     characteristics,
     demographics,
-    prior_therapy,
     screening_day,
 )
 from radioligand.simulation.design import Design, design_of
@@ -27,6 +26,7 @@ from radioligand.simulation.imaging import imaging
 from radioligand.simulation.laboratory import karnofsky, laboratory, vital_signs
 from radioligand.simulation.parameters import Population, parse_population, read_population
 from radioligand.simulation.population import Subjects, simulate_subjects
+from radioligand.simulation.prior_therapy import prior_therapy
 from radioligand.simulation.questionnaires import questionnaires
 
 __all__ = ["Population", "parse_population", "read_population", "simulate_study"]
@@ -67,7 +67,7 @@ def simulate_study(
     study = demographics(everyone, course, design=design, visit=screening)
     study |= characteristics(everyone, design=design, visit=screening, seed=seed)
     washout = population.baseline.washout_days
-    prior, procedures = prior_therapy(everyone, design=design, washout_days=washout, seed=seed)
+    prior, procedures = prior_therapy(everyone, washout_days=washout, seed=seed)
     study["PR"] = dataset("PR", design.study, procedures, order=["PRSCAT"])
     study["CM"] = medication(prior, subjects, course, design=design, seed=seed)
     step()
