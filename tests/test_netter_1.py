@@ -110,7 +110,11 @@ def form(fields: dict[str, Any]) -> dict[str, Any]:
 
 def judged(fields: dict[str, Any], protocol=NETTER_1) -> dict[str, Any]:
     """The verdict, and the ids of the criteria not met and unknown."""
-    patient = complete(read_patient(form(fields), protocol=protocol), variables=protocol.variables)
+    patient = complete(
+        read_patient(form(fields), protocol=protocol),
+        variables=protocol.variables,
+        data=protocol.data,
+    )
     told = answer(patient, protocol=protocol)
     by_verdict: dict[str, list[str]] = {"not met": [], "unknown": []}
     for one in told["criteria"]:
