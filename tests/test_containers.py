@@ -60,6 +60,7 @@ WHO = [row // 2 for row in range(16)]
 MEASURED = [float(np.sin(7 * one) + np.cos(3 * row * one)) for row, one in enumerate(WHO)]
 
 CALLS = [
+    call(survival.in_order, {"time": TIME}),
     call(survival.kaplan_meier, ROWS | {"entry": ENTRY, "weights": WEIGHT}),
     call(survival.kaplan_meier_curves, ROWS | {"group": ARM, "entry": ENTRY, "weights": WEIGHT}),
     call(survival.nelson_aalen, ROWS | {"entry": ENTRY, "weights": WEIGHT}),

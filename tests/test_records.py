@@ -42,6 +42,7 @@ GRAPH = {"weights": [0.5, 0.5], "transitions": [[0, 1], [1, 0]]}
 
 def examples():
     """One result of every kind there is."""
+    yield survival.in_order(TIME)
     yield survival.kaplan_meier(TIME, EVENT)
     yield survival.kaplan_meier(TIME, EVENT).quantile([0.25, 0.5])
     yield survival.kaplan_meier(TIME, EVENT).survival_at([12, 24])

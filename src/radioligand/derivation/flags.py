@@ -309,6 +309,13 @@ def _safety_flags(protocol: Protocol) -> Iterator[Check]:
         ("ADLB", "ADSL"),
         partial(_baseline, dataset="ADLB"),
     )
+    yield (
+        "flag-ontrtfl",
+        f"ONTRTFL is Y after the first dose and up to {safety.days_after_last_dose} days after "
+        "the last",
+        ("ADLB", "ADSL"),
+        partial(_on_treatment, days_after=safety.days_after_last_dose),
+    )
     for flag, grade in (("WORSTLFL", "ATOXGRL"), ("WORSTHFL", "ATOXGRH")):
         yield (
             f"flag-{flag.lower()}",
@@ -365,6 +372,17 @@ def _baseline(adam: Frames, *, dataset: str) -> Result | None:
     before = values.filter(pl.col("ADT") <= pl.col("FIRST"), pl.col("AVAL").is_not_null())
     last = before.group_by(SERIES).agg(pl.col("row").sort_by("ADT", "row").last())
     return _wrong(values, "ABLFL", pl.col("row").is_in(last["row"].implode()))
+
+
+def _on_treatment(adam: Frames, *, days_after: int) -> Result | None:
+    if not {"ONTRTFL", "ADT"} <= set(adam["ADLB"].columns):
+        return None
+    doses = adam["ADSL"].select("USUBJID", "TRTEDT")
+    values = _with_first_dose(adam, "ADLB").join(
+        doses, on="USUBJID", how="left", maintain_order="left"
+    )
+    days = (pl.col("ADT") - pl.col("TRTEDT")).dt.total_days()
+    return _wrong(values, "ONTRTFL", (pl.col("ADT") > pl.col("FIRST")) & (days <= days_after))
 
 
 def _worst_grade(adam: Frames, *, flag: str, grade: str) -> Result | None:

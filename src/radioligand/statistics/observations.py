@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
+from radioligand.statistics.records import Record
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
@@ -35,7 +37,7 @@ class Observations:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class OrderedTimes:
+class OrderedTimes(Record, rows="time"):
     """Times that `in_order` sorted; may be given as `time` to every function of this room."""
 
     time: Floats  # (n,) as they came
