@@ -392,6 +392,23 @@ def test_results_are_rows_of_the_results_frame():
 
 
 @pytest.mark.law
+@pytest.mark.parametrize("dropout", [0.0, 0.3, 0.45])
+@pytest.mark.parametrize("method", ["schoenfeld", "lakatos"])
+def test_a_due_date_is_found_however_many_drop_out_and_however_late_the_effect(method, dropout):
+    found = planned(
+        accrual_per_month=20.0,
+        accrual_months=40.0,
+        follow_up_months=None,
+        delay_months=6.0,
+        dropout_fraction=dropout,
+        method=method,
+    )
+    by_then = expected(found.course, found.analysis_months)
+    assert by_then.events[0] == pytest.approx(found.events)
+    assert by_then.dropped[0] / found.subjects == pytest.approx(dropout, abs=1e-9)
+
+
+@pytest.mark.law
 @settings(deadline=None, max_examples=25)
 @given(
     st.floats(0.3, 0.75),

@@ -315,6 +315,14 @@ def test_the_month_of_events_undoes_the_events_of_a_month(month):
 
 
 @pytest.mark.law
+@UNTIMED
+@given(st.floats(0, 0.4), st.floats(25, 80))
+def test_as_many_drop_out_as_are_said_to(fraction, month):
+    course = with_dropout(NETTER_2, dropout_hazard(NETTER_2, fraction=fraction, months=month))
+    assert expected(course, month).dropped[0] / 222 == pytest.approx(fraction, abs=1e-6)
+
+
+@pytest.mark.law
 def test_crossover_takes_power_and_a_delay_takes_more():
     diluted = replace(NETTER_2, crossover_per_month=0.03)
     delayed = replace(

@@ -252,6 +252,8 @@ def test_an_upper_month_may_never_come():
         (lambda: predicted(cutoff=CUTOFF - timedelta(days=30)), "end after the cutoff"),
         (lambda: predicted(ADSL, ADTTE.head(100)), "20 of 120 randomised subjects have no time"),
         (lambda: predicted(level=1.0), "level: 1.0"),
+        (lambda: predicted(planned_events=20), "one tells nothing without the other"),
+        (lambda: predicted(planned_hazard_per_day=0.001), "one tells nothing without the other"),
         (lambda: predicted(*trial(events=0)), "no event of PFS by 2024-12-31"),
         (lambda: event_month_interval(COURSE, 50, level=0), "level: 0"),
         (lambda: event_month_interval(COURSE, 300), "are expected by month 1200"),

@@ -86,8 +86,9 @@ def _mean_and_variance(course: Course, path: FollowUp, months: Floats) -> tuple[
     entered = course.entered(months[:, None] - path.middle_months)
     aged = -np.diff(entered, axis=1, append=0.0)  # (q, m) subjects of the age of each cell
     chance = np.cumsum(path.events, axis=1) - path.events / 2  # (2, m)
-    mean = aged @ (course.shares @ chance)
-    variance = aged @ (course.shares @ (chance * (1 - chance)))
+    shares = course.shares[:, None]
+    mean = np.einsum("qm,m->q", aged, (shares * chance).sum(0))
+    variance = np.einsum("qm,m->q", aged, (shares * chance * (1 - chance)).sum(0))
     return np.asarray(mean, np.float64), np.asarray(variance, np.float64)
 
 
@@ -136,6 +137,11 @@ def predict_events(
 
     """
     check_level(level)
+    if (planned_events > 0) != (planned_hazard_per_day is not None):
+        raise PlanningError(
+            "planned_hazard_per_day, planned_events: one tells nothing without the other; give "
+            "both above 0, or neither."
+        )
     known = blinded(adsl, adtte, endpoint=endpoint, cutoff=cutoff)
     seen = int((known["CNSR"] == 0).sum())
     days = known["AVAL"].to_numpy().astype(np.float64)
@@ -145,9 +151,9 @@ def predict_events(
     lost = known.height - seen - followed.size
     entering = to_enter(known, subjects, per_month, cutoff=cutoff, month_days=month_days)
     shape = seen + planned_events
-    exposure = days.sum() + (
-        planned_events / planned_hazard_per_day if planned_hazard_per_day else 0
-    )
+    exposure = float(days.sum())
+    if planned_hazard_per_day is not None:
+        exposure += planned_events / planned_hazard_per_day
     if not shape:
         raise PlanningError(
             f"ADTTE: no event of {endpoint} by {cutoff}; wait for the first, or say what was "
