@@ -24,7 +24,9 @@ types: .venv/installed-check
 contracts: .venv/installed-check
 	$(BIN)/lint-imports
 
-# The oracles of the tests, recomputed where R and its packages are installed.
+# The oracles of the tests, recomputed where R and its packages are installed; in Debian they are
+#   r-base-core r-cran-cmprsk r-cran-jsonlite r-cran-lmertest r-cran-metafor r-cran-mvtnorm
+#   r-cran-nlme r-cran-numderiv r-cran-rpact r-cran-survival
 reference:
 	cd tests/reference && for script in *.R; do Rscript $$script || exit 1; done
 

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from radioligand import criteria
+from radioligand import criteria, statistics
 from radioligand.analysis import SCHEMA, analyse, results_json
 from radioligand.cli import cli
 from radioligand.derivation import derive, invariants
@@ -22,13 +22,20 @@ from radioligand.io.datasets import read_datasets, read_study, write_study
 from radioligand.io.documents import read_protocol
 from radioligand.protocol import ProtocolError, parse_protocol, policies, records
 from radioligand.simulation.patients import read_population, simulate_study
-from radioligand.statistics import proportions, survival
+from radioligand.statistics import (
+    crossover,
+    longitudinal,
+    multiplicity,
+    proportions,
+    sequential,
+    survival,
+)
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
-    for path in (*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")))
+    for path in (*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")))
 }
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.M | re.S)
@@ -237,10 +244,37 @@ def test_command_lines_can_be_typed(name, line):
     assert left_over == [], f"{name}: {line}"
 
 
-@pytest.mark.parametrize("door", [survival, proportions], ids=["survival", "proportions"])
+DOORS = (survival, proportions, sequential, multiplicity, longitudinal, crossover)
+STATISTICS = {name: text for name, text in PAGES.items() if name.startswith("docs/statistics/")}
+METHODS = {name: text for name, text in STATISTICS.items() if not name.endswith("/index.md")}
+PARTS = ("When.", "When not.", "Formula.", "Source.", "In R.", "Example.")
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__.split(".")[-1])
 def test_every_public_name_of_statistics_is_explained(door):
-    text = page("statistics")
+    text = "".join(STATISTICS.values())
     assert [name for name in door.__all__ if not re.search(rf"`{name}\b", text)] == []
+
+
+def test_every_door_of_statistics_is_named():
+    names = [door.__name__.split(".")[-1] for door in DOORS]
+    assert [name for name in names if f"| `{name}` |" not in page("statistics/index")] == []
+    assert [name for name in names if f"`{name}`" not in statistics.__doc__] == []
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_says_when_and_when_not_and_how(name):
+    text = METHODS[name]
+    places = [text.find(f"**{part}**") for part in PARTS]
+
+    assert places == sorted(places)
+    assert places[0] > 0
+    assert EXAMPLE.search(text)[2], "the example prints nothing that is checked"
+
+
+def test_every_method_is_reached_from_the_index_of_statistics():
+    reached = {target for name, target in links() if name == "docs/statistics/index.md"}
+    assert {Path(name).name for name in METHODS} - reached == set()
 
 
 def test_every_room_is_in_the_architecture():

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The oracle of tests/analysis. Run by hand when it must change:  Rscript analysis.R
 # A small trial with two strata, a subgroup variable and tied times; R answers what analyse answers.
 library(survival)

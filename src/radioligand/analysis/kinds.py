@@ -19,6 +19,7 @@ from radioligand.analysis.exposure import exposure
 from radioligand.analysis.hierarchy import hierarchy
 from radioligand.analysis.laboratory import laboratory
 from radioligand.analysis.quality_of_life import quality_of_life
+from radioligand.analysis.repeated_measures import repeated_measures
 from radioligand.analysis.results import Origin, Row, frame_of
 from radioligand.analysis.scope import NotAvailable, Scope, scope
 from radioligand.analysis.sensitivity import sensitivity
@@ -41,6 +42,7 @@ from radioligand.protocol.records import (
     Hierarchy,
     LaboratoryGrades,
     QualityOfLifeProfile,
+    RepeatedMeasures,
     Sensitivity,
     Subgroups,
     SubjectFigure,
@@ -63,6 +65,7 @@ KINDS: dict[type[Analysis], Callable[[Scope, Any], Iterator[Row]]] = {
     Deaths: deaths,
     LaboratoryGrades: laboratory,
     QualityOfLifeProfile: quality_of_life,
+    RepeatedMeasures: repeated_measures,
     DoseDecisions: dose_decisions,
 }
 

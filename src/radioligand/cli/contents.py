@@ -47,6 +47,7 @@ DISPLAYS: dict[str, tuple[tuple[str, str], ...]] = {
     "over time": (("grades-over-time", ""),),
     "dose decisions": (("dose-decisions", ""),),
     "quality of life": (("profile", "-figure"), ("quality-of-life", "")),
+    "repeated measures": (("repeated-measures", ""),),
 }
 
 

@@ -18,6 +18,7 @@ from radioligand.statistics.exit_probabilities import (
     mirrored,
 )
 from radioligand.statistics.observations import Faults, Floats
+from radioligand.statistics.records import Record
 from radioligand.statistics.root_finding import root
 from radioligand.statistics.spending import (
     Spending,
@@ -32,7 +33,7 @@ FAR, NEAR = 1e6, 1e-6  # of z: boundaries that have nothing left to spend, and t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Boundaries:
+class Boundaries(Record, rows="fractions", apart=("planned",)):
     """When a trial stops for efficacy; arrays follow its looks, (k,)."""
 
     fractions: Floats  # information at each look
@@ -314,7 +315,7 @@ def spending_both(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequiredDrift:
+class RequiredDrift(Record):
     """The effect that boundaries find with the power asked for."""
 
     drift: float  # mean of z at fraction 1: effect times the square root of the information

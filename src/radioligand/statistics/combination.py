@@ -12,13 +12,14 @@ from numpy.typing import ArrayLike
 from radioligand.statistics.normal_maximum import exceedance, independent
 from radioligand.statistics.observations import Floats
 from radioligand.statistics.ranks import logrank
+from radioligand.statistics.records import Record
 
 MOST_INDEPENDENT = 4  # each more multiplies the time by a hundred: five take ten seconds
 EARLY_LATE_MIDWAY = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MaxCombo:
+class MaxCombo(Record, rows="weights", apart=("groups",)):
     """What the largest of k weighted log-rank tests found; arrays follow `weights`, (k,)."""
 
     groups: tuple[Any, ...]  # two

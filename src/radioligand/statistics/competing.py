@@ -15,11 +15,18 @@ from radioligand.statistics.observations import (
     coded,
     observations,
 )
+from radioligand.statistics.records import Record
 from radioligand.statistics.risk_sets import risk_sets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CumulativeIncidence:
+class CumulativeIncidence(
+    Record,
+    rows="time",
+    apart=("causes",),
+    wide=("events", "incidence", "standard_error", "lower", "upper"),
+    labels="causes",
+):
     """Share of subjects who have had each event; arrays follow the distinct times, (m,)."""
 
     causes: tuple[Any, ...]

@@ -29,6 +29,7 @@ from radioligand.statistics.partial_likelihood import (
     likelihood,
     score_residuals,
 )
+from radioligand.statistics.records import Record, Values
 
 MOST_ITERATIONS = 60
 STILL = 1e-8  # a change of every linear predictor smaller than this is the last one made
@@ -36,7 +37,8 @@ FLAT = 1e-6  # a gain in log likelihood smaller than this, by a step that is not
 ALIASED = 1e-10  # least eigenvalue of the information, scaled to unit diagonal
 
 
-class ChiSquareTest(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ChiSquareTest(Values):
     """A statistic, referred to chi-square."""
 
     statistic: float
@@ -45,7 +47,7 @@ class ChiSquareTest(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CoxModel:
+class CoxModel(Record, rows="names", apart=("log_likelihood",)):
     """A fitted model; arrays follow the covariates, (p,)."""
 
     names: tuple[str, ...]

@@ -8,7 +8,7 @@ stand in for them; it needs to know what makes a control cross over.
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,10 +27,12 @@ from radioligand.statistics.observations import (
     check_level,
     coded,
     deviate,
+    events,
     numbers,
     observations,
 )
 from radioligand.statistics.ranks import logrank
+from radioligand.statistics.records import Record, Values
 
 __all__ = [
     "Counterfactual",
@@ -48,7 +50,8 @@ NEAR = 0.5  # in standard errors; a few subjects who change places move the test
 HALVINGS = 50
 
 
-class Counterfactual(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Counterfactual(Values, rows="time"):
     """Times had nobody been treated, (n,) each."""
 
     time: Floats
@@ -56,7 +59,7 @@ class Counterfactual(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RankPreservingModel:
+class RankPreservingModel(Record):
     """What g-estimation found. A life of t days untreated lasts t exp(-psi) days on treatment."""
 
     groups: tuple[Any, ...]  # the control first
@@ -114,9 +117,12 @@ def counterfactual(
 
     """
     rows, on, cutoff = checked(time, event, treated, potential)
-    who = np.ones(on.size, np.bool_) if recensored is None else np.asarray(recensored, np.bool_)
-    if who.shape != on.shape:
-        raise ValueError(f"recensored: has shape {who.shape}; give one value a row.")
+    who, faults = np.ones(on.size, np.bool_), Faults()
+    if recensored is not None:
+        who = events("recensored", recensored, faults)
+        if not faults and who.shape != on.shape:
+            faults.append(f"Lengths differ: time {on.size}, recensored {who.size}.")
+    faults.refuse()
     return untreated(rows.time, rows.event, on, np.where(who, cutoff, np.inf), psi)
 
 

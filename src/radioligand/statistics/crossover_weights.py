@@ -26,10 +26,11 @@ from radioligand.statistics.observations import (
 )
 from radioligand.statistics.parametric import check_combinations
 from radioligand.statistics.partial_likelihood import Likelihood
+from radioligand.statistics.records import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrossoverWeights:
+class CrossoverWeights(Record, rows="weights", apart=("names", "log_odds_ratio", "standard_error")):
     """A weight for each row, (n,), and the model of crossover they come from, (1 + p,)."""
 
     weights: Floats  # (n,) of the row, from its subject's chance not to have crossed over before
@@ -82,11 +83,13 @@ def crossover_weights(
     2000;56:779. Oracle: R ``glm`` and ``survival::coxph``.
 
     """
+    faults = Faults()
+    events("crossed", crossed, faults)
+    faults.refuse()
     rows = observations(time, crossed, entry=entry, subject=subject, eligible=eligible)
     _, code = coded("subject", subject)
     x = matrix("predictors", predictors, code.size)
     words = named(names, x.shape[1])
-    faults = Faults()
     may = np.ones(code.size, np.bool_) if eligible is None else events("eligible", eligible, faults)
     faults.refuse()
     if rows.entry is None:
@@ -139,6 +142,7 @@ def weighted_cox(
     row that ends with the event, and the others are as in `cox`. The variance takes the weights
     for known, which errs on the side of caution. Raises ValueError as `cox` does.
     """
+    coded("subject", subject)  # refuses what is no label by this name
     return cox(
         time, event, covariates, strata=strata, entry=entry, weights=weights.weights,
         cluster=subject, level=level, names=names,

@@ -2,7 +2,7 @@
 """Curves of survival: Kaplan–Meier with its intervals and quantiles, and Nelson–Aalen."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,13 +16,15 @@ from radioligand.statistics.observations import (
     deviate,
     observations,
 )
+from radioligand.statistics.records import Record, Values
 from radioligand.statistics.risk_sets import NEAR, RiskSets, risk_sets
 
 Interval = Literal["log-log", "log", "plain", "arcsine"]
 Convention = Literal["r", "r-table", "sas"]
 
 
-class Quantile(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Quantile(Values, rows="estimate"):
     """Time by which a share p has had the event; nan where it is not estimated."""
 
     estimate: Numbers
@@ -30,7 +32,8 @@ class Quantile(NamedTuple):
     upper: Numbers
 
 
-class SurvivalAt(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SurvivalAt(Values, rows="time"):
     """Survival at chosen times, (k,) each; nan where it is not estimated."""
 
     time: Floats
@@ -42,7 +45,7 @@ class SurvivalAt(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KaplanMeier:
+class KaplanMeier(Record, rows="time"):
     """A survival curve; arrays follow the distinct times, ascending, (m,)."""
 
     time: Floats  # of an event or a censoring
@@ -236,7 +239,7 @@ def kaplan_meier(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NelsonAalen:
+class NelsonAalen(Record, rows="time"):
     """A cumulative hazard; arrays follow the distinct times, ascending, (m,)."""
 
     time: Floats

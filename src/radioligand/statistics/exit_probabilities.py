@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from radioligand.statistics.observations import Faults, Floats, numbers
+from radioligand.statistics.records import Record
 
 CLOSEST = 1e-3  # looks nearer than this share of their information are one look
 REACH = 10.0  # standard deviations beyond which nobody is looked for
@@ -23,7 +24,7 @@ STEPS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExitProbabilities:
+class ExitProbabilities(Record, rows="fractions"):
     """How likely a trial is to stop first at each look, (k,)."""
 
     fractions: Floats

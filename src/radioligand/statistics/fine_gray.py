@@ -28,13 +28,16 @@ from radioligand.statistics.observations import (
     deviate,
 )
 from radioligand.statistics.partial_likelihood import Likelihood
+from radioligand.statistics.records import Record
 from radioligand.statistics.risk_sets import RiskSets, risk_sets
 
 Program = Literal["cmprsk", "survival"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FineGrayModel:
+class FineGrayModel(
+    Record, rows="names", apart=("log_likelihood", "time", "stratum", "baseline_hazard")
+):
     """A fitted model; arrays follow the covariates, (p,), or the times of the event, (q,)."""
 
     names: tuple[str, ...]

@@ -26,12 +26,13 @@ from radioligand.statistics.partial_likelihood import (
     likelihood,
 )
 from radioligand.statistics.profile import climb, profile
+from radioligand.statistics.records import Record
 
 DIFFERENCE = 1e-6  # of coefficients per standard deviation of the covariate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FirthModel:
+class FirthModel(Record, rows="names", apart=("log_likelihood",)):
     """A model fitted with Firth's penalty; arrays follow the covariates, (p,)."""
 
     names: tuple[str, ...]

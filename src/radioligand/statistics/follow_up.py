@@ -20,10 +20,11 @@ from radioligand.statistics.observations import (
     numbers,
     observations,
 )
+from radioligand.statistics.records import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FollowUp:
+class FollowUp(Record):
     """How long subjects were followed; nan is not estimated."""
 
     median: float
@@ -86,7 +87,7 @@ def median_follow_up(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Landmark:
+class Landmark(Record, rows="time", apart=("at_risk",)):
     """The subjects still at risk after a landmark, and their times counted from it, (k,)."""
 
     at: float
@@ -123,7 +124,7 @@ def landmark(time: ArrayLike, event: ArrayLike, *, at: float) -> Landmark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestrictedMean:
+class RestrictedMean(Record):
     """Mean time to the event, counted up to a horizon: the area under the survival curve."""
 
     horizon: float
@@ -186,7 +187,7 @@ def restricted_mean(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestrictedMeanDifference:
+class RestrictedMeanDifference(Record):
     """Restricted mean of the second group less that of the first."""
 
     groups: tuple[Any, ...]

@@ -12,11 +12,12 @@ from scipy.special import chdtrc
 from radioligand.statistics.curves import survivors
 from radioligand.statistics.observations import Floats, coded, observations
 from radioligand.statistics.ranks import quadratic_form
+from radioligand.statistics.records import Record
 from radioligand.statistics.risk_sets import risk_sets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GrayTest:
+class GrayTest(Record, rows="groups", apart=("strata",)):
     """What the test found; arrays follow `groups`, (g,)."""
 
     groups: tuple[Any, ...]

@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike
 from radioligand.statistics.cox import chi_square_test, cox
 from radioligand.statistics.observations import Floats, Ints, coded, observations
 from radioligand.statistics.partial_likelihood import Ties
+from radioligand.statistics.records import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InteractionTest:
+class InteractionTest(Record):
     """Likelihood-ratio test that the hazard ratio is one and the same in all subgroups."""
 
     groups: tuple[Any, ...]  # of treatment, reference first

@@ -14,6 +14,7 @@ from scipy.special import log_ndtr
 from radioligand.statistics.boundaries import FAR, Boundaries, opposite, spending_boundaries
 from radioligand.statistics.exit_probabilities import exits
 from radioligand.statistics.observations import Faults, Floats, check_level, numbers
+from radioligand.statistics.records import Record
 from radioligand.statistics.root_finding import root
 from radioligand.statistics.spending import exponent, is_classical, spent
 
@@ -82,7 +83,7 @@ def alpha_of_shape(constant: float, steepness: float, design: Boundaries) -> flo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RepeatedIntervals:
+class RepeatedIntervals(Record, rows="estimate"):
     """Intervals that hold at all looks at once; arrays follow the looks held, (j,)."""
 
     estimate: Floats
@@ -120,7 +121,7 @@ def repeated_intervals(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StagewiseResult:
+class StagewiseResult(Record):
     """The result of a trial that stopped, with the looks before the last one allowed for."""
 
     estimate: float  # median-unbiased

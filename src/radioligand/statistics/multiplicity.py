@@ -15,7 +15,20 @@ from radioligand.statistics.boundaries import boundaries, check_rate
 from radioligand.statistics.exit_probabilities import check_fractions
 from radioligand.statistics.monitoring import repeated_p_values
 from radioligand.statistics.observations import Bools, Faults, Floats, Ints, numbers
+from radioligand.statistics.records import Record
 from radioligand.statistics.spending import Spending, check_spending, is_classical
+
+__all__ = [
+    "GraphicalSequentialTest",
+    "GraphicalTest",
+    "bonferroni",
+    "fixed_sequence",
+    "graphical",
+    "graphical_sequential",
+    "hochberg",
+    "holm",
+    "hommel",
+]
 
 ROUNDING = 1e-9  # weights such as thirds may sum to a little over 1
 
@@ -79,7 +92,7 @@ def hommel(p_values: ArrayLike) -> Floats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GraphicalTest:
+class GraphicalTest(Record, rows="adjusted", apart=("order",)):
     """What a graph of weighted hypotheses rejects."""
 
     adjusted: Floats  # (m,) reject where at most alpha
@@ -152,7 +165,7 @@ def without(weights: Floats, transitions: Floats, rejected: int) -> tuple[Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GraphicalSequentialTest:
+class GraphicalSequentialTest(Record, rows="rejected", wide=("z_needed", "repeated_p")):
     """What a graph of hypotheses rejects when each is tested at several looks."""
 
     rejected: Bools  # (m,)

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,11 +22,13 @@ from radioligand.statistics.observations import (
     observations,
 )
 from radioligand.statistics.partial_likelihood import Likelihood
+from radioligand.statistics.records import Record, Values
 
 Distribution = Literal["weibull", "exponential"]
 
 
-class CurveEstimate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CurveEstimate(Values, rows="estimate"):
     """An estimate with its limits, (k,) each."""
 
     estimate: Floats
@@ -35,7 +37,17 @@ class CurveEstimate(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParametricModel:
+class ParametricModel(
+    Record,
+    rows="names",
+    apart=(
+        "log_likelihood",
+        "scale_interval",
+        "hazard_ratio",
+        "hazard_ratio_lower",
+        "hazard_ratio_upper",
+    ),
+):
     r"""A fitted model; arrays follow the intercept and then the covariates, (1 + p,).
 
     :math:`\log T=x\beta+\sigma W` with W of the least extreme value distribution, so that
@@ -273,7 +285,7 @@ def fit(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PiecewiseExponential:
+class PiecewiseExponential(Record, rows="begin"):
     """Hazards that are constant in each of k periods; arrays follow the periods, (k,)."""
 
     begin: Floats  # after this day,

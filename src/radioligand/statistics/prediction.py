@@ -13,10 +13,11 @@ from radioligand.statistics.curves import Interval, SurvivalAt, pointwise_interv
 from radioligand.statistics.event_sums import each_event, faced, on_cells
 from radioligand.statistics.observations import Floats, Ints, check_choice, check_level, coded
 from radioligand.statistics.partial_likelihood import Ties
+from radioligand.statistics.records import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BaselineHazard:
+class BaselineHazard(Record, rows="time", apart=("strata",)):
     """The hazard of a subject whose covariates are 0; arrays follow the distinct times, (m,).
 
     With strata, the times of the first stratum come first, ascending, then those of the next.
@@ -31,7 +32,12 @@ class BaselineHazard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PredictedSurvival:
+class PredictedSurvival(
+    Record,
+    rows="time",
+    apart=("strata",),
+    wide=("cumulative_hazard", "hazard_error", "survival", "lower", "upper"),
+):
     """Survival of k chosen subjects, a column each, at the distinct times, (m, k).
 
     With strata, the times of the first stratum come first, ascending, then those of the next:

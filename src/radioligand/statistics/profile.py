@@ -12,6 +12,7 @@ from scipy.special import chdtrc
 from radioligand.statistics.cox import fit, symmetric_inverse
 from radioligand.statistics.observations import Bools, Floats, check_level, deviate
 from radioligand.statistics.partial_likelihood import Likelihood, Ties, likelihood
+from radioligand.statistics.records import Record
 from radioligand.statistics.root_finding import root
 
 MOST_STEPS = 500
@@ -20,7 +21,7 @@ NO_GAIN = 1e-16  # a step that promises no more than this share of the log likel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProfileInterval:
+class ProfileInterval(Record, rows="names"):
     """Hazard ratios with limits by profile likelihood; arrays follow the covariates, (p,)."""
 
     names: tuple[str, ...]

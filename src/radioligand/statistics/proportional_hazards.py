@@ -13,12 +13,13 @@ from radioligand.statistics.cox import ChiSquareTest, Fit, chi_square_test, fit
 from radioligand.statistics.curves import kaplan_meier
 from radioligand.statistics.observations import Floats, check_choice
 from radioligand.statistics.partial_likelihood import Ties, likelihood
+from radioligand.statistics.records import Record
 
 Transform = Literal["km", "identity", "rank", "log"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProportionalHazardsTest:
+class ProportionalHazardsTest(Record, rows="names"):
     """Score tests of a trend of the log hazard ratios with time; arrays are (p,)."""
 
     names: tuple[str, ...]

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincinv
 
 from radioligand.statistics.observations import Faults, Floats, Numbers, check_level, deviate
+from radioligand.statistics.records import Record
 from radioligand.statistics.risk_difference import (
     MantelHaenszelDifference,
     StratifiedDifference,
@@ -62,7 +63,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proportion:
+class Proportion(Record, rows="estimate"):
     """A share and its interval: floats for one pair of counts, arrays for arrays of them."""
 
     estimate: Numbers
@@ -72,7 +73,7 @@ class Proportion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Record, rows="estimate"):
     """A share less the reference's, and its interval."""
 
     estimate: Numbers
@@ -274,22 +275,25 @@ def wilson_limits(x: Floats, n: Floats, level: float) -> tuple[Floats, Floats]:
     return np.where(x == 0, 0.0, centre - width), np.where(x == n, 1.0, centre + width)
 
 
-def counts(events: ArrayLike, n: ArrayLike, level: float) -> tuple[Floats, Floats]:
-    """Check counts and level; return counts as floats of one shape."""
+def counts(events: ArrayLike, n: ArrayLike, level: float, *, of: str = "") -> tuple[Floats, Floats]:
+    """Check counts and level; return counts as floats of one shape. `of` begins their names."""
     check_level(level)
     if {np.asarray(one).dtype.kind for one in (events, n)} & set("USmM"):
-        raise ValueError(f"events and n: give whole numbers; got {events!r} of {n!r}.")
+        raise ValueError(f"{of}events and {of}n: give whole numbers; got {events!r} of {n!r}.")
     try:
         pair = np.broadcast_arrays(np.asarray(events, np.float64), np.asarray(n, np.float64))
     except (TypeError, ValueError):
-        raise ValueError(f"events and n: give whole numbers; got {events!r} of {n!r}.") from None
+        told = f"{of}events and {of}n: give whole numbers; got {events!r} of {n!r}."
+        raise ValueError(told) from None
     x, size = (np.ravel(one) for one in pair)
     faults = Faults()
     whole = (x >= 0) & (x == np.floor(x)) & (x < np.inf)
-    faults.among("events", x, ~whole, "are no counts", "give whole numbers, 0 or more")
+    faults.among(f"{of}events", x, ~whole, "are no counts", "give whole numbers, 0 or more")
     whole = (size >= 1) & (size == np.floor(size)) & (size < np.inf)
-    faults.among("n", size, ~whole, "are no numbers of subjects", "give whole numbers, 1 or more")
-    faults.among("events", x, x > size, "are more than n", "give the subjects with the event")
+    mend = "give whole numbers, 1 or more"
+    faults.among(f"{of}n", size, ~whole, "are no numbers of subjects", mend)
+    mend = "give the subjects with the event"
+    faults.among(f"{of}events", x, x > size, f"are more than {of}n", mend)
     faults.refuse()
     return pair[0], pair[1]
 
@@ -299,7 +303,8 @@ def two_counts(
     level: float,
 ) -> tuple[Floats, Floats, Floats, Floats]:  # fmt: skip
     """Check the counts of two groups; return them as floats of one shape."""
-    first, second = counts(events, n, level), counts(reference_events, reference_n, level)
+    first = counts(events, n, level)
+    second = counts(reference_events, reference_n, level, of="reference_")
     x1, n1, x2, n2 = np.broadcast_arrays(*first, *second)
     return x1, n1, x2, n2
 

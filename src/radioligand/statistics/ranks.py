@@ -11,6 +11,7 @@ from scipy.special import chdtrc, ndtr
 
 from radioligand.statistics.curves import survivors
 from radioligand.statistics.observations import Bools, Floats, check_choice, coded, observations
+from radioligand.statistics.records import Record
 from radioligand.statistics.risk_sets import RiskSets, risk_sets
 
 Weighting = (
@@ -20,7 +21,7 @@ Weighting = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogrankTest:
+class LogrankTest(Record, rows="groups", apart=("strata",)):
     """What a rank test found; arrays follow `groups`, (g,), and `strata`, (k,).
 
     Events are weighted as the test weights them, by 1 in the log-rank test.

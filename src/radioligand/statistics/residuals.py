@@ -11,10 +11,17 @@ from radioligand.statistics.cox import fit, symmetric_inverse
 from radioligand.statistics.event_sums import faced, on_cells
 from radioligand.statistics.observations import Floats, Ints, check_choice
 from radioligand.statistics.partial_likelihood import Ties, expected_events, score_residuals
+from radioligand.statistics.records import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CoxResiduals:
+class CoxResiduals(
+    Record,
+    rows="martingale",
+    apart=("names", "event_row", "event_time"),
+    wide=("score", "dfbeta", "dfbetas"),
+    labels="names",
+):
     """Residuals of n rows, E of them with events, in a model of p covariates."""
 
     names: tuple[str, ...]

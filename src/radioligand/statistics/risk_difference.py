@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from radioligand.statistics.observations import Floats, check_level, deviate
+from radioligand.statistics.records import Record
 from radioligand.statistics.tables import checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StratifiedDifference:
+class StratifiedDifference(Record, rows="differences"):
     """A share less the reference's, averaged over strata; arrays follow the strata, (k,)."""
 
     estimate: float

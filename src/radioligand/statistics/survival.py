@@ -8,6 +8,7 @@ differ by rounding alone are one time. R's `survival` is the oracle throughout.
 from radioligand.statistics.combination import MaxCombo, max_combo
 from radioligand.statistics.competing import CumulativeIncidence, cumulative_incidence
 from radioligand.statistics.cox import CoxModel, cox
+from radioligand.statistics.curve_groups import KaplanMeierCurves, kaplan_meier_curves
 from radioligand.statistics.curves import (
     KaplanMeier,
     NelsonAalen,
@@ -66,6 +67,7 @@ __all__ = [
     "GrayTest",
     "InteractionTest",
     "KaplanMeier",
+    "KaplanMeierCurves",
     "Landmark",
     "LogrankTest",
     "LogrankTrend",
@@ -91,6 +93,7 @@ __all__ = [
     "gray_test",
     "interaction_test",
     "kaplan_meier",
+    "kaplan_meier_curves",
     "landmark",
     "logrank",
     "logrank_trend",

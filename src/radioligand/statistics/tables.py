@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.special import chdtrc, gammaln, ndtr
 
 from radioligand.statistics.observations import Floats, check_choice, check_level, deviate
+from radioligand.statistics.records import Record
 
 Side = Literal["two-sided", "greater", "less"]
 TwoSided = Literal["minimum-likelihood", "central"]
@@ -21,7 +22,7 @@ NEARLY = 1 + 1e-7  # R's tolerance for tables as likely as the one seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OddsRatio:
+class OddsRatio(Record):
     """The sample odds ratio with its interval; 0, infinite or nan where a cell is empty."""
 
     estimate: float
@@ -31,7 +32,7 @@ class OddsRatio:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FisherExact:
+class FisherExact(Record):
     """Fisher's exact test, given the margins."""
 
     odds_ratio: float  # the most likely one given the margins, as R has it
@@ -44,7 +45,7 @@ class FisherExact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CochranMantelHaenszel:
+class CochranMantelHaenszel(Record):
     """A test of association within strata, and the odds ratio common to them."""
 
     odds_ratio: float
@@ -62,7 +63,7 @@ class CochranMantelHaenszel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BreslowDay:
+class BreslowDay(Record):
     """A test that the odds ratio is the same in all strata."""
 
     statistic: float
@@ -71,7 +72,7 @@ class BreslowDay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kappa:
+class Kappa(Record):
     """Agreement of two readers beyond chance."""
 
     estimate: float

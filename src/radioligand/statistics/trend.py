@@ -11,10 +11,11 @@ from scipy.special import chdtrc
 
 from radioligand.statistics.observations import Faults, Floats, numbers
 from radioligand.statistics.ranks import Weighting, logrank
+from radioligand.statistics.records import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogrankTrend:
+class LogrankTrend(Record, rows="groups"):
     """What a test of trend found; arrays follow `groups`, (g,)."""
 
     groups: tuple[Any, ...]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from radioligand.statistics.observations import Faults, Floats, Ints, numbers, rows_of
+from radioligand.statistics.records import Record, Values
 
 MOST_CYCLES = 5000
 CLOSED = 1e-11  # gain, as a share of all subjects, at which the top is reached
@@ -15,7 +16,8 @@ NEARLY_CLOSED = 1e-7  # and at which it may be left, should rounding keep it fro
 GONE = 1e-12  # a share below this is rounding
 
 
-class EventTime(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class EventTime(Values):
     """Where the time lies by which a share p has had the event: after `begin`, not after `end`."""
 
     begin: float
@@ -27,7 +29,8 @@ class EventTime(NamedTuple):
         return (self.begin + self.end) / 2 if self.end < np.inf else np.nan
 
 
-class SurvivalBounds(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SurvivalBounds(Values, rows="time"):
     """Survival at chosen times, (k,) each: the data say no more than that it lies between."""
 
     time: Floats
@@ -36,7 +39,7 @@ class SurvivalBounds(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turnbull:
+class Turnbull(Record, rows="begin"):
     """A survival curve; arrays follow the intervals in which it falls, (m,).
 
     Between the intervals the curve is level; where within one it falls is not known.
