@@ -308,6 +308,29 @@ def test_the_mean_change_is_of_the_nearest_form_of_each_subject(results_of, trea
     assert "no records with PARAMCD 'XX'" in str(found.text("not_available", variable="XX"))
 
 
+@pytest.mark.by_hand
+def test_a_model_of_one_visit_is_the_analysis_of_covariance(results_of, subjects):
+    adsl = subjects(["LU"] * 3 + ["CONTROL"] * 3)
+    changes, bases = [2.0, 5.0, 5.0, 0.0, 3.0, 1.0], [10.0, 20.0, 30.0] * 2
+    adqs = pl.DataFrame(
+        {
+            "USUBJID": adsl["USUBJID"], "PARAMCD": "QL2", "PARAM": "Global", "BASE": bases,
+            "CHG": changes, "AWTARGET": 84, "AWTDIFF": 0, "ADT": day(90),
+        }
+    )  # fmt: skip
+    asked = one("repeated measures", scale="QL2", weeks=[12])
+
+    found = results_of({"ADSL": adsl, "ADQS": adqs}, asked)
+
+    # the arms have the same baselines; the slope is 40/400, the residual variance (32/3 - 4)/3
+    pair = {"arm": "LU v CONTROL", "variable": "QL2", "time_days": 84.0}
+    assert found.value("ls_difference", **pair) == pytest.approx(8 / 3)
+    half = 3.182446305 * (20 / 9 * 2 / 3) ** 0.5  # t with 3 degrees of freedom
+    assert found.value("ls_difference_upper", **pair) == pytest.approx(8 / 3 + half)
+    assert found.value("ls_mean", arm="LU", variable="QL2", time_days=84.0) == pytest.approx(4)
+    assert found.value("forms", arm="CONTROL", variable="QL2", time_days=84.0) == 3
+
+
 # -- dose decisions --------------------------------------------------------------------------
 
 

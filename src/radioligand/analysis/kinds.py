@@ -21,6 +21,7 @@ from radioligand.analysis.interim import interim
 from radioligand.analysis.laboratory import laboratory
 from radioligand.analysis.phases import phases
 from radioligand.analysis.quality_of_life import quality_of_life
+from radioligand.analysis.repeated_measures import repeated_measures
 from radioligand.analysis.results import Origin, Row, frame_of
 from radioligand.analysis.scope import NotAvailable, Scope, scope
 from radioligand.analysis.sensitivity import sensitivity
@@ -52,6 +53,7 @@ from radioligand.protocol.records import (
     LaboratoryGrades,
     Phases,
     QualityOfLifeProfile,
+    RepeatedMeasures,
     Sensitivity,
     ShrinkageBaseline,
     ShrinkageGroups,
@@ -85,6 +87,7 @@ KINDS: dict[type[Analysis], Callable[[Scope, Any], Iterator[Row]]] = {
     Deaths: deaths,
     LaboratoryGrades: laboratory,
     QualityOfLifeProfile: quality_of_life,
+    RepeatedMeasures: repeated_measures,
     DoseDecisions: dose_decisions,
 }
 # these read the p values of other analyses, and so come after them

@@ -51,15 +51,20 @@ def _visits(of_arm: pl.DataFrame) -> Iterator[tuple[int, pl.Series]]:
 
     Of two forms in one window the nearest to the planned day counts, of two as near the later.
     """
-    after = of_arm.filter(pl.col("AWTARGET").is_not_null(), pl.col("CHG").is_not_null())
+    one = nearest_forms(of_arm)
+    for visit in sorted(one["AWTARGET"].unique()):
+        yield int(visit), one.filter(AWTARGET=visit)["CHG"]
+
+
+def nearest_forms(records: pl.DataFrame) -> pl.DataFrame:
+    """Return the one form of each subject and planned visit that counts, of those with a change."""
+    after = records.filter(pl.col("AWTARGET").is_not_null(), pl.col("CHG").is_not_null())
     distance = pl.col("AWTDIFF").abs() if "AWTDIFF" in after.columns else pl.lit(0)
-    one = (
+    return (
         after.with_columns(distance=distance)
         .sort("USUBJID", "AWTARGET", "distance", "ADT", descending=[False, False, False, True])
         .unique(["USUBJID", "AWTARGET"], keep="first", maintain_order=True)
     )
-    for visit in sorted(one["AWTARGET"].unique()):
-        yield int(visit), one.filter(AWTARGET=visit)["CHG"]
 
 
 def _mean(

@@ -65,6 +65,7 @@ DISPLAYS: dict[str, tuple[tuple[str, str], ...]] = {
     "over time": (("grades-over-time", ""),),
     "dose decisions": (("dose-decisions", ""),),
     "quality of life": (("profile", "-figure"), ("quality-of-life", "")),
+    "repeated measures": (("repeated-measures", ""),),
 }
 # what a display of several of one analysis shows, after the analysis' own title
 SHOWS = {

@@ -25,6 +25,7 @@ from radioligand.protocol.safety_records import Dosing as Dosing
 from radioligand.protocol.safety_records import LaboratoryGrades as LaboratoryGrades
 from radioligand.protocol.safety_records import Module as Module
 from radioligand.protocol.safety_records import QualityOfLifeProfile as QualityOfLifeProfile
+from radioligand.protocol.safety_records import RepeatedMeasures as RepeatedMeasures
 
 MONTH_DAYS = 30.4375  # a month in days, the mean of the Julian year that trials use
 TIMES = ("days", "weeks", "months", "years")
@@ -730,6 +731,7 @@ AnyAnalysis = Annotated[
     | Deaths
     | LaboratoryGrades
     | QualityOfLifeProfile
+    | RepeatedMeasures
     | DoseDecisions
     | Hierarchy
     | Interim,

@@ -110,6 +110,19 @@ class QualityOfLifeProfile(Analysis):
     at_least: Annotated[int, Field(ge=2)] = 10  # subjects of an arm at a visit that is told
 
 
+class RepeatedMeasures(Analysis):
+    """Change of one scale by arm at each visit, by a mixed model for repeated measures."""
+
+    kind: Literal["repeated measures"]
+    scale: Name
+    weeks: Annotated[tuple[float, ...], Field(min_length=1)]  # planned visits in the model
+    covariance: Literal[
+        "unstructured", "heterogeneous-autoregressive", "autoregressive", "compound-symmetry"
+    ] = "unstructured"
+    """How a subject's values hang together."""
+    level: Fraction = 0.95
+
+
 class DoseDecisions(Analysis):
     """What the dose rules decided, and whether the doses given follow."""
 

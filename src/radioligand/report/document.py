@@ -45,6 +45,7 @@ BUILDERS: dict[str, Callable[[View], Body]] = {
     "laboratory-cycles": safety_tables.laboratory_cycles,
     "dose-decisions": safety_tables.dose_decisions,
     "quality-of-life": safety_tables.quality_of_life,
+    "repeated-measures": safety_tables.repeated_measures,
     "response": response_tables.response,
     "agreement": response_tables.agreement,
     "time-to-event": survival_tables.time_to_event,

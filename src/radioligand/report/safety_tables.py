@@ -277,6 +277,30 @@ def quality_of_life(view: View) -> Body:
     return Body("", _by_arm(view, ("n", "Mean (95% CI)")), tuple(rows))
 
 
+def repeated_measures(view: View) -> Body:
+    """Least-squares means of each arm at each visit, and the arms compared."""
+    numbers = view.main
+    timed = {(row.statistic, row.arm, row.time_days): row for row in numbers.rows}
+    visits = sorted({time for name, _, time in timed if name == "ls_mean" and time})
+    rows = []
+    for time in visits:
+        cells = []
+        for arm in view.arms():
+            cells.append(_count(timed.get(("forms", arm.id, time))))
+            found = (timed.get((f"ls_mean{end}", arm.id, time)) for end in ("", "_lower", "_upper"))
+            cells.append(estimate_cell(*found, decimals=1))
+        pair = numbers.comparison
+        found = (timed.get((f"ls_difference{end}", pair, time)) for end in ("", "_lower", "_upper"))
+        cells += [
+            estimate_cell(*found, decimals=1),
+            p_cell(timed.get(("ls_difference_p", pair, time))),
+        ]
+        rows.append(Row(f"Week {formatting.rounded(time / 7)}", tuple(cells)))
+    compared = (Column(head, group="Comparison") for head in ("Difference (95% CI)", "p"))
+    columns = (*_by_arm(view, ("Forms", "Mean change (95% CI)")), *compared)
+    return Body("Visit", columns, tuple(rows))
+
+
 def _count(number: Number | None) -> Cell:
     return cell(formatting.count(value_of(number)), number)
 
