@@ -296,6 +296,27 @@ def test_cox_of_three_subjects():
 
 
 @pytest.mark.reference
+def test_robust_variance_of_one_direction():
+    # coxph(Surv(t, e) ~ x + g, cluster = 1:7) of survival 3.5 gives this variance and Wald's test
+    found = cox(
+        [1, 1, 1, 2, 1, 2, 2], [0, 0, 0, 0, 1, 1, 1],
+        [[0, 0], [0, 0], [0, 0], [0, 0], [0, 0], [1, 0], [0, 1]], cluster=range(7),
+    )  # fmt: skip
+
+    assert found.covariance == pytest.approx(np.full((2, 2), 0.9949686), rel=1e-6)
+    assert found.wald_test.statistic == pytest.approx(0.7039771, rel=1e-6)
+
+
+@pytest.mark.by_hand
+def test_clusters_without_variance_have_no_test():
+    # each cluster holds one of either arm who share their fate
+    found = cox([1, 1, 2, 2], [1, 1, 1, 1], [0, 1, 0, 1], cluster=[1, 1, 2, 2])
+
+    assert found.log_hazard_ratio == pytest.approx([0], abs=1e-12)
+    assert found.standard_error == pytest.approx([0], abs=1e-12)
+
+
+@pytest.mark.reference
 def test_interaction_agrees_with_r():
     case = REFERENCE["interaction"]
     rows = DATA["lung"]
@@ -679,6 +700,15 @@ SIX = [1, 2, 3, 4, 5, 6], [1, 1, 1, 1, 1, 0]
 SEPARATED = [1, 6, 4, 3, 4, 2], [1, 1, 0, 1, 1, 0]
 NEARLY_ZERO = [1, 0, 0, 0.00045579, 0.00045579, 0]
 
+# separated, with late entry: time, event, x, entry, strata
+LATE = (
+    [1, 2, 4.5, 1, 2, 2, 4.5, 1, 4.5],
+    [0, 0, 1, 0, 1, 1, 1, 1, 1],
+    [3, 2, 3, 0, -2, 1, -3, -1, 3],
+    [0.5, 1, 2.25, 0.5, 1, 1, 2.25, 0.5, 2.25],
+    [3, 5, 9, 3, 3, 5, 5, 5, 9],
+)
+
 
 @pytest.mark.parametrize(
     ("rows", "covariates", "options", "says"),
@@ -691,6 +721,7 @@ NEARLY_ZERO = [1, 0, 0, 0.00045579, 0.00045579, 0]
         (SEPARATED, NEARLY_ZERO, {"ties": "exact"}, "covariate 0: the events separate"),
         (SEPARATED, np.column_stack([[1, 2, 1, 2, 1, 1], NEARLY_ZERO]), {"names": ("arm", "psa")},
          "psa: the events separate"),
+        (LATE[:2], LATE[2], {"entry": LATE[3], "strata": LATE[4]}, "covariate 0: the events sep"),
         (SIX, [7] * 6, {"names": ["age"]}, "age: is 7 in every row"),
         (SIX, [0, 1e-300, 0, 1e-300, 0, 0], {}, "from 0 to 1e-300, whose squares no number holds"),
         (SIX, [0, 1e300, 0, 1e300, 0, 0], {}, "from 0 to 1e[+]300, whose squares no number holds"),

@@ -42,6 +42,7 @@ MOST_ITERATIONS = 60
 STILL = 1e-8  # a change of every linear predictor smaller than this is the last one made
 IDLE = 1e-12  # and one smaller than this leaves the likelihood and its derivatives as they are
 FAR = 300.0  # linear predictors so far apart tell of no hazard; their squares' exponents still fit
+FAR_LATE = 30.0  # the same with late entry, where risk sets are differences and lose small hazards
 FLAT = 1e-6  # a gain in log likelihood smaller than this, by a step that is not, has no end
 ALIASED = 1e-10  # least eigenvalue of the information, scaled to unit diagonal
 
@@ -132,8 +133,9 @@ def cox(
     covariance = covariance / np.outer(scale, scale)
     beta = scaled / scale
     error = np.sqrt(np.diag(covariance))
-    z, width = beta / error, deviate(level) * error
-    with np.errstate(over="ignore"):
+    width = deviate(level) * error
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        z = beta / error  # clusters may sum to no variance at all
         ratio, lower, upper = np.exp([beta, beta - width, beta + width])
     return CoxModel(
         names=problem.words,
@@ -146,7 +148,7 @@ def cox(
         p_value=2 * ndtr(-np.abs(z)),
         covariance=covariance,
         log_likelihood=(null.value, fitted.value),
-        wald_test=chi_square_test(float(beta @ np.linalg.solve(covariance, beta)), beta.size),
+        wald_test=chi_square_test(wald_statistic(beta, covariance), beta.size),
         score_test=chi_square_test(
             float(null.score @ np.linalg.solve(null.information, null.score)), beta.size
         ),
@@ -318,6 +320,7 @@ def newton(
 ) -> tuple[Likelihood, Floats, int]:
     """Climb to the largest likelihood; return it, the coefficients and the number of steps."""
     here, beta = null, np.zeros(null.score.size)
+    far = FAR if isinstance(data, OrderedCox) or data.sets.late is None else FAR_LATE
     for iteration in range(1, MOST_ITERATIONS + 1):
         step = np.asarray(np.linalg.solve(here.information, here.score), np.float64)
         gain, moved = float(here.score @ step), movement(data, step, little=0.1)
@@ -333,7 +336,7 @@ def newton(
         here, beta = there, beta + step
         if moved < STILL:
             return here, beta, iteration
-        if movement(data, beta, little=FAR) > FAR or np.linalg.eigvalsh(here.information)[0] <= 0:
+        if movement(data, beta, little=far) > far or np.linalg.eigvalsh(here.information)[0] <= 0:
             raise infinite(step, words)
     raise ValueError(f"Cox's model did not converge in {MOST_ITERATIONS} steps.")
 
@@ -347,6 +350,18 @@ def infinite(step: NDArray[np.floating[Any]], words: Sequence[str]) -> ValueErro
         "the least of those at risk), so its coefficient is infinite; leave it out, merge levels, "
         "or give firth_cox, which has an answer."
     )
+
+
+def wald_statistic(beta: Floats, covariance: Floats) -> float:
+    """Return the coefficients squared over their covariance, as far as that has an inverse.
+
+    A robust one may have none: few clusters vary in fewer directions than there are coefficients.
+    """
+    error = np.sqrt(np.diag(covariance))
+    varies = error > 0
+    z = beta[varies] / error[varies]
+    correlation = covariance[np.ix_(varies, varies)] / np.outer(error[varies], error[varies])
+    return float(z @ np.linalg.pinv(correlation, rcond=ALIASED, hermitian=True) @ z)
 
 
 def symmetric_inverse(matrix: Floats) -> Floats:
