@@ -173,6 +173,7 @@ FLAGS = [
         for flag in ("TRTEMFL", "AOCCFL", "AOCCSFL", "AOCCPFL", "AOCCIFL", "AOCCSIFL", "AOCCPIFL")
     ),
     ("ADLB", "ABLFL", "PLAT", "flag-adlb-ablfl"),
+    ("ADLB", "ONTRTFL", "PLAT", "flag-ontrtfl"),
     ("ADLB", "WORSTLFL", "LYM", "flag-worstlfl"),
     ("ADLB", "WORSTHFL", "CREAT", "flag-worsthfl"),
     ("ADQS", "ABLFL", "QL2", "flag-adqs-ablfl"),

@@ -309,6 +309,12 @@ def _safety_flags(protocol: Protocol) -> Iterator[Check]:
         ("ADLB", "ADSL"),
         partial(_baseline, dataset="ADLB"),
     )
+    yield (
+        "flag-ontrtfl",
+        "ONTRTFL is Y exactly for values after the first dose, up to the end of the period",
+        ("ADLB", "ADSL"),
+        partial(_under_treatment, days_after=safety.days_after_last_dose),
+    )
     for flag, grade in (("WORSTLFL", "ATOXGRL"), ("WORSTHFL", "ATOXGRH")):
         yield (
             f"flag-{flag.lower()}",
@@ -337,6 +343,18 @@ def _emergent(adam: Frames, *, start: str, days_after: int) -> Result | None:
         within |= ((began < opens) & ~over & worse).fill_null(False)
     expected = opens.is_not_null() & pl.when(began.is_null()).then(~over).otherwise(within)
     return _wrong(events, "TRTEMFL", expected)
+
+
+def _under_treatment(adam: Frames, *, days_after: int) -> Result | None:
+    adlb = adam["ADLB"]
+    if "ONTRTFL" not in adlb.columns:
+        return None
+    people = adam["ADSL"].select(
+        "USUBJID", OPENS="TRTSDT", CLOSES=pl.col("TRTEDT") + pl.duration(days=days_after)
+    )
+    values = adlb.join(people, on="USUBJID", how="left", maintain_order="left")
+    day = pl.col("ADT")
+    return _wrong(values, "ONTRTFL", (day > pl.col("OPENS")) & (day <= pl.col("CLOSES")))
 
 
 def _occurrence(adam: Frames, *, flag: str, keys: tuple[str, ...]) -> Result | None:
