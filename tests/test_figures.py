@@ -446,3 +446,9 @@ def test_profile_has_no_box_for_an_arm_that_cannot_cross_over():
     found = words(drawn("consort", rows)[0])
     assert {"29 crossed over", "29 Early"} <= set(found)
     assert "Crossed over" not in found
+
+
+def test_a_profile_is_drawn_though_one_arm_has_too_few_forms():
+    rows = [each for each in mean_rows() if each.get("arm") != "CONTROL"]
+    control = row("baseline_n", 4.0, arm="CONTROL", variable="QL2", time_days=0.0)
+    assert "Global health status" in words(drawn("profile", [*rows, control])[0])

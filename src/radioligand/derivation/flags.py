@@ -311,10 +311,9 @@ def _safety_flags(protocol: Protocol) -> Iterator[Check]:
     )
     yield (
         "flag-ontrtfl",
-        f"ONTRTFL is Y after the first dose and up to {safety.days_after_last_dose} days after "
-        "the last",
+        "ONTRTFL is Y exactly for values after the first dose, up to the end of the period",
         ("ADLB", "ADSL"),
-        partial(_on_treatment, days_after=safety.days_after_last_dose),
+        partial(_under_treatment, days_after=safety.days_after_last_dose),
     )
     for flag, grade in (("WORSTLFL", "ATOXGRL"), ("WORSTHFL", "ATOXGRH")):
         yield (
@@ -346,6 +345,18 @@ def _emergent(adam: Frames, *, start: str, days_after: int) -> Result | None:
     return _wrong(events, "TRTEMFL", expected)
 
 
+def _under_treatment(adam: Frames, *, days_after: int) -> Result | None:
+    adlb = adam["ADLB"]
+    if "ONTRTFL" not in adlb.columns:
+        return None
+    people = adam["ADSL"].select(
+        "USUBJID", OPENS="TRTSDT", CLOSES=pl.col("TRTEDT") + pl.duration(days=days_after)
+    )
+    values = adlb.join(people, on="USUBJID", how="left", maintain_order="left")
+    day = pl.col("ADT")
+    return _wrong(values, "ONTRTFL", (day > pl.col("OPENS")) & (day <= pl.col("CLOSES")))
+
+
 def _occurrence(adam: Frames, *, flag: str, keys: tuple[str, ...]) -> Result | None:
     adae = adam["ADAE"]
     if not {flag, "TRTEMFL", "ASTDT", "AESEQ", "ATOXGRN", *keys} <= set(adae.columns):
@@ -372,17 +383,6 @@ def _baseline(adam: Frames, *, dataset: str) -> Result | None:
     before = values.filter(pl.col("ADT") <= pl.col("FIRST"), pl.col("AVAL").is_not_null())
     last = before.group_by(SERIES).agg(pl.col("row").sort_by("ADT", "row").last())
     return _wrong(values, "ABLFL", pl.col("row").is_in(last["row"].implode()))
-
-
-def _on_treatment(adam: Frames, *, days_after: int) -> Result | None:
-    if not {"ONTRTFL", "ADT"} <= set(adam["ADLB"].columns):
-        return None
-    doses = adam["ADSL"].select("USUBJID", "TRTEDT")
-    values = _with_first_dose(adam, "ADLB").join(
-        doses, on="USUBJID", how="left", maintain_order="left"
-    )
-    days = (pl.col("ADT") - pl.col("TRTEDT")).dt.total_days()
-    return _wrong(values, "ONTRTFL", (pl.col("ADT") > pl.col("FIRST")) & (days <= days_after))
 
 
 def _worst_grade(adam: Frames, *, flag: str, grade: str) -> Result | None:

@@ -151,6 +151,8 @@ def profile(view: View) -> Drawing:
         axes = axes_at(figure, left, bottom, width, height)
         for place_of_arm, arm in enumerate(arms):
             own = changes.filter(pl.col("variable") == scale, pl.col("arm") == arm.id)
+            if own.is_empty():
+                continue  # nobody of this arm filled in enough forms
             shift = 0.35 * (place_of_arm - (len(arms) - 1) / 2)  # so that intervals do not overlap
             month = (pl.col("time_days") / view.report.month_days + shift).alias("month")
             _means(axes, own.with_columns(month), colours[arm.id])
