@@ -591,6 +591,8 @@ def test_inputs_are_left_as_they_were():
         ([1, 2], [1, 2], "event: is coded 1 and 2, which may mean either; give event == 2"),
         ([1, 2], [0, 3], r"event: 1 of 2 are neither 0 nor 1 \(\[1\] 3"),
         ([1, 2], [True, None], "event: 1 of 2 are neither 0 nor 1"),
+        ([1, 2, 3], [1, 2, nan], r"event: 2 of 3 are neither 0 nor 1 \(\[1\] 2.0, \[2\] nan"),
+        ([1, 2], [2, 2], "event: is coded 1 and 2"),
         ([1, 2], ["dead", "alive"], "event: holds text, such as dead"),
         (["1", "2"], [1, 0], "time: holds text, such as 1; give numbers"),
         (np.array(["2024-01-01"], "M8[D]"), [1], "time: holds dates or durations"),
@@ -632,6 +634,7 @@ def test_tells_all_faults_at_once():
         ({"entry": [0, 2, 0]}, "entry: 1 of 3 are not before the row's own time"),
         ({"entry": [0, 2 - 1e-13, 0]}, "entry: 1 of 3 equal the row's own time but for rounding"),
         ({"weights": [1, 0, 1]}, "weights: 1 of 3 are zero"),
+        ({"weights": [1, inf, 1]}, "weights: 1 of 3 are zero, negative, missing or infinite"),
     ],
 )
 def test_kaplan_meier_refuses(options, says):
@@ -672,6 +675,10 @@ def test_logrank_refuses(arguments, options, says):
 
 SIX = [1, 2, 3, 4, 5, 6], [1, 1, 1, 1, 1, 0]
 
+# at each event x is the greatest of those at risk, once by so little that Newton's steps run far
+SEPARATED = [1, 6, 4, 3, 4, 2], [1, 1, 0, 1, 1, 0]
+NEARLY_ZERO = [1, 0, 0, 0.00045579, 0.00045579, 0]
+
 
 @pytest.mark.parametrize(
     ("rows", "covariates", "options", "says"),
@@ -680,7 +687,13 @@ SIX = [1, 2, 3, 4, 5, 6], [1, 1, 1, 1, 1, 0]
         (SIX, [0, 0, 0, 0, 0, 1], {}, "covariate 0: none of the 1 rows where it is 1 has an event"),
         (SIX, [[1, 6], [1, 5], [1, 4], [0, 3], [0, 2], [1, 1]], {"names": ("arm", "age")},
          "age: the events separate the rows"),
+        (SEPARATED, NEARLY_ZERO, {}, "covariate 0: the events separate .* or give firth_cox"),
+        (SEPARATED, NEARLY_ZERO, {"ties": "exact"}, "covariate 0: the events separate"),
+        (SEPARATED, np.column_stack([[1, 2, 1, 2, 1, 1], NEARLY_ZERO]), {"names": ("arm", "psa")},
+         "psa: the events separate"),
         (SIX, [7] * 6, {"names": ["age"]}, "age: is 7 in every row"),
+        (SIX, [0, 1e-300, 0, 1e-300, 0, 0], {}, "from 0 to 1e-300, whose squares no number holds"),
+        (SIX, [0, 1e300, 0, 1e300, 0, 0], {}, "from 0 to 1e[+]300, whose squares no number holds"),
         (SIX, [0, 0, 0, 1, 1, 1], {"strata": [1, 1, 1, 2, 2, 2]}, "constant in each stratum"),
         (SIX, [[1, 3], [0, 1], [1, 3], [0, 1], [1, 3], [0, 1]], {}, "0, covariate 1: are"),
         (SIX, [1, nan, 1, 0, 0, inf], {}, "covariate 0: 2 of 6 are missing or infinite"),
@@ -728,5 +741,7 @@ def test_refuses_what_has_no_answer(question, says):
 def test_one_row_and_all_tied():
     assert kaplan_meier([5], [1]).survival.tolist() == [0]
     assert kaplan_meier([5], [0]).survival.tolist() == [1]
+    assert kaplan_meier([5, 5, 5], [0, 0, 0]).survival.tolist() == [1]
+    assert cox([5, 5, 5], [1, 1, 1], [1, 2, 3]).log_hazard_ratio == pytest.approx([0], abs=1e-15)
     tied = cox([5, 5, 5, 5, 9, 9], [1, 1, 1, 0, 0, 0], [1, 1, 0, 0, 1, 0])
     assert np.isfinite(tied.log_hazard_ratio[0])

@@ -21,6 +21,14 @@ from radioligand.statistics.observations import (
     numbers,
     observations,
 )
+from radioligand.statistics.ordered_likelihood import (
+    Frame,
+    OrderedCox,
+    ordered_cox,
+    ordered_likelihood,
+    reach,
+)
+from radioligand.statistics.ordering import is_large, loopable, on_all_cores, pieces_of
 from radioligand.statistics.partial_likelihood import (
     CoxData,
     Likelihood,
@@ -32,6 +40,8 @@ from radioligand.statistics.partial_likelihood import (
 
 MOST_ITERATIONS = 60
 STILL = 1e-8  # a change of every linear predictor smaller than this is the last one made
+IDLE = 1e-12  # and one smaller than this leaves the likelihood and its derivatives as they are
+FAR = 300.0  # linear predictors so far apart tell of no hazard; their squares' exponents still fit
 FLAT = 1e-6  # a gain in log likelihood smaller than this, by a step that is not, has no end
 ALIASED = 1e-10  # least eigenvalue of the information, scaled to unit diagonal
 
@@ -109,20 +119,23 @@ def cox(
 
     """
     check_level(level)
-    found = fit(time, event, covariates, strata, entry, weights, ties, names)
-    null, fitted, scale = found.null, found.fitted, found.scale
+    problem = state(time, event, covariates, strata, entry, weights, ties, names)
+    data = problem.quickest()
+    null, fitted, scaled, iterations = summit(data, problem.words)
     covariance = symmetric_inverse(fitted.information)
     if cluster is not None:
         observations(time, event, cluster=cluster)
-        covariance = robust(found, covariance, coded("cluster", cluster)[1])
+        plain = problem.plain() if isinstance(data, OrderedCox) else data
+        covariance = robust(plain, scaled, covariance, coded("cluster", cluster)[1])
+    scale = problem.frame.scale
     covariance = covariance / np.outer(scale, scale)
-    beta = found.scaled / scale
+    beta = scaled / scale
     error = np.sqrt(np.diag(covariance))
     z, width = beta / error, deviate(level) * error
     with np.errstate(over="ignore"):
         ratio, lower, upper = np.exp([beta, beta - width, beta + width])
     return CoxModel(
-        names=found.words,
+        names=problem.words,
         log_hazard_ratio=beta,
         standard_error=error,
         hazard_ratio=ratio,
@@ -137,12 +150,34 @@ def cox(
             float(null.score @ np.linalg.solve(null.information, null.score)), beta.size
         ),
         likelihood_ratio_test=chi_square_test(2 * (fitted.value - null.value), beta.size),
-        iterations=found.iterations,
-        rows=found.rows.time.size,
-        events=int(found.rows.event.sum()),
+        iterations=iterations,
+        rows=problem.rows.time.size,
+        events=int(problem.rows.event.sum()),
         ties=ties,
         level=level,
     )
+
+
+class Problem(NamedTuple):
+    """A model to be fitted, checked: n rows, p covariates."""
+
+    rows: Observations
+    words: tuple[str, ...]
+    x: Floats  # (n, p)
+    frame: Frame
+    stratum: Ints | None
+    ties: Ties
+
+    def plain(self) -> CoxData:
+        """Return the risk sets, with covariates centred and scaled."""
+        x = (self.x - self.frame.mean) / self.frame.scale
+        return cox_data(self.rows, x, stratum=self.stratum, ties=self.ties)
+
+    def quickest(self) -> CoxData | OrderedCox:
+        """Return the form in which the likelihood is evaluated in the least time."""
+        if not is_large(len(self.x)) or self.rows.entry is not None or self.ties == "exact":
+            return self.plain()
+        return ordered_cox(self.rows, self.x, self.frame, stratum=self.stratum, ties=self.ties)
 
 
 class Fit(NamedTuple):
@@ -168,18 +203,42 @@ def fit(
     ties: Ties,
     names: Sequence[str] | None,
 ) -> Fit:
-    """Check the input of `cox` and find its most likely coefficients."""
+    """Check the input of `cox`, find its most likely coefficients, and keep the risk sets."""
+    problem = state(time, event, covariates, strata, entry, weights, ties, names)
+    data = problem.plain()
+    null, fitted, scaled, iterations = summit(data, problem.words)
+    return Fit(
+        problem.rows, problem.words, data, problem.frame.scale, null, fitted, scaled, iterations
+    )
+
+
+def state(
+    time: ArrayLike,
+    event: ArrayLike,
+    covariates: ArrayLike,
+    strata: ArrayLike | None,
+    entry: ArrayLike | None,
+    weights: ArrayLike | None,
+    ties: Ties,
+    names: Sequence[str] | None,
+) -> Problem:
+    """Check the input of `cox`."""
     check_choice("ties", ties, get_args(Ties))
     rows, x, stratum = model_rows(time, event, covariates, strata, entry, weights)
     if ties == "exact" and (rows.weights is not None or rows.entry is not None):
         raise ValueError("ties: 'exact' takes neither weights nor entry; give 'efron'.")
     words = named(names, x.shape[1])
-    scale = check_columns(rows, x, words)
-    data = cox_data(rows, (x - x.mean(0)) / scale, stratum=stratum, ties=ties)
-    null = likelihood(data, np.zeros(scale.size))
+    frame = check_frame(rows, x, words)
+    return Problem(rows, words, x, frame, stratum, ties)
+
+
+def summit(
+    data: CoxData | OrderedCox, words: Sequence[str]
+) -> tuple[Likelihood, Likelihood, Floats, int]:
+    """Return the likelihood of no effect, the largest one, its coefficients and the steps to it."""
+    null = likelihood_at(data, np.zeros(len(words)))
     check_information(null.information, words)
-    fitted, scaled, iterations = newton(data, null, words)
-    return Fit(rows, words, data, scale, null, fitted, scaled, iterations)
+    return null, *newton(data, null, words)
 
 
 def model_rows(
@@ -200,15 +259,26 @@ def model_rows(
     if columns.ndim != 2 or not columns.shape[1]:
         faults.append(f"covariates: have shape {array.shape}; give (n,) or (n, p) numbers.")
         faults.refuse()
-    x = [numbers(f"covariate {code}", one, faults) for code, one in enumerate(columns.T)]
-    for code, one in enumerate(x):
-        mend = "leave the row out of every array"
-        faults.among(f"covariate {code}", one, ~np.isfinite(one), "are missing or infinite", mend)
+    x = covariate_columns(columns, faults)
     if not rows.event.any():
         faults.append(f"event: none of {rows.time.size} rows has one; there is nothing to model.")
     faults.refuse()
     stratum = None if strata is None else coded("strata", strata)[1]
-    return rows, np.stack(x, axis=1), stratum
+    return rows, x, stratum
+
+
+def covariate_columns(columns: NDArray[Any], faults: Faults) -> Floats:
+    """Return the covariates as floats, (n, p), and note which are not finite."""
+    if columns.dtype.kind in "biuf":
+        plain = loopable(columns.astype(np.float64, copy=False))
+        with np.errstate(all="ignore"):
+            if np.isfinite(plain.sum()):  # then so is every one of them
+                return plain
+    x = [numbers(f"covariate {code}", one, faults) for code, one in enumerate(columns.T)]
+    for code, one in enumerate(x):
+        mend = "leave the row out of every array"
+        faults.among(f"covariate {code}", one, ~np.isfinite(one), "are missing or infinite", mend)
+    return np.stack(x, axis=1)
 
 
 def named(names: Sequence[str] | None, p: int) -> tuple[str, ...]:
@@ -219,23 +289,75 @@ def named(names: Sequence[str] | None, p: int) -> tuple[str, ...]:
     return words
 
 
+class Extremes(NamedTuple):
+    """How many rows, and how many of them with events, each covariate has at its ends, (p,)."""
+
+    lows: Floats
+    low_events: Floats
+    highs: Floats
+    high_events: Floats
+
+
 def check_columns(rows: Observations, x: Floats, words: Sequence[str]) -> Floats:
     """Refuse constant columns and two-valued ones with all events on one side; return spreads."""
+    return check_frame(rows, x, words).scale
+
+
+def check_frame(rows: Observations, x: Floats, words: Sequence[str]) -> Frame:
+    """Refuse what `check_columns` refuses; return what the covariates are scaled by."""
+    frame, ends = describe_many(rows, x) if is_large(len(x)) else describe(rows, x)
     faults = Faults()
-    for word, column in zip(words, x.T, strict=True):
-        low, high = column.min(), column.max()
+    for word, scale, low, high, lows, low_events, highs, high_events in zip(
+        words, frame.scale, frame.low, frame.high, *ends, strict=True
+    ):
         if low == high:
             faults.append(f"{word}: is {low:g} in every row; leave it out.")
-        elif bool(np.all((column == low) | (column == high))):
-            for value in (low, high):
-                of_value = column == value
-                if not rows.event[of_value].any():
+        elif not 0 < scale < np.inf:
+            faults.append(
+                f"{word}: runs from {low:g} to {high:g}, whose squares no number holds; "
+                "give it in another unit."
+            )
+        elif lows + highs == len(x):
+            for value, size, events in ((low, lows, low_events), (high, highs, high_events)):
+                if not events:
                     faults.append(
-                        f"{word}: none of the {int(of_value.sum())} rows where it is {value:g} has "
+                        f"{word}: none of the {size:.0f} rows where it is {value:g} has "
                         "an event, so its hazard ratio is 0 or infinite; describe the arms instead."
                     )
     faults.refuse()
-    return np.asarray(x.std(0), np.float64)
+    return frame
+
+
+def describe(rows: Observations, x: Floats) -> tuple[Frame, Extremes]:
+    """Describe covariates, (n, p)."""
+    low, high = x.min(0), x.max(0)
+    at_low, at_high = x == low, x == high
+    of_events = at_low[rows.event], at_high[rows.event]
+    lows, highs, low_events, high_events = (
+        one.sum(0, dtype=np.float64) for one in (at_low, at_high, *of_events)
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        frame = Frame(x.mean(0), x.std(0), low, high)
+    return frame, Extremes(lows, low_events, highs, high_events)
+
+
+def describe_many(rows: Observations, x: Floats) -> tuple[Frame, Extremes]:
+    """Describe as `describe` does, in two passes on all cores."""
+    from radioligand.statistics import cox_kernels
+
+    n, p = x.shape
+    pieces, event = pieces_of(n), loopable(rows.event).view(np.uint8)
+    sums, counts = np.empty((len(pieces), 3, p)), np.empty((len(pieces), 5, p))
+    on_all_cores(
+        cox_kernels.column_sums, [(x, own, *one) for own, one in zip(sums, pieces, strict=True)]
+    )
+    mean, low, high = sums[:, 0].sum(0) / n, sums[:, 1].min(0), sums[:, 2].max(0)
+    on_all_cores(
+        cox_kernels.column_spread,
+        [(x, event, mean, low, high, own, *one) for own, one in zip(counts, pieces, strict=True)],
+    )
+    squares, *ends = counts.sum(0)
+    return Frame(mean, np.sqrt(squares / n), low, high), Extremes(*ends)
 
 
 def check_information(information: Floats, words: Sequence[str]) -> None:
@@ -254,22 +376,48 @@ def check_information(information: Floats, words: Sequence[str]) -> None:
         raise ValueError(f"{', '.join(mixed)}: are combinations of each other; leave one out.")
 
 
-def newton(data: CoxData, null: Likelihood, words: Sequence[str]) -> tuple[Likelihood, Floats, int]:
+def likelihood_at(data: CoxData | OrderedCox, coefficients: Floats) -> Likelihood:
+    """Return the partial likelihood at `coefficients` (p,)."""
+    if isinstance(data, OrderedCox):
+        return ordered_likelihood(data, coefficients)
+    return likelihood(data, coefficients)
+
+
+def movement(data: CoxData | OrderedCox, step: Floats, *, little: float) -> float:
+    """Return how far a step of the coefficients parts two linear predictors at most.
+
+    Where a bound of it is less than `little` the bound will do, and no row is looked at.
+    """
+    if isinstance(data, OrderedCox):
+        bound = float(np.abs(step) @ (data.high - data.low))
+        if bound < little:
+            return bound
+        low, high = reach(data, step)
+        return high - low if low <= high else np.nan  # a step that is no number reaches nowhere
+    return float(np.ptp(data.x @ step))
+
+
+def newton(
+    data: CoxData | OrderedCox, null: Likelihood, words: Sequence[str]
+) -> tuple[Likelihood, Floats, int]:
     """Climb to the largest likelihood; return it, the coefficients and the number of steps."""
     here, beta = null, np.zeros(null.score.size)
     for iteration in range(1, MOST_ITERATIONS + 1):
-        step = np.linalg.solve(here.information, here.score)
-        gain, moved = float(here.score @ step), float(np.ptp(data.x @ step))
+        step = np.asarray(np.linalg.solve(here.information, here.score), np.float64)
+        gain, moved = float(here.score @ step), movement(data, step, little=0.1)
         if gain < FLAT and moved > 0.1:  # the summit is flat, and no nearer than before
             raise infinite(step, words)
-        there = likelihood(data, beta + step)
-        while not there.value > here.value - 1e-9 * (1 + abs(here.value)) and moved > STILL:
+        if moved < IDLE:
+            return here, beta + step, iteration
+        there = likelihood_at(data, beta + step)
+        slack = 1e-9 * (1 + abs(here.value))
+        while not here.value - slack < there.value < np.inf and moved > STILL:
             step, moved = step / 2, moved / 2
-            there = likelihood(data, beta + step)
+            there = likelihood_at(data, beta + step)
         here, beta = there, beta + step
         if moved < STILL:
             return here, beta, iteration
-        if np.linalg.eigvalsh(here.information)[0] <= 0:
+        if movement(data, beta, little=FAR) > FAR or np.linalg.eigvalsh(here.information)[0] <= 0:
             raise infinite(step, words)
     raise ValueError(f"Cox's model did not converge in {MOST_ITERATIONS} steps.")
 
@@ -280,7 +428,8 @@ def infinite(step: NDArray[np.floating[Any]], words: Sequence[str]) -> ValueErro
     told = ", ".join(word for word, runs in zip(words, running, strict=True) if runs)
     return ValueError(
         f"{told}: the events separate the rows by it (at each event the subject has the most or "
-        "the least of those at risk), so its coefficient is infinite; leave it out or merge levels."
+        "the least of those at risk), so its coefficient is infinite; leave it out, merge levels, "
+        "or give firth_cox, which has an answer."
     )
 
 
@@ -290,11 +439,11 @@ def symmetric_inverse(matrix: Floats) -> Floats:
     return np.asarray((inverse + inverse.T) / 2, np.float64)
 
 
-def robust(found: Fit, inverse: Floats, cluster: Ints) -> Floats:
+def robust(data: CoxData, scaled: Floats, inverse: Floats, cluster: Ints) -> Floats:
     """Return the variance of Lin and Wei: the clusters' influences on the coefficients, squared."""
-    if found.data.ties == "exact":
+    if data.ties == "exact":
         raise ValueError("cluster: has no robust variance with ties='exact'; give 'efron'.")
-    influence = score_residuals(found.data, found.scaled) @ inverse
+    influence = score_residuals(data, scaled) @ inverse
     summed = np.stack([np.bincount(cluster, weights=one) for one in influence.T], axis=1)
     return np.asarray(summed.T @ summed, np.float64)
 

@@ -16,7 +16,19 @@ from radioligand.statistics.observations import (
     deviate,
     observations,
 )
-from radioligand.statistics.risk_sets import NEAR, RiskSets, risk_sets
+from radioligand.statistics.ordering import (
+    NEAR,
+    cell_ends,
+    cut,
+    is_large,
+    loopable,
+    on_all_cores,
+    order_of,
+    pieces_of,
+)
+from radioligand.statistics.risk_sets import risk_sets
+
+BLOCK = 1 << 15  # times whose intermediate results fit a core's own cache
 
 Interval = Literal["log-log", "log", "plain", "arcsine"]
 Convention = Literal["r", "r-table", "sas"]
@@ -213,18 +225,35 @@ def kaplan_meier(
     check_choice("convention", convention, get_args(Convention))
     check_level(level)
     rows = observations(time, event, entry=entry, weights=weights)
-    sets, at_risk, events = counts(rows)
-    left = survivors(at_risk, events)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        survival = np.cumprod(left / at_risk, dtype=np.float64)
-        relative_error = np.sqrt(np.cumsum(events / (at_risk * left), dtype=np.float64))
-        lower, upper = pointwise_interval(survival, relative_error, interval, level)
-        standard_error = survival * relative_error
+    when, at_risk, events, leaving = counts(rows)
+    survival, standard_error, lower, upper, censored = np.empty((5, when.size))
+    pieces = cut(when.size, 1 + when.size // BLOCK)
+
+    def at_each_time(begin: int, end: int) -> None:
+        here = slice(begin, end)
+        left = survivors(at_risk[here], events[here])
+        censored[here] = survivors(leaving[here], events[here])
+        survival[here] = left / at_risk[here]
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            standard_error[here] = events[here] / (at_risk[here] * left)
+
+    def up_to_each_time(begin: int, end: int) -> None:
+        here = slice(begin, end)
+        relative_error = np.sqrt(standard_error[here])
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            limits = pointwise_interval(survival[here], relative_error, interval, level)
+            lower[here], upper[here] = limits
+            standard_error[here] = survival[here] * relative_error
+
+    on_all_cores(at_each_time, pieces)
+    np.cumprod(survival, out=survival)
+    np.cumsum(standard_error, out=standard_error)
+    on_all_cores(up_to_each_time, pieces)
     return KaplanMeier(
-        time=sets.time,
+        time=when,
         at_risk=at_risk,
         events=events,
-        censored=survivors(sets.total(rows.weights), events),
+        censored=censored,
         survival=survival,
         standard_error=standard_error,
         lower=lower,
@@ -267,14 +296,14 @@ def nelson_aalen(
     """
     check_level(level)
     rows = observations(time, event, entry=entry, weights=weights)
-    sets, at_risk, events = counts(rows)
+    when, at_risk, events, _ = counts(rows)
     hazard = np.cumsum(events / at_risk)
     standard_error = np.sqrt(np.cumsum(events / at_risk**2))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         factor = np.exp(deviate(level) * standard_error / hazard)
         lower, upper = hazard / factor, hazard * factor
     return NelsonAalen(
-        time=sets.time,
+        time=when,
         at_risk=at_risk,
         events=events,
         cumulative_hazard=hazard,
@@ -285,12 +314,48 @@ def nelson_aalen(
     )
 
 
-def counts(rows: Observations) -> tuple[RiskSets, Floats, Floats]:
-    """Return the cells of one stratum, the number at risk and the number of events in each."""
+class Counts(NamedTuple):
+    """Who leaves when, in weights if there are any; arrays follow the distinct times, (m,)."""
+
+    time: Floats
+    at_risk: Floats
+    events: Floats
+    leaving: Floats  # events and censored
+
+
+def counts(rows: Observations) -> Counts:
+    """Count those at risk, the events and those who leave at each distinct time."""
+    if is_large(rows.time.size) and rows.entry is None:
+        return counts_of_many(rows)
     sets = risk_sets(rows)
     one = rows.event.astype(np.float64)
     weighted = one if rows.weights is None else one * rows.weights
-    return sets, sets.at_risk(rows.weights), sets.total(weighted)
+    return Counts(
+        time=sets.time,
+        at_risk=sets.at_risk(rows.weights),
+        events=sets.total(weighted),
+        leaving=sets.total(rows.weights),
+    )
+
+
+def counts_of_many(rows: Observations) -> Counts:
+    """Count as `counts` does, in one pass over the rows in their order; nobody enters late."""
+    from radioligand.statistics import kernels
+
+    order = order_of(rows)
+    ends = cell_ends(order.ascending)
+    begins, m = ends[:-1], ends.size - 1
+    event = loopable(rows.event).view(np.uint8)
+    weight = np.empty(0) if rows.weights is None else loopable(rows.weights)
+    leaving, events = np.empty(m), np.empty(m)
+    on_all_cores(
+        kernels.count_cells,
+        [(order.row, ends, event, weight, leaving, events, *one) for one in pieces_of(m)],
+    )
+    at_risk = (rows.time.size - begins).astype(np.float64)
+    if rows.weights is not None:
+        at_risk = np.cumsum(leaving[::-1])[::-1]
+    return Counts(order.ascending[begins], at_risk, events, leaving)
 
 
 def survivors(at_risk: Floats, events: Floats) -> Floats:

@@ -16,9 +16,11 @@ from scipy.special import ndtri
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
+Rows = NDArray[np.integer[Any]]  # places in the arrays that were given
 Numbers = float | Floats  # a float where one was asked for
 
 SHOWN = 3  # as many bad values as a reader needs to find the rest
+FEW = 32  # labels that are looked for one by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,24 @@ class Observations:
     event: Bools
     entry: Floats | None  # at risk after this time only
     weights: Floats | None  # a row of weight 2 stands for two equal rows
+    order: "OrderedTimes | None" = None  # of `time`, if it was sorted before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OrderedTimes:
+    """Times that `in_order` sorted; may be given as `time` to every function of this room."""
+
+    time: Floats  # (n,) as they came
+    row: Rows  # (n,) the rows by ascending time
+    ascending: Floats  # (n,) the times by ascending time, equal where rounding alone parts them
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the times as they came."""
+        return np.array(self.time, dtype, copy=copy)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.time.size
 
 
 class Faults(list[str]):
@@ -66,12 +86,9 @@ def observations(
     plain_entry = None if entry is None else numbers("entry", entry, faults)
     plain_weights = None if weights is None else numbers("weights", weights, faults)
 
-    days = "give days from origin, 0 or more"
-    bad_time = ~((plain_time >= 0) & (plain_time < np.inf))
-    faults.among("time", plain_time, bad_time, "are negative, missing or infinite", days)
+    check_times("time", plain_time, faults)
     if plain_entry is not None:
-        bad_entry = ~((plain_entry >= 0) & (plain_entry < np.inf))
-        faults.among("entry", plain_entry, bad_entry, "are negative, missing or infinite", days)
+        check_times("entry", plain_entry, faults)
     if plain_entry is not None and plain_entry.size == plain_time.size:
         late = plain_entry >= plain_time
         mend = "a subject must enter before leaving"
@@ -91,8 +108,21 @@ def observations(
         faults.append("There are no rows: time is empty.")
     faults.refuse()
     return Observations(
-        time=plain_time, event=plain_event, entry=plain_entry, weights=plain_weights
+        time=plain_time,
+        event=plain_event,
+        entry=plain_entry,
+        weights=plain_weights,
+        order=time if isinstance(time, OrderedTimes) else None,
     )
+
+
+def check_times(name: str, times: Floats, faults: Faults) -> None:
+    """Note how many of `times` are no days from an origin."""
+    if times.size and times.min() >= 0 and times.max() < np.inf:  # nan is neither
+        return
+    bad = ~((times >= 0) & (times < np.inf))
+    mend = "give days from origin, 0 or more"
+    faults.among(name, times, bad, "are negative, missing or infinite", mend)
 
 
 def numbers(name: str, values: ArrayLike, faults: Faults) -> Floats:
@@ -101,7 +131,7 @@ def numbers(name: str, values: ArrayLike, faults: Faults) -> Floats:
     if array.ndim != 1:
         faults.append(f"{name}: has shape {array.shape}; give one value a row.")
     elif array.dtype.kind in "biuf":
-        return array.astype(np.float64)
+        return array.astype(np.float64, copy=False)
     elif array.dtype.kind == "O" and not any(isinstance(one, str) for one in array):
         try:
             return np.array([np.nan if is_missing(one) else float(one) for one in array])
@@ -115,16 +145,19 @@ def numbers(name: str, values: ArrayLike, faults: Faults) -> Floats:
 def events(name: str, values: ArrayLike, faults: Faults) -> Bools:
     """Return `values` as booleans, (n,), True where an event was seen."""
     array = np.asarray(values)
+    if array.ndim == 1 and array.dtype.kind == "b":
+        return array
     before = len(faults)
     codes = numbers(name, array, faults)
     if len(faults) > before:
         faults[-1] = faults[-1].replace("give numbers", "give True where the event was seen")
-    elif codes.size and bool(np.all((codes == 1) | (codes == 2))) and bool(np.any(codes == 2)):
+    seen = np.asarray(codes == 1, np.bool_)
+    odd = ~(seen | (codes == 0))
+    if odd.any() and bool(np.all(seen | (codes == 2))):
         faults.append(f"{name}: is coded 1 and 2, which may mean either; give {name} == 2.")
     else:
-        odd = (codes != 0) & (codes != 1)
         faults.among(name, codes, odd, "are neither 0 nor 1", "give True where the event was seen")
-    return np.asarray(codes == 1, np.bool_)
+    return seen
 
 
 def coded(
@@ -138,14 +171,8 @@ def coded(
     array = np.asarray(labels)
     if array.ndim != 1:
         raise ValueError(f"{name}: has shape {array.shape}; give one label a row.")
-    rows = array.tolist()
-    try:
-        found = set(rows)
-    except TypeError:
-        raise ValueError(f"{name}: holds {first_type(array)}; give texts or numbers.") from None
-    if any(map(is_missing, found)):
-        missing = sum(map(is_missing, rows))
-        raise ValueError(f"{name}: {missing} of {array.size} labels are missing; leave them out.")
+    labels, code = whole_labels(array) or few_labels(array) or any_labels(name, array)
+    found = set(labels)
     try:
         known: tuple[Any, ...] = tuple(sorted(found)) if order is None else tuple(order)
     except TypeError:
@@ -155,7 +182,55 @@ def coded(
     if absent := [one for one in known if one not in found]:
         raise ValueError(f"{name}: no row is of {', '.join(map(str, absent))}; leave it out.")
     place = {label: code for code, label in enumerate(known)}
-    return known, np.fromiter(map(place.__getitem__, rows), np.intp, count=len(rows))
+    wanted = [place[label] for label in labels]
+    if wanted == list(range(len(labels))):
+        return known, code
+    return known, np.array(wanted, np.intp)[code]
+
+
+def whole_labels(array: NDArray[Any]) -> tuple[list[Any], Ints] | None:
+    """Return the distinct labels and each row's place, if they are whole numbers near each other.
+
+    No row is looked at twice, so that this suits millions of them.
+    """
+    if array.dtype.kind not in "biu" or not array.size:
+        return None
+    low, high = int(array.min()), int(array.max())
+    if high >= 2**63 or high - low > 4 * array.size:
+        return None
+    code = array.astype(np.intp, copy=False)
+    code = code - low if low else code
+    there = np.bincount(code) > 0
+    labels = (np.flatnonzero(there) + low).astype(array.dtype).tolist()
+    return labels, code if there.all() else (np.cumsum(there) - 1)[code]
+
+
+def few_labels(array: NDArray[Any]) -> tuple[list[Any], Ints] | None:
+    """Return the distinct labels and each row's place, if many rows have few texts or numbers."""
+    if array.dtype.kind not in "fUS" or array.size < 10 * FEW:
+        return None
+    labels: list[Any] = []
+    code, row = np.full(array.size, -1), 0
+    while code[row] < 0 and len(labels) < FEW:
+        code[array == array[row]] = len(labels)
+        labels.append(array[row].item())
+        row = int(code.argmin())
+    return None if code[row] < 0 else (labels, code)
+
+
+def any_labels(name: str, array: NDArray[Any]) -> tuple[list[Any], Ints]:
+    """Return the distinct labels and each row's place; refuse a missing one."""
+    rows = array.tolist()
+    try:
+        found = set(rows)
+    except TypeError:
+        raise ValueError(f"{name}: holds {first_type(array)}; give texts or numbers.") from None
+    if any(map(is_missing, found)):
+        missing = sum(map(is_missing, rows))
+        raise ValueError(f"{name}: {missing} of {array.size} labels are missing; leave them out.")
+    labels = list(found)
+    place = {label: code for code, label in enumerate(labels)}
+    return labels, np.fromiter(map(place.__getitem__, rows), np.intp, count=len(rows))
 
 
 def check_level(level: float) -> None:

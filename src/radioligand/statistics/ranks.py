@@ -3,20 +3,37 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc, ndtr
 
 from radioligand.statistics.curves import survivors
-from radioligand.statistics.observations import Bools, Floats, check_choice, coded, observations
+from radioligand.statistics.observations import (
+    Bools,
+    Floats,
+    Ints,
+    Observations,
+    check_choice,
+    coded,
+    observations,
+)
+from radioligand.statistics.ordering import (
+    by_stratum_and_time,
+    is_large,
+    on_all_cores,
+    order_of,
+    pieces_of,
+)
 from radioligand.statistics.risk_sets import RiskSets, risk_sets
 
 Weighting = (
     Literal["logrank", "gehan", "tarone-ware"]
     | tuple[Literal["fleming-harrington"], float, float]
 )  # fmt: skip
+
+FEW_GROUPS = 127  # whose codes, doubled, fit a byte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,28 +120,9 @@ def logrank(
     levels, stratum = ((None,), None) if strata is None else coded("strata", strata)
     if len(known) < 2:
         raise ValueError(f"group: all rows are of {known[0]!r}; one group compares with nothing.")
-    sets = risk_sets(rows, stratum=stratum)
-    belongs = [(member == code).astype(np.float64) for code in range(len(known))]
-    events = np.stack([sets.total(one * rows.event) for one in belongs], axis=1)  # (m, g)
-    at_risk = np.stack([sets.at_risk(one) for one in belongs], axis=1)
-    d, n = events.sum(1), at_risk.sum(1)
-    happens = d > 0
-    weight = event_weights(sets, d, n, weights)[happens, None]
-
-    events, at_risk, d, n = events[happens], at_risk[happens], d[happens, None], n[happens, None]
-    share = at_risk / n
-    spread = weight**2 * d * (n - d) / np.maximum(n - 1, 1) * share
-    begin = np.searchsorted(sets.stratum[happens], np.arange(len(levels) + 1))
-
-    def by_stratum(values: Floats) -> Floats:
-        summed = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
-        return np.diff(summed[begin], axis=0)
-
-    observed, expected = by_stratum(weight * events), by_stratum(weight * d * share)
-    variance = np.empty((len(levels), len(known), len(known)))
-    for code in range(len(known)):
-        variance[:, code] = -by_stratum(spread * share[:, [code]])
-        variance[:, code, code] += by_stratum(spread[:, [code]])[:, 0]
+    powers = weight_powers(weights)
+    sums = sums_of_many if is_large(rows.time.size) and rows.entry is None else sums_by_stratum
+    observed, expected, variance = sums(rows, member, stratum, powers)
     total_observed, total_expected = observed.sum(0), expected.sum(0)
     chi_square, freedom = quadratic_form(
         total_observed - total_expected, variance.sum(0), compared=total_expected > 0
@@ -144,19 +142,84 @@ def logrank(
     )
 
 
-def event_weights(sets: RiskSets, d: Floats, n: Floats, weights: Weighting) -> Floats:
-    """Return the weight of an event in each cell, (m,)."""
+class Powers(NamedTuple):
+    """An event weighs Y^at_risk S^survival (1 - S)^loss."""
+
+    at_risk: float = 0.0
+    survival: float = 0.0
+    loss: float = 0.0
+
+
+def weight_powers(weights: Weighting) -> Powers:
+    """Return the powers a named weighting stands for."""
     if isinstance(weights, tuple):
         if len(weights) != 3 or weights[0] != "fleming-harrington":
             raise ValueError(f"weights: {weights!r}; give ('fleming-harrington', rho, gamma).")
         _, rho, gamma = weights
         if not (rho >= 0 and gamma >= 0):
             raise ValueError(f"weights: rho {rho} and gamma {gamma} must be 0 or more.")
-        before = survival_before(sets, d, n)
-        return np.asarray(before**rho * (1 - before) ** gamma, np.float64)
+        return Powers(survival=float(rho), loss=float(gamma))
     check_choice("weights", weights, ("logrank", "gehan", "tarone-ware"))
-    power = {"logrank": 0.0, "tarone-ware": 0.5, "gehan": 1.0}[weights]
-    return np.asarray(n**power, np.float64)
+    return Powers(at_risk={"logrank": 0.0, "tarone-ware": 0.5, "gehan": 1.0}[weights])
+
+
+class Sums(NamedTuple):
+    """Events by stratum and group, seen and expected (k, g), and their variance (k, g, g)."""
+
+    observed: Floats
+    expected: Floats
+    variance: Floats
+
+
+def sums_by_stratum(rows: Observations, member: Ints, stratum: Ints | None, powers: Powers) -> Sums:
+    """Sum over the times of each stratum."""
+    sets = risk_sets(rows, stratum=stratum)
+    belongs = [(member == code).astype(np.float64) for code in range(int(member.max()) + 1)]
+    events = np.stack([sets.total(one * rows.event) for one in belongs], axis=1)  # (m, g)
+    at_risk = np.stack([sets.at_risk(one) for one in belongs], axis=1)
+    d, n = events.sum(1), at_risk.sum(1)
+    happens = d > 0
+    weight = event_weights(sets, d, n, powers)[happens, None]
+
+    events, at_risk, d, n = events[happens], at_risk[happens], d[happens, None], n[happens, None]
+    share = at_risk / n
+    spread = weight**2 * d * (n - d) / np.maximum(n - 1, 1) * share
+    begin = np.searchsorted(sets.stratum[happens], np.arange(sets.first.size + 1))
+
+    def by_stratum(values: Floats) -> Floats:
+        summed = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+        return np.diff(summed[begin], axis=0)
+
+    variance = np.empty((sets.first.size, len(belongs), len(belongs)))
+    for code in range(len(belongs)):
+        variance[:, code] = -by_stratum(spread * share[:, [code]])
+        variance[:, code, code] += by_stratum(spread[:, [code]])[:, 0]
+    return Sums(by_stratum(weight * events), by_stratum(weight * d * share), variance)
+
+
+def sums_of_many(rows: Observations, member: Ints, stratum: Ints | None, powers: Powers) -> Sums:
+    """Sum as `sums_by_stratum` does, in one pass over the rows in their order; none enters late."""
+    from radioligand.statistics import kernels
+
+    order = order_of(rows)
+    row, ascending, first = by_stratum_and_time(order, stratum)
+    g, ends = int(member.max()) + 1, np.append(first, row.size)
+    code = member.astype(np.uint8 if g <= FEW_GROUPS else np.uint32)
+    code = 2 * code + rows.event
+    mark = np.empty_like(code)
+    on_all_cores(kernels.gather, [(row, code, mark, *one) for one in pieces_of(row.size)])
+    observed, expected = np.zeros((2, first.size, g))
+    variance = np.zeros((first.size, g, g))
+    each = zip(observed, expected, variance, ends[:-1].tolist(), ends[1:].tolist(), strict=True)
+    on_all_cores(kernels.rank_sums, [(ascending, mark, *powers, *one) for one in each])
+    return Sums(observed, expected, variance)
+
+
+def event_weights(sets: RiskSets, d: Floats, n: Floats, powers: Powers) -> Floats:
+    """Return the weight of an event in each cell, (m,)."""
+    before = survival_before(sets, d, n) if powers.survival or powers.loss else np.ones(n.size)
+    weight = n**powers.at_risk * before**powers.survival * (1 - before) ** powers.loss
+    return np.asarray(weight, np.float64)
 
 
 def survival_before(sets: RiskSets, d: Floats, n: Floats) -> Floats:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from radioligand.statistics.observations import Floats, Ints, Observations
-
-NEAR = float(np.sqrt(np.finfo(float).eps))  # times nearer than this are one time, as R has it
+from radioligand.statistics.ordering import NEAR as NEAR
+from radioligand.statistics.ordering import distinct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +65,7 @@ def risk_sets(rows: Observations, *, stratum: Ints | None = None) -> RiskSets:
     """
     n = rows.time.size
     moments = rows.time if rows.entry is None else np.concatenate([rows.time, rows.entry])
-    times, rank = np.unique(moments, return_inverse=True)
-    step = np.diff(times)
-    apart = (step > NEAR) & (step > NEAR * times.mean())
-    if not apart.all():
-        rank = np.concatenate([[0], np.cumsum(apart)])[rank]
-        times = times[np.concatenate([[True], apart])]
+    times, rank = distinct(moments, order=rows.order if rows.entry is None else None)
     rank, entry_rank = rank[:n], rank[n:]
     if empty := int(np.sum(entry_rank >= rank)) if rows.entry is not None else 0:
         raise ValueError(f"entry: {empty} of {n} equal the row's own time but for rounding.")
@@ -81,7 +76,7 @@ def risk_sets(rows: Observations, *, stratum: Ints | None = None) -> RiskSets:
             time=times, stratum=np.zeros(times.size, np.intp), cell=rank, late=None,
             first=np.zeros(1, np.intp),
         )  # fmt: skip
-    keys, cell = np.unique(codes * times.size + rank, return_inverse=True)
+    keys, cell = present(codes * times.size + rank)
     cell_stratum, cell_time = np.divmod(keys, times.size)
     first = np.searchsorted(cell_stratum, np.arange(codes.max() + 1))
     late = None
@@ -89,3 +84,12 @@ def risk_sets(rows: Observations, *, stratum: Ints | None = None) -> RiskSets:
         late = np.searchsorted(keys, codes * times.size + entry_rank, side="right") - 1
         late = np.where(late >= first[codes], late, -1)
     return RiskSets(time=times[cell_time], stratum=cell_stratum, cell=cell, late=late, first=first)
+
+
+def present(codes: Ints) -> tuple[Ints, Ints]:
+    """Return the distinct codes, ascending, and each row's place among them."""
+    if codes.max() > 4 * codes.size:
+        keys, place = np.unique(codes, return_inverse=True)
+        return keys, place
+    there = np.bincount(codes) > 0
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]

@@ -30,6 +30,8 @@ from radioligand.statistics.follow_up import (
 )
 from radioligand.statistics.gray import GrayTest, gray_test
 from radioligand.statistics.interaction import InteractionTest, interaction_test
+from radioligand.statistics.observations import OrderedTimes
+from radioligand.statistics.ordering import in_order
 from radioligand.statistics.parametric import (
     CurveEstimate,
     ParametricModel,
@@ -71,6 +73,7 @@ __all__ = [
     "LogrankTrend",
     "MaxCombo",
     "NelsonAalen",
+    "OrderedTimes",
     "ParametricModel",
     "PiecewiseExponential",
     "PredictedSurvival",
@@ -89,6 +92,7 @@ __all__ = [
     "fine_gray",
     "firth_cox",
     "gray_test",
+    "in_order",
     "interaction_test",
     "kaplan_meier",
     "landmark",
