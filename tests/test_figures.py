@@ -218,7 +218,40 @@ def test_consort_counts_every_step():
     assert found.count("Analysed") == 2
 
 
+def plan_rows():
+    """Rows of a plan of 99 events: two curves, a power curve, two looks and a calendar."""
+    days = [0.0, 12 * 30.4375, 36 * 30.4375]
+    rows = [row("median", 15.0, arm=arm) for arm in ("LU", "CONTROL")]
+    for day, share, subjects, events in zip(days, (1.0, 0.6, 0.2), (0, 120, 222), (0, 20, 99)):
+        rows += [
+            row("planned_survival", share, arm=arm, time_days=day) for arm in ("LU", "CONTROL")
+        ]
+        rows.append(row("expected_subjects", subjects, arm="ALL", time_days=day))
+        for end, width in (("", 0), ("_lower", -5), ("_upper", 5)):
+            value = events + width
+            rows.append(row(f"expected_events{end}", value, arm="ALL", time_days=day))
+    for ratio, power in (("0.3", 0.99), ("0.5", 0.902), ("1", 0.025)):
+        rows.append(row("power", power, variable="hazard_ratio", level=ratio))
+    for events, z, p in ((50, 2.963, 0.00305), (99, 1.969, 0.0245)):
+        level = f"{events} events"
+        for name, value in (("look_events", events), ("boundary_z", z), ("boundary_p", p)):
+            rows.append(row(name, value, variable="looks", level=level))
+    rows += [row("planned_hazard_ratio", 0.5), row("planned_power", 0.9)]
+    return [*rows, row("planned_events", 99.0), row("analysis_month", 34.9)]
+
+
+@pytest.mark.by_hand
+def test_figures_of_a_plan_name_what_was_planned():
+    assert "Events" in words(drawn("timeline", plan_rows())[0])
+    assert "99 events, month 34.9" in words(drawn("timeline", plan_rows())[0])
+    assert "90.2 % at 0.5" in words(drawn("power-curve", plan_rows())[0])
+    assert {"50", "99", "p = 0.0031", "p = 0.025"} <= set(
+        words(drawn("boundaries", plan_rows())[0])
+    )
+
+
 EVERY = {
+    **dict.fromkeys(("planned-curves", "power-curve", "boundaries", "timeline"), plan_rows),
     "kaplan-meier": curve_rows,
     "forest": forest_rows,
     "waterfall": change_rows,

@@ -17,6 +17,7 @@ _ROOMS = {
     "radioligand.response": ("best_overall_response", "overall_response"),
     "radioligand.derivation": ("cut", "derive", "invariants"),
     "radioligand.analysis": ("analyse", "results_json"),
+    "radioligand.planning": ("PlanningError", "plan"),
     "radioligand.simulation.patients": ("read_population", "simulate_study"),
     "radioligand.report": ("render",),
     "radioligand.statistics.survival": ("cox", "kaplan_meier", "logrank", "restricted_mean"),

@@ -48,6 +48,21 @@ class Cutoff(click.ParamType[date | str]):
             self.fail(f"{value!r} is neither a date such as 2023-07-20 nor 'events'", param, ctx)
 
 
+class Day(click.ParamType[date]):
+    """A date."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Turn the text of the option into a date."""
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no date such as 2023-07-20", param, ctx)
+
+
 @click.group(cls=Shell, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="radioligand")
 def cli() -> None:
@@ -178,6 +193,46 @@ def _tell(outcome: "Outcome", *, as_json: bool) -> None:
         return
     for line in outcome.lines:
         click.echo(line)
+
+
+@cli.command()
+@click.argument("protocol")
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the design report; an earlier report there is replaced.",
+)
+@click.option(
+    "--adam",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with ADSL and ADTTE of the trial so far, to predict when its events are due.",
+)
+@click.option("--cutoff", type=Day(), help="The day up to which the datasets are known.")
+def plan(
+    protocol: str, as_json: bool, out: Path | None, adam: Path | None, cutoff: date | None
+) -> None:
+    """Find events, subjects, power, duration and boundaries of a protocol, by theory.
+
+    With --adam, also predict the date of the events that the protocol waits for, from the
+    trial so far and blinded to its arms.
+
+    Example:  radioligand plan netter-2 --out design
+    """
+    from radioligand.cli.planning import run_plan, write_design
+
+    if (adam is None) != (cutoff is None):
+        raise click.UsageError("Give --adam and --cutoff together, or neither.")
+    planned = run_plan(protocol, adam=adam, cutoff=cutoff)
+    if out is not None:
+        write_design(planned, name=protocol, out=out)
+    if as_json:
+        click.echo(json.dumps(planned.as_json(), indent=2, ensure_ascii=False))
+        return
+    if out is not None:
+        click.echo(f"Design report: {out / 'index.html'}")
+    for line in planned.lines:
+        click.echo(f"\n{click.wrap_text(line, width=100)}")
 
 
 @cli.command()

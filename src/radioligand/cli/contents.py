@@ -207,14 +207,18 @@ def _activity(activity: p.Activity) -> str:
 def _plan(protocol: p.Protocol) -> Iterator[str]:
     """The planned size of the trial and when its analysis is due."""
     if plan := protocol.planning:
-        yield (
-            f"Planned: {plan.events} events of {plan.endpoint} and {plan.subjects} subjects, for "
+        size = [f"{plan.events} events of {plan.endpoint}"] if plan.events else []
+        size += [f"{plan.subjects} subjects"] if plan.subjects else []
+        parts = [
             f"{100 * plan.power:g} % power at a {'one' if plan.sided == 1 else 'two'}-sided "
-            f"{100 * plan.alpha:g} % level to detect a hazard ratio of {plan.hazard_ratio:g} "
-            f"(medians {plan.median_experimental_months:g} and {plan.median_control_months:g} "
-            f"months), {plan.accrual_per_month:g} subjects a month over "
-            f"{plan.accrual_months:g} months, {100 * plan.dropout_fraction:g} % dropout."
-        )
+            f"{100 * plan.alpha:g} % level to detect a hazard ratio of {plan.hazard_ratio:g} in "
+            f"{plan.endpoint} (median with control {plan.median_control_months:g} months)",
+            f"{plan.accrual_per_month:g} subjects a month" if plan.accrual_per_month else "",
+            f"accrual of {plan.accrual_months:g} months" if plan.accrual_months else "",
+            f"{100 * plan.dropout_fraction:g} % dropout" if plan.dropout_fraction else "",
+        ]
+        told = " and ".join(size) or "the size found by planning"
+        yield f"Planned: {told}, for {', '.join(filter(None, parts))}."
     if due := protocol.cutoff:
         yield f"The analysis is due at {due.events} events of {due.endpoint}."
 

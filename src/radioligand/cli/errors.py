@@ -4,10 +4,18 @@
 from radioligand.cdisc import DatasetError
 from radioligand.io.documents import DocumentError
 from radioligand.io.outputs import OutputError
+from radioligand.planning import PlanningError
 from radioligand.protocol import ProtocolError
 from radioligand.simulation.parameters import PopulationError
 
 
 def mendable() -> tuple[type[Exception], ...]:
     """Errors whose message tells the user what to mend."""
-    return (DatasetError, DocumentError, OutputError, PopulationError, ProtocolError)
+    return (
+        DatasetError,
+        DocumentError,
+        OutputError,
+        PlanningError,
+        PopulationError,
+        ProtocolError,
+    )

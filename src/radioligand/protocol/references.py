@@ -278,9 +278,12 @@ def _words(table: Table, key: str) -> tuple[Any, ...]:
 
 def _rest(document: Table) -> Iterator[Fault]:
     endpoints, arms = _ids(document, "endpoints"), _ids(document, "arms")
-    for key in ("cutoff", "planning"):
-        table = _table(document, key)
-        yield from _unknown(f"{key}.endpoint", table.get("endpoint"), endpoints, "endpoint")
+    due = _table(document, "cutoff").get("endpoint")
+    yield from _unknown("cutoff.endpoint", due, endpoints, "endpoint")
+    planning = _table(document, "planning")
+    yield from _planning("planning", planning, endpoints)
+    for further in _rows(planning, "also"):
+        yield from _planning(f"planning.also[{further.get('endpoint')}]", further, endpoints)
     for key in ("response_dates", "lesion_dates", "event_dates"):
         rule = _table(_table(document, "data"), key)
         day, month = rule.get("day"), rule.get("month")
@@ -304,3 +307,52 @@ def _rest(document: Table) -> Iterator[Fault]:
         yield from _unknown("crossover.to", row.get("to"), arms, "arm")
     for row in _rows(document, "retreatment"):
         yield from _unknown("retreatment.arm", row.get("arm"), arms, "arm")
+
+
+def _planning(path: str, table: Table, endpoints: list[str]) -> Iterator[Fault]:
+    """Assumptions that leave the size of the trial open, or say one thing twice."""
+    if not table:
+        return
+    yield from _unknown(f"{path}.endpoint", table.get("endpoint"), endpoints, "endpoint")
+    ways = [key for key in ("accrual_steps", "ramp_months", "site_activation") if table.get(key)]
+    if len(ways) > 1:
+        yield Fault(path, f"accrual is told by {' and '.join(ways)}", "Keep one of them.")
+    if "accrual_steps" in table and "accrual_per_month" in table:
+        mend = "Leave out accrual_per_month; the steps have rates of their own."
+        yield Fault(path, "accrual is told by accrual_per_month and accrual_steps", mend)
+    rate = "accrual_per_month" in table or "accrual_steps" in table
+    if rate + ("accrual_months" in table) + ("follow_up_months" in table) < 2:
+        mend = "Give two of accrual_per_month (or accrual_steps), accrual_months, follow_up_months."
+        yield Fault(path, "the assumptions do not fix how many subjects enter and when", mend)
+    steps = [row.get("from_month") for row in _rows(table, "accrual_steps")]
+    months = [month for month in steps if isinstance(month, int | float)]
+    if steps and (months[:1] != [0] or months != sorted(set(months))):
+        yield Fault(f"{path}.accrual_steps", f"they begin at {steps}", "Let them rise from 0.")
+    control, experimental, ratio = (
+        table.get(key)
+        for key in ("median_control_months", "median_experimental_months", "hazard_ratio")
+    )
+    numbers = [one for one in (control, experimental, ratio) if isinstance(one, int | float)]
+    plain = not any(table.get(key) for key in ("delay_months", "cured_fraction"))
+    shape = table.get("shape", 1.0)
+    if len(numbers) == 3 and min(numbers) > 0 and plain and isinstance(shape, int | float):
+        implied = (numbers[0] / numbers[1]) ** shape
+        if abs(implied / numbers[2] - 1) > 0.02:
+            says = f"medians {numbers[0]:g} and {numbers[1]:g} make a hazard ratio of {implied:.3f}"
+            mend = "Correct one, or leave out median_experimental_months."
+            yield Fault(f"{path}.hazard_ratio", f"{says}, not {numbers[2]:g}", mend)
+    looks = _table(table, "interim")
+    for key in ("events", "planned_events"):
+        held = _words(looks, key)
+        if list(held) != sorted(set(held)):
+            yield Fault(f"{path}.interim.{key}", f"{held} do not rise", "Put them in order.")
+    if _words(looks, "planned_events") and "classical" not in str(looks.get("spending")):
+        mend = "Leave it out, or use a classical spending."
+        yield Fault(f"{path}.interim.planned_events", "only a classical shape has them", mend)
+    if table.get("method") == "freedman" and table.get("margin", 1) != 1:
+        mend = 'Use method = "schoenfeld".'
+        yield Fault(f"{path}.margin", "Freedman's formula has no margin", mend)
+    for further in _rows(table, "also"):
+        if "also" in further or "rates" in further:
+            mend = "Put them under [planning] itself."
+            yield Fault(f"{path}.also", "a further endpoint holds further endpoints or rates", mend)

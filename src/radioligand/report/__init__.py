@@ -10,6 +10,7 @@ from radioligand.report.contents import (
     Policy,
     RenderedReport,
     Report,
+    Statement,
 )
 from radioligand.report.document import render
 from radioligand.report.headline import headline
@@ -23,6 +24,7 @@ __all__ = [
     "Policy",
     "RenderedReport",
     "Report",
+    "Statement",
     "headline",
     "render",
 ]

@@ -80,6 +80,13 @@ class Display:
         return (self.analysis, *self.also)
 
 
+class Statement(NamedTuple):
+    """Paragraphs under a heading, before the displays."""
+
+    title: str
+    paragraphs: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """All that stands in a report beside the numbers; the numbers stand in the results frame.
@@ -98,6 +105,8 @@ class Report:
     month_days: float = 30.4375  # what days are divided by where months are shown
     populations: tuple[tuple[str, str], ...] = ()  # label, size: "Full analysis set", "226"
     key_lines: tuple[KeyLine, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    has_data: bool = True  # False: a report of a plan, without subjects or findings
     methods: tuple[str, ...] = ()  # paragraphs
     policies: tuple[Policy, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -4,7 +4,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import NamedTuple
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from radioligand.report import (
     formatting,
+    planning_tables,
     population_tables,
     quality_tables,
     response_tables,
@@ -38,8 +39,13 @@ BUILDERS: dict[str, Callable[[View], Body]] = {
     "sensitivity": survival_tables.sensitivity,
     "hierarchy": survival_tables.hierarchy,
     "invariants": quality_tables.invariants,
+    "quantities": planning_tables.quantities,
+    "grid": planning_tables.grid,
 }
-FIGURES = ("consort", "kaplan-meier", "forest", "waterfall", "spider", "swimmer")
+FIGURES = (
+    *("consort", "kaplan-meier", "forest", "waterfall", "spider", "swimmer"),
+    *("planned-curves", "power-curve", "boundaries", "timeline"),
+)
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
@@ -97,7 +103,8 @@ def render(results: pl.DataFrame, *, report: Report) -> RenderedReport:
         word = "Figure" if display.kind in FIGURES else "Table"
         counts[word] += 1
         parts.append((display.section, _part(view, f"{word} {counts[word]}")))
-    sections = (*_sections(parts), *_closing_sections(report, counts["Table"]))
+    stated = (Section(_slug(one.title), one.title, (), one.paragraphs) for one in report.statements)
+    sections = (*stated, *_sections(parts), *_closing_sections(report, counts["Table"]))
     every = [part for section in sections for part in section.parts]
     pages = _Pages(report)
     tables: dict[str, str] = {}
@@ -246,11 +253,16 @@ def _closing_sections(report: Report, tables: int) -> Iterator[Section]:
         tuple(part for name, part in parts.items() if name == "policies"),
         (*report.methods, *_printing(report.month_days)),
     )
-    told = () if "findings" in parts else ("No rule is broken: the data keep every one checked.",)
-    found = tuple(part for name, part in parts.items() if name in ("findings", "missing-domains"))
-    yield Section("data-findings", "Findings in the data", found, told)
+    if report.has_data:
+        yield _findings_section(parts)
     if "provenance" in parts:
         yield Section("provenance-section", "Provenance", (parts["provenance"],))
+
+
+def _findings_section(parts: Mapping[str, Part]) -> Section:
+    told = () if "findings" in parts else ("No rule is broken: the data keep every one checked.",)
+    found = tuple(part for name, part in parts.items() if name in ("findings", "missing-domains"))
+    return Section("data-findings", "Findings in the data", found, told)
 
 
 def _printing(month_days: float) -> tuple[str, ...]:

@@ -11,6 +11,12 @@ from radioligand.report.change_figures import spider, waterfall
 from radioligand.report.flow_figure import consort
 from radioligand.report.forest_figure import forest
 from radioligand.report.lookup import View
+from radioligand.report.planning_figures import (
+    boundaries,
+    planned_curves,
+    power_curve,
+    timeline,
+)
 from radioligand.report.survival_figures import kaplan_meier
 from radioligand.report.swimmer_figure import swimmer
 
@@ -20,6 +26,7 @@ class Kind(NamedTuple):
 
     needs: str
     draw: Callable[[View], Drawing]
+    by_arm: bool = True  # False: drawn though no arm has rows of its own
 
 
 DRAWINGS = {
@@ -29,6 +36,10 @@ DRAWINGS = {
     "waterfall": Kind("best_change", waterfall),
     "spider": Kind("change", spider),
     "swimmer": Kind("duration", swimmer),
+    "planned-curves": Kind("planned_survival", planned_curves),
+    "power-curve": Kind("power", power_curve, by_arm=False),
+    "boundaries": Kind("boundary_z", boundaries, by_arm=False),
+    "timeline": Kind("expected_events", timeline, by_arm=False),
 }
 
 
@@ -53,7 +64,7 @@ def draw(view: View, *, title: str) -> Figure | None:
         pl.col("value").is_not_null() | pl.col("time_days").is_not_null(),
         pl.col("arm").is_in(arms) | compared | pl.col("arm").is_null() | (pl.col("arm") == "ALL"),
     )
-    if drawn.is_empty() or not view.arms():
+    if drawn.is_empty() or (kind.by_arm and not view.arms()):
         return None
     with house_style():
         drawing = kind.draw(view)

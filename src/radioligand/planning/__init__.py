@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Planning a trial by theory: events, subjects, power, duration, boundaries and the calendar.
+
+Months count from the entry of the first subject, or from a subject's own entry; hazards are per
+month, and whole subjects and events are for the last step.
+"""
+
+from radioligand.planning.accrual import (
+    Accrual,
+    piecewise_accrual,
+    ramped_accrual,
+    site_accrual,
+    uniform_accrual,
+)
+from radioligand.planning.comparisons import comparison_alpha
+from radioligand.planning.course import (
+    Course,
+    Expected,
+    FollowUp,
+    dropout_hazard,
+    expected,
+    follow,
+    months_to_events,
+    with_dropout,
+)
+from radioligand.planning.curves import (
+    Cured,
+    Curve,
+    Effect,
+    PiecewiseExponential,
+    Weibull,
+    exponential,
+    months_until,
+    survival,
+)
+from radioligand.planning.events import (
+    logrank_events,
+    logrank_power,
+    significant_hazard_ratio,
+)
+from radioligand.planning.faults import PlanningError, whole
+from radioligand.planning.lakatos import LogrankSize, expected_power, lakatos, scaled
+from radioligand.planning.looks import inflation, look_boundaries
+from radioligand.planning.rates import rate_power, rate_subjects
+from radioligand.planning.results import plan_results
+from radioligand.planning.scenarios import Scenario, scenarios
+from radioligand.planning.sizing import (
+    MethodSize,
+    Plan,
+    RatePlan,
+    plan,
+    plan_endpoint,
+    plan_rates,
+)
+from radioligand.planning.waiting import (
+    EventDate,
+    event_month_interval,
+    event_variance,
+    predict_events,
+)
+from radioligand.planning.wording import rate_wording, remarks, wording
+
+__all__ = [
+    "Accrual",
+    "Course",
+    "Cured",
+    "Curve",
+    "Effect",
+    "EventDate",
+    "Expected",
+    "FollowUp",
+    "LogrankSize",
+    "MethodSize",
+    "PiecewiseExponential",
+    "Plan",
+    "PlanningError",
+    "RatePlan",
+    "Scenario",
+    "Weibull",
+    "comparison_alpha",
+    "dropout_hazard",
+    "event_month_interval",
+    "event_variance",
+    "expected",
+    "expected_power",
+    "exponential",
+    "follow",
+    "inflation",
+    "lakatos",
+    "logrank_events",
+    "logrank_power",
+    "look_boundaries",
+    "months_to_events",
+    "months_until",
+    "piecewise_accrual",
+    "plan",
+    "plan_endpoint",
+    "plan_rates",
+    "plan_results",
+    "predict_events",
+    "ramped_accrual",
+    "rate_power",
+    "rate_subjects",
+    "rate_wording",
+    "remarks",
+    "scaled",
+    "scenarios",
+    "significant_hazard_ratio",
+    "site_accrual",
+    "survival",
+    "uniform_accrual",
+    "whole",
+    "with_dropout",
+    "wording",
+]
