@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import ndtr
 
 from radioligand.analysis import SCHEMA
 from radioligand.io.documents import read_protocol
@@ -29,7 +30,6 @@ from radioligand.planning import (
     scenarios,
     wording,
 )
-from radioligand.protocol import MONTH_DAYS
 from radioligand.protocol.records import (
     AccrualStep,
     Interim,
@@ -265,6 +265,41 @@ def test_a_margin_is_excluded_with_schoenfelds_events():
 
 
 @pytest.mark.by_hand
+def test_scenarios_of_non_inferiority_keep_its_margin():
+    """With d events and a ratio of 0.9 the power is that of Schoenfeld for log(0.9 / 1.3)."""
+    found = planned(hazard_ratio=0.9, margin=1.3, method="schoenfeld", alpha=0.025, sided=1)
+    as_planned = scenarios(found)[0]
+
+    effect = np.log(1.3 / 0.9) * np.sqrt(as_planned.events_at_month) / 2
+    assert as_planned.power_at_month == pytest.approx(ndtr(effect - 1.959964), abs=1e-6)
+
+
+@pytest.mark.by_hand
+def test_where_rate_duration_and_follow_up_are_given_the_power_is_found():
+    """Too few events by that month, so the power is Schoenfeld's for those."""
+    found = planned(
+        with_ratio(2, 1),
+        hazard_ratio=0.5,
+        median_control_months=15.0,
+        alpha=0.025,
+        sided=1,
+        method="schoenfeld",
+        accrual_per_month=10.0,
+        accrual_months=22.2,
+        follow_up_months=6.0,
+        events=None,
+        subjects=None,
+    )
+    (short,) = remarks(found)
+
+    assert (found.subjects, found.events) == (222, round(found.expected_events))
+    assert found.expected_events < found.events_needed
+    effect = np.log(2) * np.sqrt(found.events * 2) / 3
+    assert found.power == pytest.approx(ndtr(effect - 1.959964), abs=1e-6)
+    assert "90 % power would need 99 events" in short
+
+
+@pytest.mark.by_hand
 def test_rates_are_planned_beside_the_primary_endpoint():
     rate = RatePlanning(
         label="Response", control=0.03, experimental=0.18, alpha=0.05, sided=2, power=0.9
@@ -344,7 +379,7 @@ def test_results_are_rows_of_the_results_frame():
     frame = plan_results(plan(NETTER_2), protocol=NETTER_2)
 
     assert frame.schema == SCHEMA
-    day = frame.filter(statistic="analysis_month")["value"][0] * MONTH_DAYS
+    day = frame.filter(statistic="analysis_month")["value"][0] * NETTER_2.data.month_days
     events = frame.filter(statistic="expected_events").sort("time_days")
     assert np.interp(day, events["time_days"], events["value"]) == pytest.approx(99, abs=0.01)
     power = frame.filter(analysis="power-pfs", level="0.5")["value"][0]
@@ -357,7 +392,24 @@ def test_results_are_rows_of_the_results_frame():
 
 
 @pytest.mark.law
-@settings(max_examples=25)
+@pytest.mark.parametrize("dropout", [0.0, 0.3, 0.45])
+@pytest.mark.parametrize("method", ["schoenfeld", "lakatos"])
+def test_a_due_date_is_found_however_many_drop_out_and_however_late_the_effect(method, dropout):
+    found = planned(
+        accrual_per_month=20.0,
+        accrual_months=40.0,
+        follow_up_months=None,
+        delay_months=6.0,
+        dropout_fraction=dropout,
+        method=method,
+    )
+    by_then = expected(found.course, found.analysis_months)
+    assert by_then.events[0] == pytest.approx(found.events)
+    assert by_then.dropped[0] / found.subjects == pytest.approx(dropout, abs=1e-9)
+
+
+@pytest.mark.law
+@settings(deadline=None, max_examples=25)
 @given(
     st.floats(0.3, 0.75),
     st.floats(6, 24),
@@ -374,7 +426,6 @@ def test_a_plan_has_the_power_and_the_events_it_was_asked_for(effect, median, me
 
 
 @pytest.mark.law
-@settings(max_examples=15)
 @given(st.floats(0.01, 0.08), st.integers(2, 4), st.sampled_from([0.5, 1.0, 2.0]))
 def test_dunnett_lies_between_bonferroni_and_one_comparison(alpha, comparisons, ratio):
     level = comparison_alpha(comparisons, alpha=alpha, ratio=ratio)

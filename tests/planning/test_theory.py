@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import ndtri
 
 from radioligand.planning import (
     Course,
@@ -39,6 +40,7 @@ from radioligand.planning import (
     with_dropout,
 )
 
+UNTIMED = settings(deadline=None, max_examples=40)
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "planning.json").read_text())
 NETTER_2 = Course(
     control=exponential(15),
@@ -264,6 +266,7 @@ def test_swapping_arms_asks_as_many_events_of_schoenfeld(effect, ratio):
 
 
 @pytest.mark.law
+@UNTIMED
 @given(st.floats(0.55, 0.95), st.floats(5, 40))
 def test_small_effects_make_all_three_methods_agree(effect, control):
     course = replace(
@@ -276,6 +279,7 @@ def test_small_effects_make_all_three_methods_agree(effect, control):
 
 
 @pytest.mark.law
+@UNTIMED
 @given(st.floats(30, 400))
 def test_a_trial_of_the_size_lakatos_asks_for_has_the_power_asked_for(subjects):
     size = lakatos(scaled(PROGRESSION_1, subjects), analysis_months=36, power=0.85)
@@ -292,6 +296,7 @@ def test_entered_by_the_month_of_the_last_subject_are_all(rates, subjects):
 
 
 @pytest.mark.law
+@UNTIMED
 @given(st.floats(1, 120), st.floats(0, 0.05), st.floats(0, 0.1))
 def test_subjects_are_conserved(month, lost, changes):
     course = replace(NETTER_2, dropout_per_month=lost, crossover_per_month=changes)
@@ -302,10 +307,19 @@ def test_subjects_are_conserved(month, lost, changes):
 
 
 @pytest.mark.law
+@UNTIMED
 @given(st.floats(1, 120))
 def test_the_month_of_events_undoes_the_events_of_a_month(month):
     events = expected(NETTER_2, month).events[0]
     assert months_to_events(NETTER_2, events) == pytest.approx(month, rel=1e-6)
+
+
+@pytest.mark.law
+@UNTIMED
+@given(st.floats(0, 0.4), st.floats(25, 80))
+def test_as_many_drop_out_as_are_said_to(fraction, month):
+    course = with_dropout(NETTER_2, dropout_hazard(NETTER_2, fraction=fraction, months=month))
+    assert expected(course, month).dropped[0] / 222 == pytest.approx(fraction, abs=1e-6)
 
 
 @pytest.mark.law
@@ -318,6 +332,73 @@ def test_crossover_takes_power_and_a_delay_takes_more():
     plain = expected_power(NETTER_2, analysis_months=36)
     assert expected_power(diluted, analysis_months=36) < plain
     assert expected_power(delayed, analysis_months=36) < plain
+
+
+def simulated_power(course, *, month, alpha, sided, trials=2000, seed=11):
+    """The share of virtual trials that the log-rank test calls significant, and its error."""
+    random, n = np.random.default_rng(seed), round(course.subjects)
+    grid = np.linspace(0, 600, 60_001)
+    experimental = np.arange(n) % round(1 + course.ratio) > 0
+    exponents = random.exponential(1, (trials, n))
+    times = np.empty((trials, n))
+    for arm, curve in ((False, course.control), (True, course.experimental)):
+        hazard = curve.cumulative_hazard(grid)
+        times[:, experimental == arm] = np.interp(exponents[:, experimental == arm], hazard, grid)
+    if course.crossover_per_month:  # what is left of the exponent is used up at the other hazard
+        switch = random.exponential(1 / course.crossover_per_month, (trials, n))
+        own = np.interp(switch, grid, course.control.cumulative_hazard(grid))
+        other = course.experimental.cumulative_hazard(grid)
+        later = np.interp(exponents - own + np.interp(switch, grid, other), other, grid)
+        times = np.where(~experimental & (switch < times), later, times)
+    lost = random.exponential(1 / max(course.dropout_per_month, 1e-9), (trials, n))
+    available = month - course.accrual_months * random.uniform(0, 1, (trials, n))
+    seen = np.minimum(lost, available)
+    order = np.argsort(np.minimum(times, seen), axis=1)
+    event = np.take_along_axis(times <= seen, order, axis=1)
+    arm = np.broadcast_to(experimental, event.shape)
+    arm = np.take_along_axis(arm, order, axis=1)
+    at_risk = n - np.arange(n)
+    share = np.cumsum(arm[:, ::-1], axis=1)[:, ::-1] / at_risk
+    excess, variance = ((arm - share) * event).sum(1), (share * (1 - share) * event).sum(1)
+    power = np.mean(-excess / np.sqrt(variance) > -ndtri(alpha / sided))
+    return power, np.sqrt(power * (1 - power) / trials)
+
+
+@pytest.mark.law
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"dropout_per_month": 0.01},
+        {"crossover_per_month": 0.03},
+        {
+            "experimental": Effect(
+                control=exponential(14), starts_months=(0.0, 5.0), hazard_ratios=(1.0, 0.4)
+            )
+        },
+        {"control": Cured(fraction=0.2, uncured=exponential(10))},
+    ],
+    ids=["plain", "dropout", "crossover", "delay", "cured"],
+)
+def test_lakatos_agrees_with_simulated_trials(changes):
+    """Within three Monte Carlo errors, and one per cent for the approximation itself."""
+    course = replace(PROGRESSION_1, **changes)
+    size = lakatos(course, analysis_months=36, alpha=0.05, sided=2, power=0.85)
+    whole_course = scaled(course, 2 * round(size.subjects / 2))
+
+    power, error = simulated_power(whole_course, month=36, alpha=0.05, sided=2)
+
+    assert power == pytest.approx(0.85, abs=3 * error + 0.01)
+
+
+@pytest.mark.law
+def test_at_two_to_one_the_power_of_netter_2_lies_between_schoenfeld_and_lakatos():
+    course = with_dropout(NETTER_2, 0.00998)
+    power, error = simulated_power(course, month=34.87, alpha=0.025, sided=1, trials=4000)
+
+    assert logrank_power(99, 0.5, ratio=2) < power + 3 * error
+    assert power - 3 * error < expected_power(course, analysis_months=34.87)
+    assert power == pytest.approx(0.918, abs=3 * error + 0.005)
 
 
 # --- refusals -------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from radioligand.planning import Plan
-from radioligand.planning.wording import NAMES
+from radioligand.planning.wording import NAMES, level_in_words
 from radioligand.protocol import Protocol
 from radioligand.report import Arm, Display, KeyLine, Report, Statement, formatting
 
@@ -59,6 +59,7 @@ def design_report(
         displays=tuple(_displays(plans, rates=rates)),
         simulated=False,
         has_data=False,
+        month_days=protocol.data.month_days,
         key_lines=_key_lines(primary),
         statements=(Statement("Wording for the protocol", words),),
         methods=METHODS,
@@ -77,7 +78,7 @@ def _displays(plans: tuple[Plan, ...], *, rates: bool) -> Iterator[Display]:
                 kind=kind,
                 title=title,
                 section=plan.label,
-                footnotes=NOTES.get(part, ()),
+                footnotes=NOTES.get(part, ()) if kind != "boundaries" else (),
             )
     if rates:
         yield Display(
@@ -91,7 +92,7 @@ def _key_lines(plan: Plan) -> tuple[KeyLine, ...]:
     if plan.event_months:
         low, high = (formatting.rounded(month) for month in plan.event_months)
         interval = f"90 % of trials {low}–{high}"
-    first = plan.looks.nominal_p[0]
+    first = float(plan.looks.nominal_p[0])
     looks = f"{len(plan.look_events)} looks" if len(plan.look_events) > 1 else "one look"
     return (
         KeyLine("Events", str(plan.events), f"{plan.events_needed:.1f} by {NAMES[given.method]}"),
@@ -100,7 +101,7 @@ def _key_lines(plan: Plan) -> tuple[KeyLine, ...]:
         KeyLine("Duration, months", f"{plan.analysis_months:.1f}", interval),
         KeyLine(
             "First boundary, p",
-            f"{first:.2g}",
+            level_in_words(first),
             f"{looks}, {'one' if given.sided == 1 else 'two'}-sided",
         ),
     )

@@ -90,6 +90,7 @@ def run_plan(name: str, *, adam: Path | None = None, cutoff: date | None = None)
             events=due.events if due else primary.events,
             cutoff=cutoff,
             subjects=primary.subjects,
+            month_days=protocol.data.month_days,
         )
     rates = plan_rates(protocol, subjects=plans[0].subjects)
     return Planned(protocol=protocol, plans=plans, rates=rates, prediction=prediction)

@@ -26,7 +26,7 @@ class Accrual:
         """Return how many have entered by each of `months`, of any shape; none before month 0."""
         time_in = time_in_pieces(np.asarray(months, np.float64), self.starts_months)
         rate, slope = np.array(self.per_month), np.array(self.change_per_month)
-        return np.asarray(time_in @ rate + time_in**2 @ slope / 2, np.float64)
+        return np.asarray((time_in * rate + time_in**2 * slope / 2).sum(-1), np.float64)
 
     def faster(self, factor: float) -> "Accrual":
         """Return the same accrual at `factor` times its rate."""

@@ -136,8 +136,9 @@ def expected(course: Course, months: ArrayLike) -> Expected:
 
 def _expected(course: Course, path: FollowUp, months: Floats) -> Expected:
     entered_by = course.entered(months[:, None] - path.middle_months)  # (q, m)
-    by_arm = (path.events * course.shares[:, None]) @ entered_by.T
-    dropped = entered_by @ (course.shares @ path.dropped)
+    shares = course.shares[:, None]
+    by_arm = np.einsum("jm,qm->jq", shares * path.events, entered_by)  # no threads for so little
+    dropped = np.einsum("m,qm->q", (shares * path.dropped).sum(0), entered_by)
     return Expected(
         months=months,
         entered=course.entered(months),
@@ -186,7 +187,7 @@ def dropout_hazard(course: Course, *, fraction: float, months: float) -> float:
     def lost(hazard: float) -> float:
         return float(expected(with_dropout(course, hazard), months).dropped[0]) / course.subjects
 
-    high = -np.log1p(-fraction) / months
+    high = max(-np.log1p(-fraction) / months, 1e-9)
     while lost(high) < fraction:
         high *= 2
         if high > 1e3:

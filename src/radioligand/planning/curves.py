@@ -41,7 +41,7 @@ class PiecewiseExponential:
     def cumulative_hazard(self, months: Floats) -> Floats:
         """Return the hazard summed up to each of `months`."""
         time_in = time_in_pieces(months, self.starts_months)
-        return np.asarray(time_in @ np.array(self.per_month), np.float64)
+        return np.asarray((time_in * np.array(self.per_month)).sum(-1), np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ class Effect:
         ends = np.append(starts[1:], np.inf)
         reached = np.clip(months[..., None], starts, ends)
         summed = self.control.cumulative_hazard(reached) - self.control.cumulative_hazard(starts)
-        return np.asarray(summed @ np.array(self.hazard_ratios), np.float64)
+        return np.asarray((summed * np.array(self.hazard_ratios)).sum(-1), np.float64)
 
 
 def exponential(median_months: float) -> PiecewiseExponential:

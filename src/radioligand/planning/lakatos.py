@@ -113,14 +113,15 @@ def logrank_mean(cells: EventCells) -> float:
     phi, theta = cells.at_risk_ratio, cells.hazard_ratio
     gamma = phi * theta / (1 + phi * theta) - phi / (1 + phi)
     eta = phi / (1 + phi) ** 2
-    return float(cells.events @ gamma / np.sqrt(cells.events @ eta))
+    return float((cells.events * gamma).sum() / np.sqrt((cells.events * eta).sum()))
 
 
 def average_hazard_ratio(cells: EventCells) -> float:
     """Return the hazard ratio whose logarithm is the mean over the expected events."""
     if (cells.hazard_ratio <= 0).any():
         return 0.0
-    return float(np.exp(cells.events @ np.log(cells.hazard_ratio) / cells.events.sum()))
+    logs = np.log(cells.hazard_ratio)
+    return float(np.exp((cells.events * logs).sum() / cells.events.sum()))
 
 
 def scaled(course: Course, subjects: float) -> Course:

@@ -16,7 +16,6 @@ from radioligand.planning.scenarios import scenarios
 from radioligand.planning.sizing import Plan, RatePlan
 from radioligand.planning.waiting import event_variance
 from radioligand.planning.wording import NAMES, SHAPES
-from radioligand.protocol import MONTH_DAYS
 from radioligand.statistics.sequential import exit_probabilities
 
 SCHEMA = pl.Schema(
@@ -119,7 +118,7 @@ def _size(plan: Plan, protocol: p.Protocol) -> Iterator[Row]:
         yield from _told("earliest", "Analysis, 5 % chance to be earlier than", low, "months")
         yield from _told("latest", "Analysis, 5 % chance to be later than", high, "months")
     else:
-        yield from _told("expected", "Events expected then", plan.expected_events)
+        yield from _told("expected", "Expected then", plan.expected_events, "events")
     limit = _limit(plan, len(plan.look_events) - 1)
     yield from _told("limit", "Largest significant hazard ratio, final analysis", limit)
     if plan.inflation > 1:
@@ -147,7 +146,7 @@ def _curves(plan: Plan, protocol: p.Protocol) -> Iterator[Row]:
         arm = protocol.arm(role).id
         yield {"statistic": "median", "arm": arm, "value": months_until(curve), "unit": "months"}
         for month, share in zip(months, survival(curve, months), strict=True):
-            days = float(month) * MONTH_DAYS
+            days = float(month) * protocol.data.month_days
             yield {"statistic": "planned_survival", "arm": arm, "time_days": days, "value": share}
 
 
@@ -220,7 +219,7 @@ def _timeline(plan: Plan, protocol: p.Protocol) -> Iterator[Row]:
     spread = np.sqrt(event_variance(plan.course, months))
     entered = found.entered / plan.comparison.share
     for place, month in enumerate(months):
-        at = {"arm": ALL, "time_days": float(month) * MONTH_DAYS}
+        at = {"arm": ALL, "time_days": float(month) * protocol.data.month_days}
         events = float(found.events[place])
         yield {**at, "statistic": "expected_subjects", "value": float(entered[place])}
         yield {**at, "statistic": "expected_events", "value": events}

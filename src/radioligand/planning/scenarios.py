@@ -9,8 +9,9 @@ import numpy as np
 from radioligand.planning.assumptions import control_curve, experimental_curve
 from radioligand.planning.course import Course, expected, months_to_events
 from radioligand.planning.curves import Cured, Effect
+from radioligand.planning.events import logrank_power
 from radioligand.planning.faults import PlanningError
-from radioligand.planning.lakatos import expected_power
+from radioligand.planning.lakatos import average_hazard_ratio, event_cells, expected_power
 from radioligand.planning.sizing import Plan
 
 CROSSOVER_PER_MONTH, LATER_MONTHS, CURED = 0.03, 3.0, 0.15
@@ -18,7 +19,7 @@ CROSSOVER_PER_MONTH, LATER_MONTHS, CURED = 0.03, 3.0, 0.15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One deviation from the plan; power is by Lakatos' method, at the level of the last look."""
+    """One deviation from the plan; power is at the level of the last look, by Lakatos' method."""
 
     label: str
     events_at_month: float  # expected at the planned month
@@ -93,5 +94,19 @@ def _scenario(label: str, course: Course, plan: Plan) -> Scenario:
 
 
 def _power(course: Course, month: float, plan: Plan) -> float:
-    level = float(plan.looks.nominal_p[-1])
-    return expected_power(course, analysis_months=month, alpha=level, sided=plan.given.sided)
+    """By Lakatos, or with a margin by Schoenfeld from the events and their average effect."""
+    level, given = float(plan.looks.nominal_p[-1]), plan.given
+    if given.margin == 1:
+        return expected_power(course, analysis_months=month, alpha=level, sided=given.sided)
+    cells = event_cells(course, month)
+    effect = average_hazard_ratio(cells)
+    if effect >= given.margin:
+        return level / given.sided
+    return logrank_power(
+        float(cells.events.sum()),
+        effect,
+        alpha=level,
+        sided=given.sided,
+        ratio=course.ratio,
+        margin=given.margin,
+    )

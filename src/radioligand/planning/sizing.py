@@ -38,6 +38,7 @@ from radioligand.statistics.sequential import Boundaries, exit_probabilities
 
 METHODS = ("schoenfeld", "freedman", "lakatos")
 LARGEST = 1e6  # subjects among which a size is looked for
+START = 1e-6  # months: no event is there yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,12 +145,16 @@ def _plan(protocol: p.Protocol, given: p.Planning, comparison: Comparison) -> Pl
     total = whole(course.subjects / comparison.share)
     course = _resized(given, course, total * comparison.share)
     needed = events_by(given.method, given, comparison, course, month)
-    events = given.interim.events[-1] if given.interim else whole(needed)
-    if given.follow_up_months is None:
-        course, month = _when(given, course, lambda course, month: events)
-    else:
+    events = whole(needed)
+    if given.follow_up_months is not None:
         month = course.accrual_months + given.follow_up_months
         course = _dropping_out(given, course, month)
+        if given.accrual_months and _has_rate(given):  # nothing is left to find but the power
+            events = max(round(float(expected(course, month).events[0])), 1)
+    if given.interim:
+        events = given.interim.events[-1]
+    if given.follow_up_months is None:
+        course, month = _when(given, course, lambda course, month: events)
     held = given.interim.events if given.interim else (events,)
     looks = look_boundaries(
         held,
@@ -253,25 +258,25 @@ def _when(
 ) -> tuple[Course, float]:
     """The month in which `events` are expected, and the course with its dropout by then."""
 
-    def at(month: float) -> Course:
-        return _dropping_out(given, course, month)
-
     def surplus(month: float) -> float:
-        dropping = at(month)
-        return float(expected(dropping, month).events[0]) - events(dropping, month)
+        try:
+            dropping = _dropping_out(given, course, month)
+            return float(expected(dropping, month).events[0]) - events(dropping, month)
+        except PlanningError:  # so early that the dropout or the effect cannot be there yet
+            return -1.0
 
-    early = min(course.accrual_months, LATEST_MONTH) / 4
-    late = 2 * course.accrual_months
+    early, late = START, course.accrual_months / 2
     while surplus(late) < 0:
+        early, late = late, 1.5 * late
         if late > LATEST_MONTH:
-            reached = float(expected(at(late), late).events[0])
+            last = _dropping_out(given, course, LATEST_MONTH)
+            wanted, reached = events(last, LATEST_MONTH), expected(last, LATEST_MONTH).events[0]
             raise PlanningError(
-                f"{reached:.1f} events are expected by month {late:.0f} with "
-                f"{course.subjects:.0f} subjects; plan more subjects, or fewer events."
+                f"{reached:.1f} of {wanted:.1f} events are expected by month {LATEST_MONTH:.0f} "
+                f"with {course.subjects:.0f} subjects; plan more subjects, or fewer events."
             )
-        late *= 1.5
     month = float(brentq(surplus, early, late, xtol=1e-9))
-    return at(month), month
+    return _dropping_out(given, course, month), month
 
 
 def _dropping_out(given: p.Planning, course: Course, month: float) -> Course:

@@ -86,8 +86,9 @@ def _mean_and_variance(course: Course, path: FollowUp, months: Floats) -> tuple[
     entered = course.entered(months[:, None] - path.middle_months)
     aged = -np.diff(entered, axis=1, append=0.0)  # (q, m) subjects of the age of each cell
     chance = np.cumsum(path.events, axis=1) - path.events / 2  # (2, m)
-    mean = aged @ (course.shares @ chance)
-    variance = aged @ (course.shares @ (chance * (1 - chance)))
+    shares = course.shares[:, None]
+    mean = np.einsum("qm,m->q", aged, (shares * chance).sum(0))
+    variance = np.einsum("qm,m->q", aged, (shares * chance * (1 - chance)).sum(0))
     return np.asarray(mean, np.float64), np.asarray(variance, np.float64)
 
 
@@ -100,6 +101,7 @@ def predict_events(
     cutoff: date,
     subjects: int | None = None,
     per_month: float | None = None,
+    month_days: float = MONTH_DAYS,
     silent_days: int = 183,
     planned_hazard_per_day: float | None = None,
     planned_events: float = 0.0,
@@ -115,7 +117,9 @@ def predict_events(
     events : how many are waited for.
     cutoff : the day up to which the data are known.
     subjects : randomised in all when accrual ends; left out, accrual has ended.
-    per_month : at which rate the others enter; left out, as fast as those of the last 183 days.
+    per_month : at which rate the others enter; left out, as fast as those of the last 183 days,
+        and if there are none, accrual has ended.
+    month_days : of a month, for `per_month`.
     silent_days : a subject last known to be free of the event longer ago than this is lost.
     planned_hazard_per_day, planned_events : what was planned, worth so many events seen.
     level : coverage of the interval.
@@ -133,6 +137,11 @@ def predict_events(
 
     """
     check_level(level)
+    if (planned_events > 0) != (planned_hazard_per_day is not None):
+        raise PlanningError(
+            "planned_hazard_per_day, planned_events: one tells nothing without the other; give "
+            "both above 0, or neither."
+        )
     known = blinded(adsl, adtte, endpoint=endpoint, cutoff=cutoff)
     seen = int((known["CNSR"] == 0).sum())
     days = known["AVAL"].to_numpy().astype(np.float64)
@@ -140,11 +149,11 @@ def predict_events(
     is_followed = pl.col("CNSR").is_in(ONGOING) & (since <= silent_days) & pl.col("EOSDT").is_null()
     followed = known.filter(is_followed).select(since=since)["since"].to_numpy().astype(np.float64)
     lost = known.height - seen - followed.size
-    entering = to_enter(known, subjects, per_month, cutoff)
+    entering = to_enter(known, subjects, per_month, cutoff=cutoff, month_days=month_days)
     shape = seen + planned_events
-    exposure = days.sum() + (
-        planned_events / planned_hazard_per_day if planned_hazard_per_day else 0
-    )
+    exposure = float(days.sum())
+    if planned_hazard_per_day is not None:
+        exposure += planned_events / planned_hazard_per_day
     if not shape:
         raise PlanningError(
             f"ADTTE: no event of {endpoint} by {cutoff}; wait for the first, or say what was "
@@ -214,7 +223,12 @@ def blinded(
 
 
 def to_enter(
-    known: pl.DataFrame, subjects: int | None, per_month: float | None, cutoff: date
+    known: pl.DataFrame,
+    subjects: int | None,
+    per_month: float | None,
+    *,
+    cutoff: date,
+    month_days: float,
 ) -> Floats:
     """Return the days after the cutoff on which the missing subjects enter, at an even pace."""
     missing = 0 if subjects is None else subjects - known.height
@@ -222,13 +236,10 @@ def to_enter(
         return np.empty(0)
     if per_month is None:
         recent = known.filter(pl.col("RANDDT") > cutoff - timedelta(days=RECENT_DAYS)).height
-        per_month = recent / RECENT_DAYS * MONTH_DAYS
+        per_month = recent / RECENT_DAYS * month_days
     if not per_month > 0:
-        raise PlanningError(
-            f"ADSL: {known.height} of {subjects} subjects are randomised and none in the last 183 "
-            "days; say at which rate the others come (per_month), or leave out subjects."
-        )
-    return np.asarray((np.arange(missing) + 0.5) * MONTH_DAYS / per_month, np.float64)
+        return np.empty(0)
+    return np.asarray((np.arange(missing) + 0.5) * month_days / per_month, np.float64)
 
 
 def chance_of_events(

@@ -2,6 +2,7 @@
 """The sample-size section of a protocol, worded from the numbers of its plan."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from radioligand import protocol as p
 from radioligand.planning.events import significant_hazard_ratio
@@ -59,6 +60,8 @@ def remarks(plan: Plan) -> Iterator[str]:
             f"The protocol states {given.subjects} subjects; {plan.subjects} suffice ({told}){why}."
         )
     need = plan.events_needed * plan.inflation
+    if plan.inflation == 1 and plan.power < given.power - 1e-9:
+        yield f"{_percent(given.power)} power would need {whole(plan.events_needed)} events."
     if plan.inflation > 1 and plan.events < need - 1e-9:
         yield (
             f"Looking early costs events: {_percent(given.power)} power would need "
@@ -147,12 +150,17 @@ def _looks(plan: Plan) -> str:
         return ""
     before = " and ".join(str(events) for events in plan.look_events[:-1])
     spending = plan.given.interim.spending if plan.given.interim else "obrien-fleming"
-    levels = ", ".join(f"{p_value:.2g}" for p_value in plan.looks.nominal_p)
+    levels = ", ".join(level_in_words(float(level)) for level in plan.looks.nominal_p)
     return (
         f"Interim looks are planned at {before} events, before the final analysis at "
         f"{plan.look_events[-1]}, with {SHAPES[spending]}: the nominal {_sides(plan.given.sided)} "
         f"levels are {levels}."
     )
+
+
+def level_in_words(level: float) -> str:
+    """Return a level with two digits that count, without an exponent: 0.000085."""
+    return format(Decimal(f"{level:.2g}"), "f")
 
 
 def _sides(sided: int) -> str:

@@ -2,6 +2,7 @@
 """Figures of a plan: assumed curves, power, boundaries, and the calendar of the trial."""
 
 import math
+from decimal import Decimal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,7 +10,6 @@ from matplotlib.figure import Figure
 from radioligand.report import formatting
 from radioligand.report.canvas import (
     ARM_COLOURS,
-    DAYS_PER_MONTH,
     FAINT,
     INK,
     QUIET,
@@ -37,7 +37,7 @@ def planned_curves(view: View) -> Drawing:
     told = []
     for arm in arms:
         rows = view.main.at_times("planned_survival", arm=arm.id)
-        months = [(row.time_days or 0.0) / DAYS_PER_MONTH for row in rows]
+        months = [(row.time_days or 0.0) / view.report.month_days for row in rows]
         shares = [row.value or 0.0 for row in rows]
         axes.plot(months, shares, color=colours[arm.id])
         _beside(axes, months[-1], shares[-1], arm.short, colours[arm.id])
@@ -89,9 +89,9 @@ def boundaries(view: View) -> Drawing:
     for x, y, level in zip(events, z, p, strict=True):
         at_end = x == events[-1] and len(events) > 1
         axes.annotate(
-            f"p = {level:.2g}",
+            f"p = {_small(level)}",
             (x, y),
-            xytext=(-5 if at_end else 6, 6),
+            xytext=(-5, -13) if at_end else (6, 6),
             textcoords="offset points",
             ha="right" if at_end else "left",
             fontsize=SMALL,
@@ -100,7 +100,7 @@ def boundaries(view: View) -> Drawing:
     axes.set_xticks(events, [formatting.count(each) for each in events])
     axes.set_ylabel("Boundary of z")
     looks = zip(events, z, p, strict=True)
-    told = "; ".join(f"z {y:.3f} (p {level:.2g}) at {x:.0f} events" for x, y, level in looks)
+    told = "; ".join(f"z {y:.3f} (p {_small(level)}) at {x:.0f} events" for x, y, level in looks)
     return Drawing(figure=figure, description=f"Boundaries for efficacy: {told}.")
 
 
@@ -109,7 +109,7 @@ def timeline(view: View) -> Drawing:
     numbers = view.main
     series = {
         name: [
-            ((row.time_days or 0.0) / DAYS_PER_MONTH, row.value or 0.0)
+            ((row.time_days or 0.0) / view.report.month_days, row.value or 0.0)
             for row in numbers.at_times(name, arm="ALL")
         ]
         for name in (
@@ -153,6 +153,11 @@ def _each(numbers: Numbers, statistic: str) -> list[Number | None]:
     return [
         numbers.find(statistic, variable="looks", level=level) for level in numbers.levels("looks")
     ]
+
+
+def _small(p: float) -> str:
+    """A level with two digits that count, without an exponent."""
+    return format(Decimal(f"{p:.2g}"), "f")
 
 
 def _axes(*, right: float = RIGHT) -> tuple[Figure, Axes]:
