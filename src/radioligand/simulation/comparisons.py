@@ -55,9 +55,9 @@ def sort_days(subjects: Whole, entered: int, stratified: bool, bucket: Whole, ke
     for place in range(1, BUCKETS + 1):
         bucket[place] += bucket[place - 1]
     for i in range(entered):
-        place = np.int64(unordered[i] >> shift)
-        ordered[bucket[place]] = unordered[i]
-        bucket[place] += 1
+        own = np.int64(unordered[i] >> shift)
+        ordered[bucket[own]] = unordered[i]
+        bucket[own] += 1
     for i in range(1, entered):
         key, j = ordered[i], i
         while j > 0 and ordered[j - 1] > key:
@@ -113,7 +113,7 @@ def rank_test(
             variance += weight * weight * spread
             risk[0, times], risk[1, times] = control, experimental
             tied[0, times], tied[1, times] = d, d_experimental
-            events += d
+            events += int(d)
             times += 1
         for j in range(first, i):
             key = ordered[j]

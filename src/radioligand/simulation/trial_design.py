@@ -275,9 +275,11 @@ def _curves(curves: tuple[Curve, Curve], month_days: float) -> Floats:
     days: Floats = np.arange(0.0, LAST_DAY)
     if all(one is not None for one in starts):
         days = np.unique([month_days * month for one in starts for month in one or ()])
-    return np.stack(
-        [_knots(days, lambda at, c=curve: c.cumulative_hazard(at / month_days)) for curve in curves]
-    )
+
+    def knots(curve: Curve) -> Floats:
+        return _knots(days, lambda at: curve.cumulative_hazard(at / month_days))
+
+    return np.stack([knots(curve) for curve in curves])
 
 
 def _starts(curve: Curve) -> tuple[float, ...] | None:
