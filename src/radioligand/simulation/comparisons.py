@@ -68,68 +68,127 @@ def sort_days(subjects: Whole, entered: int, stratified: bool, bucket: Whole, ke
 
 
 @compiled
-def rank_test(
-    ordered: Words, rho: float, gamma: float, at_risk: Floats, risk: Floats, tied: Whole
-) -> tuple[float, int, int]:
-    """Go up the sorted days: log-rank z, events, and how many times were noted for Cox's model.
+def note_events(
+    ordered: Words, at_risk: Floats, risk: Floats, tied: Whole, falls: Whole
+) -> tuple[int, int]:
+    """Go up the sorted days and note each event: how many times of strata, how many events.
 
-    An event weighs S^rho (1 - S)^gamma, S the survival of its stratum just before. z is nan if no
-    event compares the arms. At each time of an event of a stratum, who is at risk and who has it
-    is noted in `risk` and `tied`.
+    `risk` and `tied` tell of each time of an event in a stratum who is at risk, who has it and how
+    many of them are of the experimental arm. `falls` tells of each event its day, its arm and how
+    many of the arm are left: what a curve falls by. Nearly every day is of one subject alone; it is
+    written down as an event in any case, and overwritten by the next if it was none.
     """
-    at_risk[:2], at_risk[2] = 0.0, 1.0
-    weighted = rho != 0 or gamma != 0
+    at_risk[:] = 0.0
     for key in ordered:
         at_risk[np.int64((key >> ONE) & ONE), np.int64((key & CODE) >> BITS_STRATUM)] += 1.0
-    excess, variance, weight = 0.0, 0.0, 1.0
-    events, times, i = 0, 0, 0
+    left = (np.int64(at_risk[0].sum()), np.int64(at_risk[1].sum()))
+    control_left, experimental_left = left
+    times, events, i = np.int64(0), np.int64(0), 0
     while i < ordered.size:
-        day, first, here = ordered[i] >> BITS_DAY, i, np.int64(0)
-        while i < ordered.size and ordered[i] >> BITS_DAY == day:
-            here += np.int64(ordered[i] & ONE)
+        key = ordered[i]
+        day = key >> BITS_DAY
+        if i + 1 == ordered.size or ordered[i + 1] >> BITS_DAY != day:
+            stratum = np.int64((key & CODE) >> BITS_STRATUM)
+            arm, event = np.int64((key >> ONE) & ONE), np.int64(key & ONE)
+            risk[0, times], risk[1, times] = at_risk[0, stratum], at_risk[1, stratum]
+            tied[0, times], tied[1, times] = 1, arm
+            falls[0, events], falls[1, events] = np.int64(day), arm
+            falls[2, events] = experimental_left if arm else control_left
+            times += event
+            events += event
+            at_risk[arm, stratum] -= 1.0
+            experimental_left -= arm
+            control_left -= 1 - arm
             i += 1
-        j = first
-        while here > 0 and j < i:  # the keys of a day are by stratum
+            continue
+        first = j = i
+        while i < ordered.size and ordered[i] >> BITS_DAY == day:
+            i += 1
+        while j < i:  # the keys of a day are by stratum
             stratum = np.int64((ordered[j] & CODE) >> BITS_STRATUM)
             d, d_experimental = np.int64(0), np.int64(0)
             while j < i and np.int64((ordered[j] & CODE) >> BITS_STRATUM) == stratum:
-                seen = np.int64(ordered[j] & ONE)
-                d += seen
-                d_experimental += seen * np.int64((ordered[j] >> ONE) & ONE)
+                d += np.int64(ordered[j] & ONE)
+                d_experimental += np.int64(ordered[j] & (ordered[j] >> ONE) & ONE)
                 j += 1
-            if d == 0:
-                continue
-            control, experimental = at_risk[0, stratum], at_risk[1, stratum]
-            n = control + experimental
-            share = experimental / n
-            if weighted:
-                s = at_risk[2, stratum]
-                weight = s**rho * (1.0 - s) ** gamma
-                at_risk[2, stratum] = s * (n - d) / n
-            excess += weight * (d_experimental - d * share)
-            spread = d * share * (1.0 - share)
-            if d > 1:
-                spread *= (n - d) / (n - 1.0)
-            variance += weight * weight * spread
-            risk[0, times], risk[1, times] = control, experimental
+            risk[0, times], risk[1, times] = at_risk[0, stratum], at_risk[1, stratum]
             tied[0, times], tied[1, times] = d, d_experimental
-            events += int(d)
-            times += 1
-        for j in range(first, i):
-            key = ordered[j]
-            at_risk[np.int64((key >> ONE) & ONE), np.int64((key & CODE) >> BITS_STRATUM)] -= 1.0
-    if variance <= 0:
-        return math.nan, events, times
-    return excess / math.sqrt(variance), events, times
+            times += d > 0
+        for one in (1, 0):  # events first: who leaves on a day is at risk on it
+            for j in range(first, i):
+                if np.int64(ordered[j] & ONE) == one:
+                    arm = np.int64((ordered[j] >> ONE) & ONE)
+                    falls[0, events], falls[1, events] = np.int64(day), arm
+                    falls[2, events] = experimental_left if arm else control_left
+                    events += one
+                    experimental_left -= arm
+                    control_left -= 1 - arm
+                    at_risk[arm, np.int64((ordered[j] & CODE) >> BITS_STRATUM)] -= 1.0
+    return times, events
 
 
 @compiled
-def hazard_ratio(risk: Floats, tied: Whole) -> tuple[float, float]:
+def rank_test(risk: Floats, tied: Whole, work: Floats) -> float:
+    """Return z of the log-rank test at the noted times, nan if no event compares the arms."""
+    events, of_experimental = tied
+    control, experimental = risk
+    shares, spreads = work
+    for k in range(events.size):
+        d, n = events[k], control[k] + experimental[k]
+        share = experimental[k] / n
+        shares[k] = of_experimental[k] - d * share
+        spreads[k] = d * share * (1.0 - share) * (n - d) / max(n - 1.0, 1.0)
+    excess, variance = 0.0, 0.0
+    for k in range(events.size):
+        excess += shares[k]
+        variance += spreads[k]
+    return excess / math.sqrt(variance) if variance > 0 else math.nan
+
+
+@compiled
+def weighted_rank_test(
+    ordered: Words, rho: float, gamma: float, at_risk: Floats, survival: Floats
+) -> float:
+    """Return z of Fleming and Harrington's test: an event weighs S^rho (1 - S)^gamma.
+
+    S is the survival of its stratum just before. nan if no event compares the arms.
+    """
+    at_risk[:] = 0.0
+    survival[:] = 1.0
+    for key in ordered:
+        at_risk[np.int64((key >> ONE) & ONE), np.int64((key & CODE) >> BITS_STRATUM)] += 1.0
+    excess, variance, i = 0.0, 0.0, 0
+    while i < ordered.size:
+        day, first, j = ordered[i] >> BITS_DAY, i, i
+        while i < ordered.size and ordered[i] >> BITS_DAY == day:
+            i += 1
+        while j < i:
+            stratum = np.int64((ordered[j] & CODE) >> BITS_STRATUM)
+            d, d_experimental = np.int64(0), np.int64(0)
+            while j < i and np.int64((ordered[j] & CODE) >> BITS_STRATUM) == stratum:
+                d += np.int64(ordered[j] & ONE)
+                d_experimental += np.int64(ordered[j] & (ordered[j] >> ONE) & ONE)
+                j += 1
+            if d > 0:
+                n, s = at_risk[0, stratum] + at_risk[1, stratum], survival[stratum]
+                share, weight = at_risk[1, stratum] / n, s**rho * (1.0 - s) ** gamma
+                excess += weight * (d_experimental - d * share)
+                spread = d * share * (1.0 - share) * (n - d) / max(n - 1.0, 1.0)
+                variance += weight * weight * spread
+                survival[stratum] = s * (n - d) / n
+        for j in range(first, i):
+            key = ordered[j]
+            at_risk[np.int64((key >> ONE) & ONE), np.int64((key & CODE) >> BITS_STRATUM)] -= 1.0
+    return excess / math.sqrt(variance) if variance > 0 else math.nan
+
+
+@compiled
+def hazard_ratio(risk: Floats, tied: Whole, share: Floats) -> tuple[float, float]:
     """Fit Cox's model with Efron's ties to the noted times: log hazard ratio, standard error.
 
     Both are nan if an arm has no event, or Newton's steps run away.
     """
-    control, experimental, share = risk
+    control, experimental = risk
     events, events_experimental = tied
     times = events.size
     total, of_experimental, ties = 0, 0, False
@@ -169,36 +228,45 @@ def hazard_ratio(risk: Floats, tied: Whole) -> tuple[float, float]:
 
 
 @compiled
-def median_day(ordered: Words, arm: int) -> float:
-    """Return the day on which the curve of an arm falls to one half.
+def medians(falls: Whole, last_days: tuple[int, int]) -> tuple[float, float]:
+    """Return the days on which the curves of control and experimental arm fall to one half.
 
-    Where the curve equals one half along a plateau it is the plateau's middle, as in R; nan if the
-    curve does not fall so far.
+    Where a curve equals one half along a plateau it is the plateau's middle, as in R; a curve that
+    ends on it has its last day, of `last_days`, as the plateau's end. nan if a curve does not
+    fall so far.
     """
-    left = 0
-    for key in ordered:
-        left += np.int64((key >> ONE) & ONE) == arm
-    survival, plateau, last, i = 1.0, -1.0, 0.0, 0
-    while i < ordered.size:
-        day = ordered[i] >> BITS_DAY
-        leaving, events = 0, 0
-        while i < ordered.size and ordered[i] >> BITS_DAY == day:
-            own = np.int64((ordered[i] >> ONE) & ONE) == arm
-            leaving += own
-            events += own and np.int64(ordered[i] & ONE) == 1
-            i += 1
-        if leaving > 0:
-            last = float(day)
-        if events > 0:
-            survival *= 1.0 - events / left
-            if plateau >= 0:
-                return (plateau + last) / 2.0
-            if abs(survival - 0.5) < NEAR:
-                plateau = last
-            elif survival < 0.5:
-                return last
-        left -= leaving
-    return (plateau + last) / 2.0 if plateau >= 0 else math.nan
+    survival, plateau, median = np.ones(2), np.full(2, -1.0), np.full(2, math.nan)
+    for k in range(falls.shape[1]):
+        arm, day = falls[1, k], float(falls[0, k])
+        survival[arm] *= 1.0 - 1.0 / falls[2, k]
+        if survival[arm] < 0.5 + NEAR and math.isnan(median[arm]):
+            if plateau[arm] >= 0:
+                median[arm] = (plateau[arm] + day) / 2.0
+            elif survival[arm] > 0.5 - NEAR:
+                plateau[arm] = day
+            else:
+                median[arm] = day
+            if not (math.isnan(median[0]) or math.isnan(median[1])):
+                break
+    for arm in range(2):
+        if math.isnan(median[arm]) and plateau[arm] >= 0:
+            median[arm] = (plateau[arm] + last_days[arm]) / 2.0
+    return median[0], median[1]
+
+
+@compiled
+def last_days_of(ordered: Words) -> tuple[int, int]:
+    """Return the last day of each arm, 0 of an arm without subjects."""
+    control = experimental = np.int64(0)
+    for i in range(ordered.size - 1, -1, -1):
+        day = np.int64(ordered[i] >> BITS_DAY)
+        if (ordered[i] >> ONE) & ONE:
+            experimental = max(experimental, day)
+        else:
+            control = max(control, day)
+        if control > 0 and experimental > 0:
+            break
+    return int(control), int(experimental)
 
 
 @compiled

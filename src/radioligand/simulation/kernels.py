@@ -7,10 +7,13 @@ import numpy as np
 
 from radioligand.simulation.comparisons import (
     hazard_ratio,
-    median_day,
+    last_days_of,
+    medians,
+    note_events,
     rank_test,
     response_test,
     sort_days,
+    weighted_rank_test,
 )
 from radioligand.simulation.counters import Whole, Words
 from radioligand.simulation.courses import draw_subjects, last_scan
@@ -18,7 +21,6 @@ from radioligand.simulation.model import (
     CALENDAR,
     CHAIN_STEPS,
     COARSE_DAYS,
-    CONTROL,
     CROSSED,
     CROSSED_BY_THEN,
     DAY,
@@ -29,7 +31,6 @@ from radioligand.simulation.model import (
     ENTRY,
     EVENT,
     EVENTS,
-    EXPERIMENTAL,
     HAPPENED,
     LOG_HAZARD_RATIO,
     LOOK,
@@ -81,7 +82,7 @@ def run_trial(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64, fou
     subjects, stratified = bench.subjects, model.stratified
     if model.follow_up_days < 0:
         count_events(subjects, bench.calendar)
-    looks = model.stop_z.size
+    looks, weighted = model.stop_z.size, model.rho != 0 or model.gamma != 0
     for look in range(looks):
         day, reached = subjects[ENTRY, -1] + model.follow_up_days, True
         if model.follow_up_days < 0:
@@ -90,9 +91,12 @@ def run_trial(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64, fou
             subjects, day, model.visits, model.window_days, model.missed_chance, bench.visit_key
         )
         ordered = sort_days(subjects, entered, stratified, bench.bucket, bench.keys)
-        z, events, times = rank_test(
-            ordered, model.rho, model.gamma, bench.at_risk, bench.risk, bench.tied
-        )
+        times, events = note_events(ordered, bench.at_risk, bench.risk, bench.tied, bench.falls)
+        risk, tied, work = bench.risk[:, :times], bench.tied[:, :times], bench.work[:, :times]
+        if weighted:
+            z = weighted_rank_test(ordered, model.rho, model.gamma, bench.at_risk, bench.survival)
+        else:
+            z = rank_test(risk, tied, work)
         stopped = 0
         if z <= -model.stop_z[look]:
             stopped = 1
@@ -102,11 +106,10 @@ def run_trial(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64, fou
             break
     found[LOOK], found[STOPPED], found[REACHED] = look, stopped, reached
     found[DAY_OF_LOOK], found[ENTERED], found[EVENTS], found[Z] = day, entered, events, z
-    found[LOG_HAZARD_RATIO], found[STANDARD_ERROR] = hazard_ratio(
-        bench.risk[:, :times], bench.tied[:, :times]
+    found[LOG_HAZARD_RATIO], found[STANDARD_ERROR] = hazard_ratio(risk, tied, work[0])
+    found[MEDIAN_CONTROL], found[MEDIAN_EXPERIMENTAL] = medians(
+        bench.falls[:, :events], last_days_of(ordered)
     )
-    found[MEDIAN_CONTROL] = median_day(ordered, CONTROL)
-    found[MEDIAN_EXPERIMENTAL] = median_day(ordered, EXPERIMENTAL)
     if model.has_course:
         z, control, experimental = response_test(
             subjects, entered, day, model.response_day, stratified, bench.table
@@ -115,10 +118,10 @@ def run_trial(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64, fou
         found[RESPONSE_CONTROL], found[RESPONSE_EXPERIMENTAL] = control, experimental
         found[CROSSED_BY_THEN] = cut_survival(subjects, entered, day)
         ordered = sort_days(subjects, entered, stratified, bench.bucket, bench.keys)
-        z, events, times = rank_test(ordered, 0.0, 0.0, bench.at_risk, bench.risk, bench.tied)
-        found[SURVIVAL_Z], found[DEATHS] = z, events
-        ratio, _ = hazard_ratio(bench.risk[:, :times], bench.tied[:, :times])
-        found[SURVIVAL_LOG_HAZARD_RATIO] = ratio
+        times, events = note_events(ordered, bench.at_risk, bench.risk, bench.tied, bench.falls)
+        risk, tied, work = bench.risk[:, :times], bench.tied[:, :times], bench.work[:, :times]
+        found[SURVIVAL_Z], found[DEATHS] = rank_test(risk, tied, work), events
+        found[SURVIVAL_LOG_HAZARD_RATIO], _ = hazard_ratio(risk, tied, work[0])
     found[CHAIN_STEPS] = steps_held(model.chain, model.chain_z, found)
 
 
@@ -151,7 +154,8 @@ def event_day(subjects: Whole, wanted: int, calendar: Whole, few: Whole) -> tupl
     many = 0
     for i in range(subjects.shape[1]):
         day = subjects[ENTRY, i] + subjects[SEEN, i]
-        if subjects[HAPPENED, i] and min(day >> COARSE_DAYS, CALENDAR - 1) == place:
+        here = min(day >> COARSE_DAYS, CALENDAR - 1) == place
+        if here & (subjects[HAPPENED, i] == 1):
             j = many
             while j > 0 and few[j - 1] > day:
                 few[j] = few[j - 1]
@@ -176,15 +180,17 @@ def cut(
     """
     entered, n = 0, subjects.shape[1]
     while entered < n and subjects[ENTRY, entered] <= day:
-        i = entered
-        own, event = subjects[SEEN, i], subjects[HAPPENED, i]
-        limit = day - subjects[ENTRY, i] + 1
-        if own > limit:
-            own, event = limit, 0
-        if visits.size > 0 and event == 0:
-            own = last_scan(visits, window_days, missed_chance, visit_key[i], own)
-        subjects[DAY, i], subjects[EVENT, i] = own, event
         entered += 1
+    for i in range(entered):
+        limit = day - subjects[ENTRY, i] + 1
+        subjects[DAY, i] = min(subjects[SEEN, i], limit)
+        subjects[EVENT, i] = subjects[HAPPENED, i] * (subjects[SEEN, i] <= limit)
+    if visits.size > 0:
+        for i in range(entered):
+            if subjects[EVENT, i] == 0:
+                subjects[DAY, i] = last_scan(
+                    visits, window_days, missed_chance, visit_key[i], subjects[DAY, i]
+                )
     return entered
 
 

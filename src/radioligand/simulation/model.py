@@ -15,7 +15,7 @@ from radioligand.statistics.observations import Floats
 CONTROL, EXPERIMENTAL, CROSSED_OVER = 0, 1, 2  # places in pairs and threes
 FOREVER = 1_000_000  # days: what lies later never happens
 CHANCES = 1 << 16  # in how many parts the chance of a stratum or an arm is told
-BUCKETS = 256  # by which days are sorted
+BUCKETS = 512  # by which days are sorted
 COARSE_DAYS = 3  # bits of a day that the calendar of events does not tell apart
 CALENDAR = 1024
 BELOW_STRATUM, BELOW_DAY = 2, 8  # bits of a sorting key: event, arm, then stratum, then day
@@ -153,9 +153,12 @@ class Bench(NamedTuple):
     few: Whole  # (n,) event days of one place of the calendar
     keys: Words  # (2, n) as filled, and sorted
     bucket: Whole  # (BUCKETS + 1,)
-    at_risk: Floats  # (3, s) control, experimental, and survival
-    risk: Floats  # (3, n) control, experimental, at each time of an event in a stratum; a share
-    tied: Whole  # (2, n) events then, and those of the experimental arm
+    at_risk: Floats  # (2, s) control, experimental
+    survival: Floats  # (s,)
+    risk: Floats  # (2, n + 1) control, experimental, at each time of an event in a stratum
+    tied: Whole  # (2, n + 1) events then, and those of the experimental arm
+    falls: Whole  # (3, n + 1) of each event: its day, its arm, how many of the arm are left
+    work: Floats  # (2, n + 1)
     table: Floats  # (s, 2, 2) responders by arm
 
 
@@ -174,8 +177,11 @@ def bench_for(model: Model) -> Bench:
         few=np.zeros(n, np.int64),
         keys=np.zeros((2, n), np.uint64),
         bucket=np.zeros(BUCKETS + 1, np.int64),
-        at_risk=np.zeros((3, s)),
-        risk=np.zeros((3, n)),
-        tied=np.zeros((2, n), np.int64),
+        at_risk=np.zeros((2, s)),
+        survival=np.zeros(s),
+        risk=np.zeros((2, n + 1)),
+        tied=np.zeros((2, n + 1), np.int64),
+        falls=np.zeros((3, n + 1), np.int64),
+        work=np.zeros((2, n + 1)),
         table=np.zeros((s, 2, 2)),
     )
