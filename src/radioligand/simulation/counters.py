@@ -7,13 +7,18 @@ Moraes, Dror and Shaw, SC'11, doi:10.1145/2063384.2063405): the seed is its key;
 purpose are its counter; four words of 32 bits come out.
 """
 
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from radioligand.statistics.kernels import compiled
 from radioligand.statistics.observations import Floats
 
-Words = NDArray[np.uint64]  # each holds 32 bits
+Function = TypeVar("Function", bound=Callable[..., Any])
+Words = NDArray[np.uint64]  # each holds 32 bits; rows of a bench are kept as such
 Whole = NDArray[np.int64]
 
 ROUNDS = 10
@@ -29,7 +34,12 @@ ONE, TWO = np.uint64(1), np.uint64(2)
 LOG_2 = 0.6931471805599453
 
 
-@compiled
+def inlined(function: Function) -> Function:
+    """Compile as a part of whoever calls, so that its loops work on several numbers at a time."""
+    return cast(Function, numba.njit(inline="always", nogil=True, error_model="numpy")(function))
+
+
+@inlined
 def philox(
     counter: tuple[np.uint64, np.uint64, np.uint64, np.uint64], key: tuple[np.uint64, np.uint64]
 ) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
