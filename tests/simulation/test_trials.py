@@ -1,10 +1,15 @@
 """Operating characteristics: against theory, and whoever runs the trials in whatever order."""
 
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from radioligand.io.outputs import OutputError
 from radioligand.planning import expected, expected_power, months_to_events
 from radioligand.simulation import trials as room
 from radioligand.simulation.faults import SimulationError
@@ -159,3 +164,69 @@ def test_tallies_add_up(protocol, plain):
 def test_refuses_what_is_no_request(protocol, plain, trials, seed):
     with pytest.raises(SimulationError, match="give a number"):
         simulate(trial_design(protocol, plain), trials=trials, seed=seed)
+
+
+# --- kept parts -----------------------------------------------------------------------------------
+
+COMMAND = (sys.executable, "-m", "radioligand.cli", "simulate", "netter-2", "--seed", "4")
+
+
+def command(out, trials, *more):
+    return [*COMMAND, "--trials", str(trials), "--no-null", "--out", str(out), *more]
+
+
+def test_a_killed_run_goes_on_where_it_was_and_gives_the_same_bytes(tmp_path):
+    trials = 8 * room.PART
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    subprocess.run(command(whole, trials), check=True, capture_output=True)
+    running = subprocess.Popen(command(cut, trials), stdout=subprocess.DEVNULL)
+    try:
+        while len(list(cut.glob("parts/*.json"))) < 1:
+            assert running.poll() is None
+            time.sleep(0.01)
+    finally:
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    kept = {path: path.stat().st_mtime_ns for path in cut.glob("parts/*.json")}
+    assert 1 <= len(kept) < 8
+    assert not (cut / "results.json").exists()
+
+    subprocess.run(command(cut, trials, "--threads", "1"), check=True, capture_output=True)
+
+    assert (cut / "results.json").read_bytes() == (whole / "results.json").read_bytes()
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert len(list(cut.glob("parts/*.json"))) == 8
+
+
+def test_a_damaged_part_is_run_again(protocol, plain, tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "PART", 50)
+    design = trial_design(protocol, plain)
+    first = simulate(design, trials=200, seed=1, folder=tmp_path)
+    parts = sorted(tmp_path.iterdir())
+    parts[0].write_text(parts[0].read_text("utf-8")[:100], "utf-8")
+
+    again = simulate(design, trials=200, seed=1, folder=tmp_path)
+
+    assert again == first == simulate(design, trials=200, seed=1)
+    assert len(parts) == 4
+
+
+def test_parts_of_another_seed_or_design_are_others(protocol, plain, fuller, tmp_path):
+    designs = [trial_design(protocol, one) for one in (plain, fuller, without_effect(plain))]
+    keys = {room.Kept(tmp_path, one, seed).key((0, 9)) for one in designs for seed in (1, 2)}
+
+    assert len(keys) == 6
+    assert room.Kept(tmp_path, designs[0], 1).key((0, 9)) in keys
+
+
+def test_parts_that_cannot_be_written_are_told(protocol, plain, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("", "utf-8")
+    with pytest.raises(OutputError, match="a part cannot be written"):
+        simulate(trial_design(protocol, plain), trials=10, seed=1, folder=blocked)
+
+
+def test_without_dask_a_scheduler_is_refused(protocol, plain, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(SimulationError, match=r"Install radioligand\[distributed\]"):
+        simulate(trial_design(protocol, plain), trials=10, seed=1, scheduler="tcp://127.0.0.1:1")

@@ -245,6 +245,12 @@ def plan(
     help="TOML document of what is assumed otherwise than the protocol plans.",
 )
 @click.option("--threads", type=click.IntRange(1), help="Cores to use; all of them without it.")
+@click.option("--scheduler", help="Address of a Dask scheduler whose workers run the trials.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for results and finished parts; a run that was interrupted goes on from these.",
+)
 @click.option("--null/--no-null", default=True, help="Also simulate no effect: the type I error.")
 @click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
 def simulate(
@@ -253,6 +259,8 @@ def simulate(
     seed: int,
     scenario: Path | None,
     threads: int | None,
+    scheduler: str | None,
+    out: Path | None,
     null: bool,
     as_json: bool,
 ) -> None:
@@ -270,6 +278,8 @@ def simulate(
         seed=seed,
         scenario=scenario,
         threads=threads,
+        scheduler=scheduler,
+        out=out,
         null=null,
         quiet=as_json,
     )

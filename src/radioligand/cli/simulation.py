@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Virtual trials on the terminal: scenarios read, run with a progress bar, told as text or JSON."""
 
+import json
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from radioligand.io.documents import DocumentError, read_protocol
+from radioligand.io.outputs import OutputError
 from radioligand.planning import (
     PlanningError,
     expected_power,
@@ -40,10 +42,15 @@ def run_simulation(
     seed: int,
     scenario: Path | None = None,
     threads: int | None = None,
+    scheduler: str | None = None,
+    out: Path | None = None,
     null: bool = True,
     quiet: bool = False,
 ) -> list[Simulated]:
-    """Run the virtual trials of a protocol under each scenario, with and without effect."""
+    """Run the virtual trials of a protocol under each scenario, with and without effect.
+
+    With `out`, finished parts are kept in its folder "parts", and the results as results.json.
+    """
     protocol = read_protocol(name)
     chosen = read_scenarios(scenario) if scenario else (Scenario(),)
     pairs = [
@@ -57,11 +64,31 @@ def run_simulation(
     with progress_bar(len(pairs) * trials * (1 + null), quiet=quiet) as told:
         for design, without in pairs:
             begun = time.perf_counter()
-            run = partial(simulate, trials=trials, seed=seed, threads=threads, progress=told)
+            run = partial(
+                simulate,
+                trials=trials,
+                seed=seed,
+                threads=threads,
+                scheduler=scheduler,
+                folder=out / "parts" if out else None,
+                progress=told,
+            )
             with_effect, none = run(design), run(without) if without else None
             seconds = time.perf_counter() - begun
             found.append(Simulated(design=design, found=with_effect, null=none, seconds=seconds))
+    if out:
+        write_results(out, as_json(found, seed=seed))
     return found
+
+
+def write_results(out: Path, answer: dict[str, Any]) -> None:
+    """Write results.json: the same trials give the same bytes, so how fast they ran is left out."""
+    for one in (answer, *answer.get("scenarios", [])):
+        del one["seconds"], one["trials_per_second"]
+    try:
+        (out / "results.json").write_text(json.dumps(answer, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written: {error.strerror}.") from None
 
 
 def read_scenarios(path: Path) -> tuple[Scenario, ...]:
@@ -114,7 +141,7 @@ def as_json(found: list[Simulated], *, seed: int) -> dict[str, Any]:
     told = [_one_json(one) for one in found]
     answer = {"seed": seed, **told[0]}
     if len(told) > 1:
-        answer["scenarios"] = told
+        answer["scenarios"] = [dict(one) for one in told]
     return _plain(answer)  # type: ignore[no-any-return]
 
 

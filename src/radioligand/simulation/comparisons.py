@@ -124,7 +124,7 @@ def note_events(
                     experimental_left -= arm
                     control_left -= 1 - arm
                     at_risk[arm, np.int64((ordered[j] & CODE) >> BITS_STRATUM)] -= 1.0
-    return times, events
+    return int(times), int(events)
 
 
 @compiled

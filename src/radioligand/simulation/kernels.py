@@ -55,7 +55,7 @@ from radioligand.simulation.model import (
 from radioligand.statistics.kernels import compiled
 from radioligand.statistics.observations import Floats
 
-VERSION = 1  # of what a seed gives: raised when the same seed gives another trial
+VERSION = 1  # of trials and tallies: raised when the same seed gives others
 
 
 def simulate_trials(model: Model, *, seed: int, first: int, last: int) -> Floats:
