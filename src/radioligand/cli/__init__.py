@@ -304,6 +304,62 @@ def plan(
 
 @cli.command()
 @click.argument("protocol")
+@click.option("--trials", default=100_000, show_default=True, help="How many virtual trials.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the virtual trials.")
+@click.option(
+    "--scenario",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML document of what is assumed otherwise than the protocol plans.",
+)
+@click.option("--threads", type=click.IntRange(1), help="Cores to use; all of them without it.")
+@click.option("--scheduler", help="Address of a Dask scheduler whose workers run the trials.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for results and finished parts; a run that was interrupted goes on from these.",
+)
+@click.option("--null/--no-null", default=True, help="Also simulate no effect: the type I error.")
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+def simulate(
+    protocol: str,
+    trials: int,
+    seed: int,
+    scenario: Path | None,
+    threads: int | None,
+    scheduler: str | None,
+    out: Path | None,
+    null: bool,
+    as_json: bool,
+) -> None:
+    """Run a protocol as virtual trials: power, type I error, duration, bias, coverage.
+
+    The same seed gives the same trials, on however many cores.
+
+    Example:  radioligand simulate netter-2 --trials 100000
+    """
+    from radioligand.cli import simulation
+
+    found = simulation.run_simulation(
+        protocol,
+        trials=trials,
+        seed=seed,
+        scenario=scenario,
+        threads=threads,
+        scheduler=scheduler,
+        out=out,
+        null=null,
+        quiet=as_json,
+    )
+    if as_json:
+        told = simulation.as_json(found, seed=seed)
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    for line in simulation.lines(found):
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("protocol")
 @click.argument("patient", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
 @click.option("--template", is_flag=True, help="Print an empty patient form for PROTOCOL.")

@@ -7,6 +7,7 @@ from radioligand.io.documents import DocumentError
 from radioligand.io.outputs import OutputError
 from radioligand.planning import PlanningError
 from radioligand.protocol import ProtocolError
+from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.parameters import PopulationError
 
 
@@ -20,4 +21,5 @@ def mendable() -> tuple[type[Exception], ...]:
         PlanningError,
         PopulationError,
         ProtocolError,
+        SimulationError,
     )

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Virtual trials on the terminal: scenarios read, run with a progress bar, told as text or JSON."""
+
+import json
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from math import exp, isfinite, log
+from pathlib import Path
+from typing import Any
+
+from radioligand.io.documents import DocumentError, read_protocol
+from radioligand.io.outputs import OutputError
+from radioligand.planning import (
+    PlanningError,
+    expected_power,
+    months_to_events,
+)
+from radioligand.simulation.scenarios import Scenario, parse_scenarios, without_effect
+from radioligand.simulation.tallies import SHARES, Characteristics, Mean
+from radioligand.simulation.trial_design import TrialDesign, trial_design
+from radioligand.simulation.trials import simulate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulated:
+    """One scenario: its trials, and those without effect."""
+
+    design: TrialDesign
+    found: Characteristics
+    null: Characteristics | None
+    seconds: float
+
+
+def run_simulation(
+    name: str,
+    *,
+    trials: int,
+    seed: int,
+    scenario: Path | None = None,
+    threads: int | None = None,
+    scheduler: str | None = None,
+    out: Path | None = None,
+    null: bool = True,
+    quiet: bool = False,
+) -> list[Simulated]:
+    """Run the virtual trials of a protocol under each scenario, with and without effect.
+
+    With `out`, finished parts are kept in its folder "parts", and the results as results.json.
+    """
+    protocol = read_protocol(name)
+    chosen = read_scenarios(scenario) if scenario else (Scenario(),)
+    pairs = [
+        (
+            trial_design(protocol, one),
+            trial_design(protocol, without_effect(one)) if null else None,
+        )
+        for one in chosen
+    ]
+    found = []
+    with progress_bar(len(pairs) * trials * (1 + null), quiet=quiet) as told:
+        for design, without in pairs:
+            begun = time.perf_counter()
+            run = partial(
+                simulate,
+                trials=trials,
+                seed=seed,
+                threads=threads,
+                scheduler=scheduler,
+                folder=out / "parts" if out else None,
+                progress=told,
+            )
+            with_effect, none = run(design), run(without) if without else None
+            seconds = time.perf_counter() - begun
+            found.append(Simulated(design=design, found=with_effect, null=none, seconds=seconds))
+    if out:
+        write_results(out, as_json(found, seed=seed))
+    return found
+
+
+def write_results(out: Path, answer: dict[str, Any]) -> None:
+    """Write results.json: the same trials give the same bytes, so how fast they ran is left out."""
+    for one in (answer, *answer.get("scenarios", [])):
+        del one["seconds"], one["trials_per_second"]
+    try:
+        (out / "results.json").write_text(json.dumps(answer, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written: {error.strerror}.") from None
+
+
+def read_scenarios(path: Path) -> tuple[Scenario, ...]:
+    """Read a scenario document.
+
+    Raises DocumentError if it is no TOML, SimulationError with every fault of what it says.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DocumentError(f"{path}: this is no TOML document: {error}") from None
+    return parse_scenarios(document, name=str(path))
+
+
+@contextmanager
+def progress_bar(total: int, *, quiet: bool) -> Iterator[Callable[[int], None] | None]:
+    """Show trials done, their rate and the time left, on the error stream."""
+    if quiet:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.0f} a second" if task.speed else "compiling")
+
+    columns = (MofNCompleteColumn(), BarColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("trials", total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+# --- as JSON --------------------------------------------------------------------------------------
+
+
+def as_json(found: list[Simulated], *, seed: int) -> dict[str, Any]:
+    """The first scenario as a JSON object, and all of them under "scenarios" if there are several.
+
+    Times are in months; what was not estimated is null.
+    """
+    told = [_one_json(one) for one in found]
+    answer = {"seed": seed, **told[0]}
+    if len(told) > 1:
+        answer["scenarios"] = [dict(one) for one in told]
+    return _plain(answer)  # type: ignore[no-any-return]
+
+
+def _one_json(one: Simulated) -> dict[str, Any]:
+    found, design = one.found, one.design
+    means, month = found.means, design.month_days
+    power, months = theory(design)
+    run = found.trials * (1 if one.null is None else 2)
+    ratio = means["log_hazard_ratio"]
+    answer: dict[str, Any] = {
+        "scenario": design.scenario.name,
+        "endpoint": design.endpoint,
+        "trials": found.trials,
+        "power": found.power,
+        "power_error": found.power_error,
+        "type_one_error": one.null
+        and {"rate": one.null.power, "error": one.null.power_error, "nominal": _nominal(design)},
+        "hazard_ratio": {
+            "assumed": exp(design.log_hazard_ratio),
+            "geometric_mean": exp(ratio.mean),
+            "log_bias": ratio.mean - design.log_hazard_ratio,
+            "log_bias_error": ratio.error,
+            "log_standard_deviation": ratio.standard_deviation,
+            "coverage": found.coverage,
+            "quantiles": _quantiles(found.hazard_ratio_quantiles),
+        },
+        "duration_months": {
+            **_mean(means["day"], month),
+            "quantiles": _quantiles(tuple(day / month for day in found.day_quantiles)),
+        },
+        "subjects": _mean(means["entered"]),
+        "events": _mean(means["events"]),
+        "median_months": {
+            "control": _mean(means["median_control"], month),
+            "experimental": _mean(means["median_experimental"], month),
+        },
+        "looks": [
+            {"events": int(events), "z": float(z), "efficacy": efficacy, "futility": futility}
+            for events, z, efficacy, futility in zip(
+                design.model.look_events,
+                design.model.stop_z,
+                found.efficacy,
+                found.futility,
+                strict=True,
+            )
+        ],
+        "chain": [
+            {"step": step, "probability": share}
+            for step, share in zip(design.chain, found.chain, strict=True)
+        ],
+        "significant_harm": found.harm,
+        "events_not_reached": found.unreached,
+        "theory": {"power": power, "duration_months": months},
+        "seconds": one.seconds,
+        "trials_per_second": run / one.seconds,
+    }
+    if design.scenario.has_response:
+        answer["response"] = {arm: _mean(means[f"response_{arm}"]) for arm in ARMS}
+    if design.scenario.has_survival:
+        answer["survival"] = {
+            "hazard_ratio": exp(means["survival_log_hazard_ratio"].mean),
+            "deaths": _mean(means["deaths"]),
+            "crossed_over": _mean(means["crossed"]),
+        }
+    return answer
+
+
+ARMS = ("control", "experimental")
+
+
+def theory(design: TrialDesign) -> tuple[float | None, float | None]:
+    """Power and months by theory, for the assumptions of the protocol's own plan alone.
+
+    Power is Lakatos' at the level of the last look; None where the scenario assumes otherwise.
+    """
+    if design.scenario != Scenario(name=design.scenario.name):
+        return None, None
+    plan = design.plan
+    try:
+        months = months_to_events(plan.course, plan.events)
+    except PlanningError:
+        return plan.power, None
+    if plan.looks.z.size > 1:
+        return plan.power, months
+    level = float(plan.looks.nominal_p[-1])
+    power = expected_power(
+        plan.course, analysis_months=plan.analysis_months, alpha=level, sided=plan.given.sided
+    )
+    return power, plan.analysis_months
+
+
+def _nominal(design: TrialDesign) -> float:
+    """The one-sided level."""
+    return design.plan.comparison.alpha / design.plan.given.sided
+
+
+def _mean(one: Mean, unit: float = 1.0) -> dict[str, Any]:
+    return {
+        "mean": one.mean / unit,
+        "error": one.error / unit,
+        "standard_deviation": one.standard_deviation / unit,
+    }
+
+
+def _quantiles(values: tuple[float, ...]) -> dict[str, float]:
+    return {f"{share:g}": value for share, value in zip(SHARES, values, strict=True)}
+
+
+def _plain(value: Any) -> Any:
+    """The same without numbers that JSON has not."""
+    if isinstance(value, dict):
+        return {key: _plain(inside) for key, inside in value.items()}
+    if isinstance(value, list):
+        return [_plain(inside) for inside in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+# --- as text --------------------------------------------------------------------------------------
+
+
+def lines(found: list[Simulated]) -> list[str]:
+    """What was found, for a terminal."""
+    return [line for one in found for line in _one_text(one)]
+
+
+def _one_text(one: Simulated) -> Iterator[str]:
+    found, design = one.found, one.design
+    means, month = found.means, design.month_days
+    told = _one_json(one)
+    yield f"\n{design.trial}, {design.scenario.name}: {found.trials:,} virtual trials"
+    yield f"  power                 {_share(found.power, found.power_error)}"
+    if told["theory"]["power"] is not None:
+        yield f"  power by theory       {100 * told['theory']['power']:.1f} %"
+    if one.null:
+        level = f"nominal {100 * _nominal(design):g} %"
+        yield f"  type I error          {_share(one.null.power, one.null.power_error)}, {level}"
+    low, middle, high = found.hazard_ratio_quantiles
+    assumed = exp(design.log_hazard_ratio)
+    yield (
+        f"  hazard ratio          {middle:.3f} (90 % of trials {low:.2f} to {high:.2f}), "
+        f"{assumed:g} assumed; interval covers it in {100 * found.coverage:.1f} %"
+    )
+    low, middle, high = (day / month for day in found.day_quantiles)
+    yield f"  duration, months      {means['day'].mean / month:.1f} ({low:.1f} to {high:.1f})"
+    yield f"  subjects, events      {means['entered'].mean:.1f}, {means['events'].mean:.1f}"
+    medians = " and ".join(f"{means[f'median_{arm}'].mean / month:.1f} ({arm})" for arm in ARMS)
+    yield f"  mean median, months   {medians}"
+    if len(design.model.stop_z) > 1:
+        for look in told["looks"]:
+            yield (
+                f"  look at {look['events']:>4} events   stops for efficacy in "
+                f"{100 * look['efficacy']:.1f} %, for futility in {100 * look['futility']:.1f} %"
+            )
+    if len(design.chain) > 1:
+        steps = ", ".join(
+            f"{one['step']} {100 * one['probability']:.1f} %" for one in told["chain"]
+        )
+        yield f"  chain of tests        {steps}"
+    if found.unreached:
+        yield f"  events never reached  in {100 * found.unreached:.2f} % of trials"
+    yield f"  {told['trials_per_second']:,.0f} trials a second, {one.seconds:.1f} s"
+
+
+def _share(share: float, error: float) -> str:
+    digits = 1 if error <= 0 else max(1, min(4, -int(log(100 * error, 10) // 1)))
+    return f"{100 * share:.{digits}f} % ± {100 * error:.{digits}f}"

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole virtual trials, compiled: subjects, looks, the decision to stop, and what is found then."""
+
+import math
+
+import numpy as np
+
+from radioligand.simulation.comparisons import (
+    hazard_ratio,
+    last_days_of,
+    medians,
+    note_events,
+    rank_test,
+    response_test,
+    sort_days,
+    weighted_rank_test,
+)
+from radioligand.simulation.counters import Whole, Words
+from radioligand.simulation.courses import draw_subjects, last_scan
+from radioligand.simulation.model import (
+    CALENDAR,
+    CHAIN_STEPS,
+    COARSE_DAYS,
+    CROSSED,
+    CROSSED_BY_THEN,
+    DAY,
+    DAY_OF_LOOK,
+    DEATH,
+    DEATHS,
+    ENTERED,
+    ENTRY,
+    EVENT,
+    EVENTS,
+    HAPPENED,
+    LOG_HAZARD_RATIO,
+    LOOK,
+    LOST,
+    MEDIAN_CONTROL,
+    MEDIAN_EXPERIMENTAL,
+    REACHED,
+    RESPONSE_CONTROL,
+    RESPONSE_EXPERIMENTAL,
+    RESPONSE_Z,
+    RESULTS,
+    SEEN,
+    STANDARD_ERROR,
+    STOPPED,
+    SURVIVAL_LOG_HAZARD_RATIO,
+    SURVIVAL_Z,
+    Bench,
+    Model,
+    Z,
+    bench_for,
+)
+from radioligand.statistics.kernels import compiled
+from radioligand.statistics.observations import Floats
+
+VERSION = 1  # of trials and tallies: raised when the same seed gives others
+
+
+def simulate_trials(model: Model, *, seed: int, first: int, last: int) -> Floats:
+    """Return what the trials [first, last) of a seed leave, (last - first, len(RESULTS))."""
+    found = np.empty((last - first, len(RESULTS)))
+    run_trials(model, bench_for(model), np.uint64(seed), np.uint64(first), found)
+    return found
+
+
+@compiled
+def run_trials(
+    model: Model, bench: Bench, seed: np.uint64, first: np.uint64, found: Floats
+) -> None:
+    """Run as many trials as `found` has rows; `bench` holds the last one afterwards."""
+    for row in range(found.shape[0]):
+        run_trial(model, bench, seed, first + np.uint64(row), found[row])
+
+
+@compiled
+def run_trial(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64, found: Floats) -> None:
+    """Run one trial until a look stops it."""
+    found[:] = math.nan
+    draw_subjects(model, bench, seed, trial)
+    subjects, stratified = bench.subjects, model.stratified
+    if model.follow_up_days < 0:
+        count_events(subjects, bench.calendar)
+    looks, weighted = model.stop_z.size, model.rho != 0 or model.gamma != 0
+    for look in range(looks):
+        day, reached = subjects[ENTRY, -1] + model.follow_up_days, True
+        if model.follow_up_days < 0:
+            day, reached = event_day(subjects, model.look_events[look], bench.calendar, bench.few)
+        entered = cut(
+            subjects, day, model.visits, model.window_days, model.missed_chance, bench.visit_key
+        )
+        ordered = sort_days(subjects, entered, stratified, bench.bucket, bench.keys)
+        times, events = note_events(ordered, bench.at_risk, bench.risk, bench.tied, bench.falls)
+        risk, tied, work = bench.risk[:, :times], bench.tied[:, :times], bench.work[:, :times]
+        if weighted:
+            z = weighted_rank_test(ordered, model.rho, model.gamma, bench.at_risk, bench.survival)
+        else:
+            z = rank_test(risk, tied, work)
+        stopped = 0
+        if z <= -model.stop_z[look]:
+            stopped = 1
+        elif z >= -model.futility_z[look] and look < looks - 1:
+            stopped = -1
+        if stopped != 0 or look == looks - 1 or not reached:
+            break
+    found[LOOK], found[STOPPED], found[REACHED] = look, stopped, reached
+    found[DAY_OF_LOOK], found[ENTERED], found[EVENTS], found[Z] = day, entered, events, z
+    found[LOG_HAZARD_RATIO], found[STANDARD_ERROR] = hazard_ratio(risk, tied, work[0])
+    found[MEDIAN_CONTROL], found[MEDIAN_EXPERIMENTAL] = medians(
+        bench.falls[:, :events], last_days_of(ordered)
+    )
+    if model.has_course:
+        z, control, experimental = response_test(
+            subjects, entered, day, model.response_day, stratified, bench.table
+        )
+        found[RESPONSE_Z] = z
+        found[RESPONSE_CONTROL], found[RESPONSE_EXPERIMENTAL] = control, experimental
+        found[CROSSED_BY_THEN] = cut_survival(subjects, entered, day)
+        ordered = sort_days(subjects, entered, stratified, bench.bucket, bench.keys)
+        times, events = note_events(ordered, bench.at_risk, bench.risk, bench.tied, bench.falls)
+        risk, tied, work = bench.risk[:, :times], bench.tied[:, :times], bench.work[:, :times]
+        found[SURVIVAL_Z], found[DEATHS] = rank_test(risk, tied, work), events
+        found[SURVIVAL_LOG_HAZARD_RATIO], _ = hazard_ratio(risk, tied, work[0])
+    found[CHAIN_STEPS] = steps_held(model.chain, model.chain_z, found)
+
+
+@compiled
+def count_events(subjects: Whole, calendar: Whole) -> None:
+    """Count events in the calendar, whose places are a few days wide; the last has no end."""
+    calendar[:] = 0
+    for i in range(subjects.shape[1]):
+        place = (subjects[ENTRY, i] + subjects[SEEN, i]) >> COARSE_DAYS
+        calendar[min(place, CALENDAR - 1)] += subjects[HAPPENED, i]
+
+
+@compiled
+def event_day(subjects: Whole, wanted: int, calendar: Whole, few: Whole) -> tuple[int, bool]:
+    """Return the day of the trial on which the nth event is seen, and True.
+
+    All events of that day count. Days are whole and are compared on the calendar, so the event
+    that is waited for is always among those seen. If there are too few: the day on which the last
+    subject is done with, and False.
+    """
+    before, place = 0, 0
+    while place < CALENDAR and before + calendar[place] < wanted:
+        before += calendar[place]
+        place += 1
+    if place == CALENDAR:
+        last = 0
+        for i in range(subjects.shape[1]):
+            last = max(last, subjects[ENTRY, i] + subjects[SEEN, i] - 1)
+        return last, False
+    many = 0
+    for i in range(subjects.shape[1]):
+        day = subjects[ENTRY, i] + subjects[SEEN, i]
+        here = min(day >> COARSE_DAYS, CALENDAR - 1) == place
+        if here & (subjects[HAPPENED, i] == 1):
+            j = many
+            while j > 0 and few[j - 1] > day:
+                few[j] = few[j - 1]
+                j -= 1
+            few[j] = day
+            many += 1
+    return few[wanted - before - 1] - 1, True
+
+
+@compiled
+def cut(
+    subjects: Whole,
+    day: int,
+    visits: Whole,
+    window_days: int,
+    missed_chance: float,
+    visit_key: Words,
+) -> int:
+    """See the trial as on one day: each subject's own day, and whether it is an event.
+
+    Returns how many have entered. Who had no event counts until the last scan, if there are scans.
+    """
+    entered, n = 0, subjects.shape[1]
+    while entered < n and subjects[ENTRY, entered] <= day:
+        entered += 1
+    for i in range(entered):
+        limit = day - subjects[ENTRY, i] + 1
+        subjects[DAY, i] = min(subjects[SEEN, i], limit)
+        subjects[EVENT, i] = subjects[HAPPENED, i] * (subjects[SEEN, i] <= limit)
+    if visits.size > 0:
+        for i in range(entered):
+            if subjects[EVENT, i] == 0:
+                subjects[DAY, i] = last_scan(
+                    visits, window_days, missed_chance, visit_key[i], subjects[DAY, i]
+                )
+    return entered
+
+
+@compiled
+def cut_survival(subjects: Whole, entered: int, day: int) -> int:
+    """See survival as on one day of the trial; returns how many have crossed over by then."""
+    crossed = 0
+    for i in range(entered):
+        limit = min(subjects[LOST, i], day - subjects[ENTRY, i] + 1)
+        subjects[DAY, i] = min(subjects[DEATH, i], limit)
+        subjects[EVENT, i] = subjects[DEATH, i] <= limit
+        crossed += subjects[CROSSED, i] <= limit
+    return crossed
+
+
+@compiled
+def steps_held(chain: Whole, chain_z: float, found: Floats) -> int:
+    """Count the steps of the chain that are significant in a row; one that fails ends it."""
+    steps = 0
+    for step in chain:
+        if step == 0:
+            holds = found[STOPPED] == 1.0
+        elif step == 1:
+            holds = found[RESPONSE_Z] >= chain_z
+        else:
+            holds = found[SURVIVAL_Z] <= -chain_z
+        if not holds:
+            break
+        steps += 1
+    return steps

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a protocol and a scenario to the numbers a virtual trial is drawn from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from scipy.special import ndtri
+
+from radioligand import protocol as p
+from radioligand.planning import (
+    Accrual,
+    Curve,
+    Effect,
+    PiecewiseExponential,
+    Plan,
+    look_boundaries,
+    plan_endpoint,
+    uniform_accrual,
+)
+from radioligand.planning.assumptions import control_curve, experimental_curve
+from radioligand.simulation.counters import Whole
+from radioligand.simulation.faults import SimulationError
+from radioligand.simulation.model import CHANCES, MOST_STRATA, STEPS, Model
+from radioligand.simulation.parameters import PopulationError, read_population
+from radioligand.simulation.scenarios import Scenario, StratumAssumption
+from radioligand.statistics.observations import Floats
+
+LAST_DAY = 7305  # 20 years: until then a curve that is no line is followed day by day
+NEVER = 1e18  # days that one more event takes where there is no hazard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialDesign:
+    """A protocol under one scenario: the numbers of the kernel, and the words that go with them."""
+
+    trial: str
+    endpoint: str
+    scenario: Scenario
+    plan: Plan
+    model: Model
+    arms: tuple[str, str]  # control first
+    factors: tuple[str, ...]
+    strata: tuple[StratumAssumption, ...]
+    month_days: float
+    log_hazard_ratio: float  # assumed of the primary endpoint
+    proportional: bool  # whether that holds at all times
+    chain: tuple[str, ...]
+
+
+def trial_design(protocol: p.Protocol, scenario: Scenario | None = None) -> TrialDesign:
+    """Return what the virtual trials of a protocol are drawn from, under a scenario if given.
+
+    Raises SimulationError or PlanningError if the protocol cannot be simulated.
+    """
+    scenario = scenario or Scenario()
+    given = protocol.planning
+    trial = protocol.trial.id
+    if given is None:
+        raise SimulationError(f"{trial}: the protocol has no [planning] to simulate. Add it.")
+    controls, others = [
+        [arm for arm in protocol.arms if (arm.role == "control") == wanted]
+        for wanted in (True, False)
+    ]
+    faults = []
+    if len(controls) != 1 or len(others) != 1:
+        roles = ", ".join(f"{arm.id} {arm.role}" for arm in protocol.arms)
+        faults.append(f"two arms are simulated, control and experimental; there are {roles}.")
+    if given.margin != 1:
+        faults.append("planning.margin: trials of non-inferiority are not simulated.")
+    if given.crossover_per_month:
+        faults.append(
+            "planning.crossover_per_month: crossover before the event is not simulated; a scenario "
+            "has crossover_fraction for crossover at progression."
+        )
+    strata, factors = _strata(protocol, scenario, faults)
+    if faults:
+        raise SimulationError("\n".join(f"{trial}: {fault}" for fault in faults))
+    plan = plan_endpoint(protocol, given)
+    control, experimental = controls[0], others[0]
+    assumed = _assumed(given, scenario)
+    month = protocol.data.month_days
+    randomisation = protocol.randomisation
+    block = randomisation.block_size if randomisation else control.ratio + experimental.ratio
+    each = block // (control.ratio + experimental.ratio)
+    accrual = plan.course.accrual
+    if scenario.accrual_per_month is not None:
+        accrual = uniform_accrual(scenario.accrual_per_month)
+    dropout = plan.course.dropout_per_month
+    if scenario.dropout_per_month is not None:
+        dropout = scenario.dropout_per_month
+    visits = _visits(protocol, scenario)
+    looks, stop_z, futility_z = _looks(plan, scenario)
+    by_month = plan.event_months is None and scenario.events is None and scenario.looks is None
+    chain = _chain(protocol, given, scenario)
+    curves = (control_curve(assumed), experimental_curve(assumed))
+    later = (
+        scenario.progression_to_death_months_control,
+        scenario.progression_to_death_months_experimental,
+        scenario.progression_to_death_months_crossed,
+    )
+    model = Model(
+        subjects=scenario.subjects or plan.subjects,
+        recruitment=_recruitment(accrual, month),
+        stratum_chance=_chances([one.share for one in strata]),
+        block=block,
+        block_experimental=each * experimental.ratio,
+        curves=_curves(curves, month),
+        stratum_factor=np.array([1 / one.hazard_ratio for one in strata]),
+        dropout_days=np.full(2, month / dropout if dropout else NEVER),
+        has_course=scenario.has_course,
+        death_chance=scenario.deaths_among_events,
+        later_days=np.array([month * one if one else NEVER for one in later]),
+        crossover_chance=scenario.crossover_fraction,
+        visits=visits,
+        window_days=scenario.window_days,
+        missed_chance=scenario.missed_fraction,
+        response_chance=np.array(
+            [scenario.response_control or 0.0, scenario.response_experimental or 0.0]
+        ),
+        response_follows=scenario.response_follows,
+        response_day=int(visits[0]) if visits.size else 1,
+        look_events=looks,
+        follow_up_days=round((given.follow_up_months or 0) * month) if by_month else -1,
+        stop_z=stop_z,
+        futility_z=futility_z,
+        stratified=scenario.stratified,
+        rho=scenario.rho,
+        gamma=scenario.gamma,
+        chain=np.array([STEPS.index(step) for step in chain], np.int64),
+        chain_z=float(ndtri(1 - plan.comparison.alpha / given.sided)),
+    )
+    return TrialDesign(
+        trial=trial,
+        endpoint=given.endpoint,
+        scenario=scenario,
+        plan=plan,
+        model=model,
+        arms=(control.id, experimental.id),
+        factors=factors,
+        strata=strata,
+        month_days=month,
+        log_hazard_ratio=float(np.log(assumed.hazard_ratio)),
+        proportional=not assumed.delay_months,
+        chain=chain,
+    )
+
+
+def _assumed(given: p.Planning, scenario: Scenario) -> p.Planning:
+    """The assumptions of the protocol with those of the scenario in their place."""
+    names = ("hazard_ratio", "median_control_months", "shape", "cured_fraction", "delay_months")
+    changed = {name: getattr(scenario, name) for name in names}
+    return given.model_copy(
+        update={name: value for name, value in changed.items() if value is not None}
+    )
+
+
+def _strata(
+    protocol: p.Protocol, scenario: Scenario, faults: list[str]
+) -> tuple[tuple[StratumAssumption, ...], tuple[str, ...]]:
+    """The strata of the randomisation with their shares, and the variables that hold them."""
+    randomisation = protocol.randomisation
+    levels = (
+        [[level.id for level in one.levels] for one in randomisation.strata]
+        if (randomisation)
+        else []
+    )
+    ids = ["/".join(one) for one in product(*levels)]
+    factors = tuple(one.id for one in randomisation.strata) if randomisation else ()
+    if len(ids) > MOST_STRATA:
+        faults.append(f"randomisation: {len(ids)} strata, more than the {MOST_STRATA} simulated.")
+    if scenario.strata:
+        named = [one.id for one in scenario.strata]
+        if levels and sorted(named) != sorted(ids):
+            faults.append(f"strata: {', '.join(named)} are assumed; they are {', '.join(ids)}.")
+        return scenario.strata, factors
+    shares = _population_shares(protocol.trial.id)
+    known = shares if set(shares) == set(ids) else dict.fromkeys(ids, 1.0)
+    return tuple(StratumAssumption(id=one, share=known[one]) for one in ids), factors
+
+
+def _population_shares(trial: str) -> dict[str, float]:
+    """How the strata of the virtual patients of a trial are shared out, if there are any."""
+    try:
+        return read_population(trial).baseline.strata
+    except PopulationError:
+        return {}
+
+
+def _chances(shares: list[float]) -> Whole:
+    summed = np.cumsum(shares)[:-1] / np.sum(shares)
+    return np.asarray(np.round(summed * CHANCES), np.int64)
+
+
+def _visits(protocol: p.Protocol, scenario: Scenario) -> Whole:
+    """The planned days of scans, counted as days of a subject: day 1 is that of entry."""
+    if not scenario.visits:
+        return np.zeros(0, np.int64)
+    imaging = [one for one in protocol.schedule if "TR" in one.domains]
+    if len(imaging) != 1:
+        raise SimulationError(
+            f"{protocol.trial.id}: scans are assumed, and {len(imaging)} activities of the "
+            "schedule fill TR. Give one, or leave visits out."
+        )
+    days = np.array(imaging[0].planned_days(LAST_DAY), np.int64) + 1
+    gaps = np.diff(days)
+    if (
+        days.size == 0
+        or days[0] <= scenario.window_days + 1
+        or (gaps.size and gaps.min() <= 2 * scenario.window_days)
+    ):
+        raise SimulationError(
+            f"{protocol.trial.id}: scans on days {days[:3].tolist()} ... with a window of "
+            f"{scenario.window_days} days could change their order. Narrow window_days."
+        )
+    return days
+
+
+def _looks(plan: Plan, scenario: Scenario) -> tuple[Whole, Floats, Floats]:
+    """Events, efficacy and futility boundary of each look."""
+    events, design = plan.look_events, plan.looks
+    futility: tuple[float, ...] = ()
+    level, sided = plan.comparison.alpha, plan.given.sided
+    if scenario.events is not None:
+        events = (scenario.events,)
+        design = look_boundaries(events, alpha=level, sided=sided)
+    if scenario.looks is not None:
+        events, futility = scenario.looks.events, scenario.looks.futility_z
+        spending = "pocock" if scenario.looks.spending == "pocock" else "obrien-fleming"
+        design = look_boundaries(events, alpha=level, sided=sided, spending=spending)
+    none = -np.inf
+    return (
+        np.array(events, np.int64),
+        np.array(design.z, np.float64),
+        np.array([*(futility or [none] * (len(events) - 1)), none]),
+    )
+
+
+def _chain(protocol: p.Protocol, given: p.Planning, scenario: Scenario) -> tuple[str, ...]:
+    """The steps of hierarchical testing, up to the first that is not simulated."""
+    if scenario.chain is not None:
+        return scenario.chain
+    chain: list[str] = ["primary"]
+    by_id = {one.id: one for one in protocol.analyses}
+    hierarchy = next((one for one in protocol.analyses if isinstance(one, p.Hierarchy)), None)
+    for step in hierarchy.steps if hierarchy else ():
+        analysis = by_id[step.analysis]
+        endpoint = getattr(analysis, "endpoint", None)
+        if endpoint == given.endpoint:
+            continue
+        if analysis.kind == "response" and scenario.has_response:
+            chain.append("response")
+        elif endpoint == "OS" and scenario.has_survival:
+            chain.append("survival")
+        else:
+            break
+    return tuple(chain)
+
+
+def _recruitment(accrual: Accrual, month_days: float) -> Floats:
+    """Day, subjects expected by then and days for one more, at each knot."""
+    starts = np.array(accrual.starts_months) * month_days
+    if any(accrual.change_per_month):
+        starts = np.unique(np.append(np.arange(0.0, starts[-1]), starts))
+    return _knots(starts, lambda days: accrual.entered(days / month_days))
+
+
+def _curves(curves: tuple[Curve, Curve], month_days: float) -> Floats:
+    """Knots of the hazard of both arms: where it changes, or every day where it always does.
+
+    As days are whole, the sums at whole days say everything.
+    """
+    starts = [_starts(curve) for curve in curves]
+    days: Floats = np.arange(0.0, LAST_DAY)
+    if all(one is not None for one in starts):
+        days = np.unique([month_days * month for one in starts for month in one or ()])
+
+    def knots(curve: Curve) -> Floats:
+        return _knots(days, lambda at: curve.cumulative_hazard(at / month_days))
+
+    return np.stack([knots(curve) for curve in curves])
+
+
+def _starts(curve: Curve) -> tuple[float, ...] | None:
+    """The months from which a hazard is constant until the next; None if it always changes."""
+    if isinstance(curve, PiecewiseExponential):
+        return curve.starts_months
+    if isinstance(curve, Effect):
+        inner = _starts(curve.control)
+        return None if inner is None else (*inner, *curve.starts_months)
+    return None
+
+
+def _knots(days: Floats, summed: Callable[[Floats], Floats]) -> Floats:
+    """Stack days, what is summed by then and the days for one more after each."""
+    by_then = summed(days)
+    after = np.append(np.diff(by_then), summed(days[-1:] + 1.0) - by_then[-1])
+    wide = np.append(np.diff(days), 1.0)
+    each = np.divide(wide, after, out=np.full(days.size, NEVER), where=after > 0)
+    return np.stack([days, by_then, each])

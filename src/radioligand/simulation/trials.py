@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many virtual trials of a design, here or on a cluster: the front door of `simulate`.
+
+Trials are numbered from 0, and each is drawn from seed and number alone. They are run and summed up
+in parts of equal size, added in their order: neither threads nor machines nor an interruption
+change a digit.
+"""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from radioligand.io.parts import read_part, write_part
+from radioligand.simulation.faults import SimulationError
+from radioligand.simulation.kernels import VERSION, simulate_trials
+from radioligand.simulation.tallies import Characteristics, Tally, added, characteristics, tally
+from radioligand.simulation.trial_design import TrialDesign
+
+PART = 20_000  # trials that one task runs: 0.2 to 1 s
+MOST_TRIALS = 10**12
+MOST_SEED = 2**64
+
+Part = tuple[int, int]  # first trial, and the one after the last
+
+
+class Task(Protocol):
+    """Work under way, of a thread pool or a cluster."""
+
+    def result(self) -> Any:
+        """Wait for it."""
+        ...
+
+
+Submit = Callable[[Part], Task]
+
+
+def simulate(
+    design: TrialDesign,
+    *,
+    trials: int,
+    seed: int,
+    threads: int | None = None,
+    scheduler: str | None = None,
+    folder: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Characteristics:
+    """Return the operating characteristics of a design from so many virtual trials.
+
+    threads : how many work at a time on this machine; all cores if None.
+    scheduler : address of a Dask scheduler whose workers run the trials instead.
+    folder : where finished parts are kept; those that are there already are not run again.
+    progress : is told how many further trials are done.
+
+    Raises SimulationError for a number of trials or a seed that is none, or a scheduler that cannot
+    be reached; OutputError if a part cannot be written.
+    """
+    check_request(trials, seed)
+    parts = ((first, min(first + PART, trials)) for first in range(0, trials, PART))
+    workers = (
+        on_cluster(scheduler, design, seed) if scheduler else in_threads(threads, design, seed)
+    )
+    keep = Kept(folder, design, seed) if folder else None
+
+    def told(tallies: Iterable[Tally]) -> Iterator[Tally]:
+        for one in tallies:
+            if progress:
+                progress(int(one["trials"][0]))
+            yield one
+
+    with workers as (submit, many):
+        found = in_order(parts, submit, ahead=2 * many, keep=keep)
+        return characteristics(added(told(found)))
+
+
+def run_part(design: TrialDesign, seed: int, part: Part) -> Tally:
+    """Run one part of the trials and sum it up."""
+    first, last = part
+    return tally(simulate_trials(design.model, seed=seed, first=first, last=last), design=design)
+
+
+class Kept:
+    """Finished parts of a design and seed in a folder, named by all that they follow from."""
+
+    def __init__(self, folder: Path, design: TrialDesign, seed: int) -> None:
+        """Name the design by the numbers of its model, and not by the words about it."""
+        self.folder = folder
+        known = hashlib.sha256(repr((VERSION, seed, design.log_hazard_ratio)).encode())
+        for name, value in design.model._asdict().items():
+            array = np.asarray(value)
+            known.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
+        self.design = known.hexdigest()[:24]
+
+    def key(self, part: Part) -> str:
+        """Return the name of a part."""
+        return f"{self.design}-{part[0]}-{part[1]}"
+
+    def read(self, part: Part) -> Tally | None:
+        """Return a part that was finished before."""
+        return read_part(self.folder, self.key(part))
+
+    def write(self, part: Part, found: Tally) -> None:
+        """Keep a part."""
+        write_part(self.folder, self.key(part), found)
+
+
+def in_order(
+    parts: Iterable[Part], submit: Submit, *, ahead: int, keep: Kept | None = None
+) -> Iterator[Tally]:
+    """Give the tallies of parts in their order, with a few parts under way ahead of it.
+
+    So memory does not grow with the number of trials.
+    """
+    waiting: deque[tuple[Part, Task | Tally]] = deque()
+
+    def first() -> Tally:
+        part, task = waiting.popleft()
+        if isinstance(task, dict):
+            return task
+        found: Tally = task.result()
+        if keep:
+            keep.write(part, found)
+        return found
+
+    for part in parts:
+        known = keep.read(part) if keep else None
+        waiting.append((part, submit(part) if known is None else known))
+        if len(waiting) > ahead:
+            yield first()
+    while waiting:
+        yield first()
+
+
+@contextmanager
+def in_threads(threads: int | None, design: TrialDesign, seed: int) -> Iterator[tuple[Submit, int]]:
+    """Run parts on the cores of this machine; the loops release Python's lock."""
+    many = threads or os.cpu_count() or 1
+    with ThreadPoolExecutor(many) as pool:
+        try:
+            yield lambda part: pool.submit(run_part, design, seed, part), many
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def on_cluster(address: str, design: TrialDesign, seed: int) -> Iterator[tuple[Submit, int]]:
+    """Run parts on the workers of a Dask scheduler; a part of a lost worker is run by another.
+
+    Raises SimulationError without the package, without an answer, and without workers.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise SimulationError(
+            "scheduler: Dask is not installed. Install radioligand[distributed]."
+        ) from None
+    try:
+        client = Client(address, timeout="10s", set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise SimulationError(f"scheduler: {address} does not answer ({error}).") from None
+    with client:
+        many = len(client.scheduler_info()["workers"])
+        if not many:
+            raise SimulationError(f"scheduler: {address} has no workers. Start some.")
+        sent = client.scatter(design, broadcast=True)
+        yield lambda part: client.submit(run_part, sent, seed, part, pure=False), many
+
+
+def check_request(trials: int, seed: int) -> None:
+    """Refuse what is no number of trials or no seed."""
+    faults = []
+    if not 1 <= trials <= MOST_TRIALS:
+        faults.append(f"trials: {trials}; give a number from 1 to {MOST_TRIALS:,}.")
+    if not 0 <= seed < MOST_SEED:
+        faults.append(f"seed: {seed}; give a number from 0 to below 2^64.")
+    if faults:
+        raise SimulationError("\n".join(faults))
