@@ -88,7 +88,13 @@ def run_trial(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64, fou
         if model.follow_up_days < 0:
             day, reached = event_day(subjects, model.look_events[look], bench.calendar, bench.few)
         entered = cut(
-            subjects, day, model.visits, model.window_days, model.missed_chance, bench.visit_key
+            subjects,
+            day,
+            model.visits,
+            model.visits_before,
+            model.window_days,
+            model.missed_chance,
+            bench.visit_key,
         )
         ordered = sort_days(subjects, entered, stratified, bench.bucket, bench.keys)
         times, events = note_events(ordered, bench.at_risk, bench.risk, bench.tied, bench.falls)
@@ -170,6 +176,7 @@ def cut(
     subjects: Whole,
     day: int,
     visits: Whole,
+    visits_before: Whole,
     window_days: int,
     missed_chance: float,
     visit_key: Words,
@@ -189,7 +196,12 @@ def cut(
         for i in range(entered):
             if subjects[EVENT, i] == 0:
                 subjects[DAY, i] = last_scan(
-                    visits, window_days, missed_chance, visit_key[i], subjects[DAY, i]
+                    visits,
+                    visits_before,
+                    window_days,
+                    missed_chance,
+                    visit_key[i],
+                    subjects[DAY, i],
                 )
     return entered
 

@@ -122,6 +122,7 @@ class Model(NamedTuple):
     later_days: Floats  # (3,) mean from progression to death: control, experimental, crossed over
     crossover_chance: float  # of control subjects, when progression is seen
     visits: Whole  # (v,) planned days of scans; none: progression is seen when it happens
+    visits_before: Whole  # (d,) how many of them are before each day from 0
     window_days: int  # by which a scan may be early or late
     missed_chance: float
     response_chance: Floats  # (2,)

@@ -114,6 +114,7 @@ def trial_design(protocol: p.Protocol, scenario: Scenario | None = None) -> Tria
         later_days=np.array([month * one if one else NEVER for one in later]),
         crossover_chance=scenario.crossover_fraction,
         visits=visits,
+        visits_before=np.searchsorted(visits, np.arange(LAST_DAY)).astype(np.int64),
         window_days=scenario.window_days,
         missed_chance=scenario.missed_fraction,
         response_chance=np.array(
