@@ -122,6 +122,7 @@ def trial_design(protocol: p.Protocol, scenario: Scenario | None = None) -> Tria
         ),
         response_follows=scenario.response_follows,
         response_day=int(visits[0]) if visits.size else 1,
+        has_survival=scenario.has_survival or scenario.deaths_among_events > 0,
         look_events=looks,
         follow_up_days=round((given.follow_up_months or 0) * month) if by_month else -1,
         stop_z=stop_z,
