@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radioligand.simulation.counters import draw_words, exponentials, mixed, philox
@@ -46,6 +46,7 @@ def test_mixing_gives_the_published_numbers_of_splitmix():
 
 
 @pytest.mark.law
+@settings(deadline=None)  # the first call compiles
 @given(seed=st.integers(0, 2**64 - 1), trial=st.integers(0, 2**40), few=st.integers(1, 20))
 def test_a_subject_has_the_same_words_however_many_there_are(seed, trial, few):
     many, some = np.zeros((4, 20), np.uint64), np.zeros((4, few), np.uint64)
@@ -57,6 +58,7 @@ def test_a_subject_has_the_same_words_however_many_there_are(seed, trial, few):
 
 
 @pytest.mark.law
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(WORD, min_size=1, max_size=50))
 def test_waiting_is_the_logarithm_of_a_uniform_number(drawn):
     words = np.array(drawn, np.uint64)

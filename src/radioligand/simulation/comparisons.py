@@ -36,7 +36,8 @@ CODE = np.uint64((1 << BELOW_DAY) - 1)
 def sort_days(subjects: Whole, entered: int, stratified: bool, bucket: Whole, keys: Words) -> Words:
     """Write day, stratum, arm and event of each subject as one number, and return these sorted.
 
-    They are put into buckets of some days each, and then in order by insertion.
+    They are put into buckets of some days each, and then in order of days by insertion; those of a
+    day stay as they came.
     """
     unordered, ordered = keys[0, :entered], keys[1, :entered]
     last = 1
@@ -60,7 +61,7 @@ def sort_days(subjects: Whole, entered: int, stratified: bool, bucket: Whole, ke
         bucket[own] += 1
     for i in range(1, entered):
         key, j = ordered[i], i
-        while j > 0 and ordered[j - 1] > key:
+        while j > 0 and ordered[j - 1] >> BITS_DAY > key >> BITS_DAY:
             ordered[j] = ordered[j - 1]
             j -= 1
         ordered[j] = key
@@ -69,29 +70,30 @@ def sort_days(subjects: Whole, entered: int, stratified: bool, bucket: Whole, ke
 
 @compiled
 def note_events(
-    ordered: Words, at_risk: Floats, risk: Floats, tied: Whole, falls: Whole
+    ordered: Words, at_risk: Floats, gone: Floats, risk: Floats, tied: Whole, falls: Whole
 ) -> tuple[int, int]:
     """Go up the sorted days and note each event: how many times of strata, how many events.
 
-    `risk` and `tied` tell of each time of an event in a stratum who is at risk, who has it and how
-    many of them are of the experimental arm. `falls` tells of each event its day, its arm and how
-    many of the arm are left: what a curve falls by. Nearly every day is of one subject alone; it is
-    written down as an event in any case, and overwritten by the next if it was none.
+    `risk` and `tied` tell of each time of an event in a stratum who is at risk, who has it, how
+    many of them are of the experimental arm, and the stratum. `falls` tells of each event its day,
+    its arm and how many of the arm are left: what a curve falls by. What is no event is written
+    down as well, and overwritten by the next, which is faster than to ask.
     """
     at_risk[:] = 0.0
+    gone[:] = 0.0
     for key in ordered:
         at_risk[np.int64((key >> ONE) & ONE), np.int64((key & CODE) >> BITS_STRATUM)] += 1.0
-    left = (np.int64(at_risk[0].sum()), np.int64(at_risk[1].sum()))
-    control_left, experimental_left = left
+    control_left, experimental_left = np.int64(at_risk[0].sum()), np.int64(at_risk[1].sum())
     times, events, i = np.int64(0), np.int64(0), 0
     while i < ordered.size:
-        key = ordered[i]
-        day = key >> BITS_DAY
-        if i + 1 == ordered.size or ordered[i + 1] >> BITS_DAY != day:
+        first, day = i, ordered[i] >> BITS_DAY
+        i += 1
+        if i == ordered.size or ordered[i] >> BITS_DAY != day:  # one subject alone
+            key = ordered[first]
             stratum = np.int64((key & CODE) >> BITS_STRATUM)
             arm, event = np.int64((key >> ONE) & ONE), np.int64(key & ONE)
             risk[0, times], risk[1, times] = at_risk[0, stratum], at_risk[1, stratum]
-            tied[0, times], tied[1, times] = 1, arm
+            tied[0, times], tied[1, times], tied[2, times] = 1, arm, stratum
             falls[0, events], falls[1, events] = np.int64(day), arm
             falls[2, events] = experimental_left if arm else control_left
             times += event
@@ -99,38 +101,36 @@ def note_events(
             at_risk[arm, stratum] -= 1.0
             experimental_left -= arm
             control_left -= 1 - arm
-            i += 1
             continue
-        first = j = i
         while i < ordered.size and ordered[i] >> BITS_DAY == day:
             i += 1
-        while j < i:  # the keys of a day are by stratum
-            stratum = np.int64((ordered[j] & CODE) >> BITS_STRATUM)
-            d, d_experimental = np.int64(0), np.int64(0)
-            while j < i and np.int64((ordered[j] & CODE) >> BITS_STRATUM) == stratum:
-                d += np.int64(ordered[j] & ONE)
-                d_experimental += np.int64(ordered[j] & (ordered[j] >> ONE) & ONE)
-                j += 1
-            risk[0, times], risk[1, times] = at_risk[0, stratum], at_risk[1, stratum]
-            tied[0, times], tied[1, times] = d, d_experimental
-            times += d > 0
-        for one in (1, 0):  # events first: who leaves on a day is at risk on it
-            for j in range(first, i):
-                if np.int64(ordered[j] & ONE) == one:
-                    arm = np.int64((ordered[j] >> ONE) & ONE)
-                    falls[0, events], falls[1, events] = np.int64(day), arm
-                    falls[2, events] = experimental_left if arm else control_left
-                    events += one
-                    experimental_left -= arm
-                    control_left -= 1 - arm
-                    at_risk[arm, np.int64((ordered[j] & CODE) >> BITS_STRATUM)] -= 1.0
+        for key in ordered[first:i]:  # events before the others: who leaves is still at risk
+            arm, event = np.int64((key >> ONE) & ONE), np.int64(key & ONE)
+            gone[arm, np.int64((key & CODE) >> BITS_STRATUM)] += event
+            falls[0, events], falls[1, events] = np.int64(day), arm
+            falls[2, events] = experimental_left if arm else control_left
+            events += event
+            experimental_left -= arm * event
+            control_left -= (1 - arm) * event
+        for own in range(gone.shape[1]):
+            d = np.int64(gone[0, own] + gone[1, own])
+            risk[0, times], risk[1, times] = at_risk[0, own], at_risk[1, own]
+            tied[0, times], tied[1, times] = d, np.int64(gone[1, own])
+            tied[2, times] = own
+            times += np.int64(d > 0)
+            gone[0, own] = gone[1, own] = 0.0
+        for key in ordered[first:i]:
+            arm, other = np.int64((key >> ONE) & ONE), 1 - np.int64(key & ONE)
+            at_risk[arm, np.int64((key & CODE) >> BITS_STRATUM)] -= 1.0
+            experimental_left -= arm * other
+            control_left -= (1 - arm) * other
     return int(times), int(events)
 
 
 @compiled
 def rank_test(risk: Floats, tied: Whole, work: Floats) -> float:
     """Return z of the log-rank test at the noted times, nan if no event compares the arms."""
-    events, of_experimental = tied
+    events, of_experimental = tied[0], tied[1]
     control, experimental = risk
     shares, spreads = work
     for k in range(events.size):
@@ -147,38 +147,21 @@ def rank_test(risk: Floats, tied: Whole, work: Floats) -> float:
 
 @compiled
 def weighted_rank_test(
-    ordered: Words, rho: float, gamma: float, at_risk: Floats, survival: Floats
+    risk: Floats, tied: Whole, rho: float, gamma: float, survival: Floats
 ) -> float:
     """Return z of Fleming and Harrington's test: an event weighs S^rho (1 - S)^gamma.
 
     S is the survival of its stratum just before. nan if no event compares the arms.
     """
-    at_risk[:] = 0.0
     survival[:] = 1.0
-    for key in ordered:
-        at_risk[np.int64((key >> ONE) & ONE), np.int64((key & CODE) >> BITS_STRATUM)] += 1.0
-    excess, variance, i = 0.0, 0.0, 0
-    while i < ordered.size:
-        day, first, j = ordered[i] >> BITS_DAY, i, i
-        while i < ordered.size and ordered[i] >> BITS_DAY == day:
-            i += 1
-        while j < i:
-            stratum = np.int64((ordered[j] & CODE) >> BITS_STRATUM)
-            d, d_experimental = np.int64(0), np.int64(0)
-            while j < i and np.int64((ordered[j] & CODE) >> BITS_STRATUM) == stratum:
-                d += np.int64(ordered[j] & ONE)
-                d_experimental += np.int64(ordered[j] & (ordered[j] >> ONE) & ONE)
-                j += 1
-            if d > 0:
-                n, s = at_risk[0, stratum] + at_risk[1, stratum], survival[stratum]
-                share, weight = at_risk[1, stratum] / n, s**rho * (1.0 - s) ** gamma
-                excess += weight * (d_experimental - d * share)
-                spread = d * share * (1.0 - share) * (n - d) / max(n - 1.0, 1.0)
-                variance += weight * weight * spread
-                survival[stratum] = s * (n - d) / n
-        for j in range(first, i):
-            key = ordered[j]
-            at_risk[np.int64((key >> ONE) & ONE), np.int64((key & CODE) >> BITS_STRATUM)] -= 1.0
+    excess, variance = 0.0, 0.0
+    for k in range(tied.shape[1]):
+        d, n, s = tied[0, k], risk[0, k] + risk[1, k], survival[tied[2, k]]
+        share, weight = risk[1, k] / n, s**rho * (1.0 - s) ** gamma
+        excess += weight * (tied[1, k] - d * share)
+        spread = d * share * (1.0 - share) * (n - d) / max(n - 1.0, 1.0)
+        variance += weight * weight * spread
+        survival[tied[2, k]] = s * (n - d) / n
     return excess / math.sqrt(variance) if variance > 0 else math.nan
 
 
@@ -189,7 +172,7 @@ def hazard_ratio(risk: Floats, tied: Whole, share: Floats) -> tuple[float, float
     Both are nan if an arm has no event, or Newton's steps run away.
     """
     control, experimental = risk
-    events, events_experimental = tied
+    events, events_experimental = tied[0], tied[1]
     times = events.size
     total, of_experimental, ties = 0, 0, False
     for k in range(times):

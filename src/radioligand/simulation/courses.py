@@ -66,6 +66,7 @@ def draw_subjects(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64)
             words,
             waiting[3],
             model.visits,
+            model.visits_before,
             model.window_days,
             model.missed_chance,
             model.death_chance,
@@ -160,6 +161,7 @@ def add_progression(
     words: Words,
     waiting: Floats,
     visits: Whole,
+    visits_before: Whole,
     window_days: int,
     missed_chance: float,
     death_chance: float,
@@ -185,7 +187,9 @@ def add_progression(
         if np.float64(cause >> QUARTER) < dies:
             subjects[PROGRESSION, i] = FOREVER
         else:
-            seen = first_scan(visits, window_days, missed_chance, visit_key[i], event)
+            seen = first_scan(
+                visits, visits_before, window_days, missed_chance, visit_key[i], event
+            )
             mean = later_days[subjects[ARM, i]]
             later, before = waiting[i] * mean, float(seen - event)
             if (
@@ -232,12 +236,18 @@ def scan_day(
 
 @compiled
 def first_scan(
-    visits: Whole, window_days: int, missed_chance: float, key: np.uint64, day: int
+    visits: Whole,
+    visits_before: Whole,
+    window_days: int,
+    missed_chance: float,
+    key: np.uint64,
+    day: int,
 ) -> int:
     """Return the day of the first scan held on or after `day`, FOREVER if there is none."""
     if visits.size == 0:
         return day
-    for visit in range(visits_before(visits, day - window_days), visits.size):
+    early = min(max(day - window_days, 0), visits_before.size - 1)
+    for visit in range(visits_before[early], visits.size):
         held = scan_day(visits, window_days, missed_chance, key, visit)
         if held >= day:
             return held
@@ -246,24 +256,17 @@ def first_scan(
 
 @compiled
 def last_scan(
-    visits: Whole, window_days: int, missed_chance: float, key: np.uint64, day: int
+    visits: Whole,
+    visits_before: Whole,
+    window_days: int,
+    missed_chance: float,
+    key: np.uint64,
+    day: int,
 ) -> int:
     """Return the day of the last scan held by `day`, 1 if there is none since entry."""
-    for visit in range(visits_before(visits, day + window_days + 1) - 1, -1, -1):
+    late = min(day + window_days + 1, visits_before.size - 1)
+    for visit in range(visits_before[late] - 1, -1, -1):
         held = scan_day(visits, window_days, missed_chance, key, visit)
         if 0 < held <= day:
             return held
     return 1
-
-
-@compiled
-def visits_before(visits: Whole, day: int) -> int:
-    """Return how many scans are planned before `day`."""
-    low, high = 0, visits.size
-    while low < high:
-        middle = (low + high) >> 1
-        if visits[middle] < day:
-            low = middle + 1
-        else:
-            high = middle
-    return low

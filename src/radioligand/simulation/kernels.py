@@ -88,13 +88,21 @@ def run_trial(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64, fou
         if model.follow_up_days < 0:
             day, reached = event_day(subjects, model.look_events[look], bench.calendar, bench.few)
         entered = cut(
-            subjects, day, model.visits, model.window_days, model.missed_chance, bench.visit_key
+            subjects,
+            day,
+            model.visits,
+            model.visits_before,
+            model.window_days,
+            model.missed_chance,
+            bench.visit_key,
         )
         ordered = sort_days(subjects, entered, stratified, bench.bucket, bench.keys)
-        times, events = note_events(ordered, bench.at_risk, bench.risk, bench.tied, bench.falls)
+        times, events = note_events(
+            ordered, bench.at_risk, bench.gone, bench.risk, bench.tied, bench.falls
+        )
         risk, tied, work = bench.risk[:, :times], bench.tied[:, :times], bench.work[:, :times]
         if weighted:
-            z = weighted_rank_test(ordered, model.rho, model.gamma, bench.at_risk, bench.survival)
+            z = weighted_rank_test(risk, tied, model.rho, model.gamma, bench.survival)
         else:
             z = rank_test(risk, tied, work)
         stopped = 0
@@ -116,9 +124,12 @@ def run_trial(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64, fou
         )
         found[RESPONSE_Z] = z
         found[RESPONSE_CONTROL], found[RESPONSE_EXPERIMENTAL] = control, experimental
+    if model.has_survival:
         found[CROSSED_BY_THEN] = cut_survival(subjects, entered, day)
         ordered = sort_days(subjects, entered, stratified, bench.bucket, bench.keys)
-        times, events = note_events(ordered, bench.at_risk, bench.risk, bench.tied, bench.falls)
+        times, events = note_events(
+            ordered, bench.at_risk, bench.gone, bench.risk, bench.tied, bench.falls
+        )
         risk, tied, work = bench.risk[:, :times], bench.tied[:, :times], bench.work[:, :times]
         found[SURVIVAL_Z], found[DEATHS] = rank_test(risk, tied, work), events
         found[SURVIVAL_LOG_HAZARD_RATIO], _ = hazard_ratio(risk, tied, work[0])
@@ -170,6 +181,7 @@ def cut(
     subjects: Whole,
     day: int,
     visits: Whole,
+    visits_before: Whole,
     window_days: int,
     missed_chance: float,
     visit_key: Words,
@@ -189,7 +201,12 @@ def cut(
         for i in range(entered):
             if subjects[EVENT, i] == 0:
                 subjects[DAY, i] = last_scan(
-                    visits, window_days, missed_chance, visit_key[i], subjects[DAY, i]
+                    visits,
+                    visits_before,
+                    window_days,
+                    missed_chance,
+                    visit_key[i],
+                    subjects[DAY, i],
                 )
     return entered
 

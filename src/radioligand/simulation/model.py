@@ -122,11 +122,13 @@ class Model(NamedTuple):
     later_days: Floats  # (3,) mean from progression to death: control, experimental, crossed over
     crossover_chance: float  # of control subjects, when progression is seen
     visits: Whole  # (v,) planned days of scans; none: progression is seen when it happens
+    visits_before: Whole  # (d,) how many of them are before each day from 0
     window_days: int  # by which a scan may be early or late
     missed_chance: float
     response_chance: Floats  # (2,)
     response_follows: float  # share of subjects whose response goes with their time to the event
     response_day: int  # on which response is known
+    has_survival: bool  # whether deaths are followed
     # when it is analysed, and how
     look_events: Whole  # (l,)
     follow_up_days: int  # after the last entry, instead of events; -1 if by events
@@ -154,9 +156,10 @@ class Bench(NamedTuple):
     keys: Words  # (2, n) as filled, and sorted
     bucket: Whole  # (BUCKETS + 1,)
     at_risk: Floats  # (2, s) control, experimental
+    gone: Floats  # (2, s) events of a day
     survival: Floats  # (s,)
     risk: Floats  # (2, n + 1) control, experimental, at each time of an event in a stratum
-    tied: Whole  # (2, n + 1) events then, and those of the experimental arm
+    tied: Whole  # (3, n + 1) events then, those of the experimental arm, and the stratum
     falls: Whole  # (3, n + 1) of each event: its day, its arm, how many of the arm are left
     work: Floats  # (2, n + 1)
     table: Floats  # (s, 2, 2) responders by arm
@@ -178,9 +181,10 @@ def bench_for(model: Model) -> Bench:
         keys=np.zeros((2, n), np.uint32),
         bucket=np.zeros(BUCKETS + 1, np.int32),
         at_risk=np.zeros((2, s)),
+        gone=np.zeros((2, s)),
         survival=np.zeros(s),
         risk=np.zeros((2, n + 1)),
-        tied=np.zeros((2, n + 1), np.int32),
+        tied=np.zeros((3, n + 1), np.int32),
         falls=np.zeros((3, n + 1), np.int32),
         work=np.zeros((2, n + 1)),
         table=np.zeros((s, 2, 2)),

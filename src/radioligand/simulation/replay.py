@@ -69,7 +69,15 @@ def replay_trial(design: TrialDesign, *, seed: int, trial: int) -> VirtualTrial:
     run_trial(model, bench, np.uint64(seed), np.uint64(trial), found)
     day, entered = int(found[DAY_OF_LOOK]), int(found[ENTERED])
     subjects = bench.subjects
-    cut(subjects, day, model.visits, model.window_days, model.missed_chance, bench.visit_key)
+    cut(
+        subjects,
+        day,
+        model.visits,
+        model.visits_before,
+        model.window_days,
+        model.missed_chance,
+        bench.visit_key,
+    )
     seen = subjects[:, :entered].copy()
     followed = np.minimum(day - seen[ENTRY] + 1, seen[SEEN])
     cut_survival(subjects, entered, day)

@@ -114,6 +114,7 @@ def trial_design(protocol: p.Protocol, scenario: Scenario | None = None) -> Tria
         later_days=np.array([month * one if one else NEVER for one in later]),
         crossover_chance=scenario.crossover_fraction,
         visits=visits,
+        visits_before=np.searchsorted(visits, np.arange(LAST_DAY)).astype(np.int64),
         window_days=scenario.window_days,
         missed_chance=scenario.missed_fraction,
         response_chance=np.array(
@@ -121,6 +122,7 @@ def trial_design(protocol: p.Protocol, scenario: Scenario | None = None) -> Tria
         ),
         response_follows=scenario.response_follows,
         response_day=int(visits[0]) if visits.size else 1,
+        has_survival=scenario.has_survival or scenario.deaths_among_events > 0,
         look_events=looks,
         follow_up_days=round((given.follow_up_months or 0) * month) if by_month else -1,
         stop_z=stop_z,
