@@ -185,7 +185,7 @@ def test_the_command_prints_what_machines_and_people_read(tmp_path):
         "hazard_ratio 0.8",
     ]
     assert told["power"] > told["scenarios"][1]["power"] > told["type_one_error"]["rate"]
-    assert told["theory"] == {"power": None, "duration_months": None}
+    assert set(told["theory"].values()) == {None}
     assert f"power                 {100 * told['power']:.1f} %" in read
     assert "type I error" in read
 

@@ -148,7 +148,6 @@ def as_json(found: list[Simulated], *, seed: int) -> dict[str, Any]:
 def _one_json(one: Simulated) -> dict[str, Any]:
     found, design = one.found, one.design
     means, month = found.means, design.month_days
-    power, months = theory(design)
     run = found.trials * (1 if one.null is None else 2)
     ratio = means["log_hazard_ratio"]
     answer: dict[str, Any] = {
@@ -194,7 +193,7 @@ def _one_json(one: Simulated) -> dict[str, Any]:
         ],
         "significant_harm": found.harm,
         "events_not_reached": found.unreached,
-        "theory": {"power": power, "duration_months": months},
+        "theory": theory(design),
         "seconds": one.seconds,
         "trials_per_second": run / one.seconds,
     }
@@ -212,25 +211,29 @@ def _one_json(one: Simulated) -> dict[str, Any]:
 ARMS = ("control", "experimental")
 
 
-def theory(design: TrialDesign) -> tuple[float | None, float | None]:
+def theory(design: TrialDesign) -> dict[str, Any]:
     """Power and months by theory, for the assumptions of the protocol's own plan alone.
 
-    Power is Lakatos' at the level of the last look; None where the scenario assumes otherwise.
+    `power` is that of the plan, by its `method`; `power_lakatos` Lakatos' at the level of the only
+    look. With unequal arms the two lie on either side of the truth. None where the scenario assumes
+    otherwise.
     """
+    told = dict.fromkeys(("method", "power", "power_lakatos", "duration_months"))
     if design.scenario != Scenario(name=design.scenario.name):
-        return None, None
+        return told
     plan = design.plan
+    told |= {"method": plan.given.method, "power": plan.power}
     try:
         months = months_to_events(plan.course, plan.events)
     except PlanningError:
-        return plan.power, None
+        return told
     if plan.looks.z.size > 1:
-        return plan.power, months
+        return told | {"duration_months": months}
     level = float(plan.looks.nominal_p[-1])
     power = expected_power(
         plan.course, analysis_months=plan.analysis_months, alpha=level, sided=plan.given.sided
     )
-    return power, plan.analysis_months
+    return told | {"power_lakatos": power, "duration_months": plan.analysis_months}
 
 
 def _nominal(design: TrialDesign) -> float:
@@ -273,8 +276,10 @@ def _one_text(one: Simulated) -> Iterator[str]:
     told = _one_json(one)
     yield f"\n{design.trial}, {design.scenario.name}: {found.trials:,} virtual trials"
     yield f"  power                 {_share(found.power, found.power_error)}"
-    if told["theory"]["power"] is not None:
-        yield f"  power by theory       {100 * told['theory']['power']:.1f} %"
+    if (by := told["theory"])["power"] is not None:
+        others = {by["method"]: by["power"], "lakatos": by["power_lakatos"]}
+        shown = (f"{100 * p:.1f} % ({m.title()})" for m, p in others.items() if p is not None)
+        yield f"  power by theory       {', '.join(shown)}"
     if one.null:
         level = f"nominal {100 * _nominal(design):g} %"
         yield f"  type I error          {_share(one.null.power, one.null.power_error)}, {level}"
