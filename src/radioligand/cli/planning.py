@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from radioligand.cli.design_contents import design_report
-from radioligand.io.documents import DocumentError, protocol_bytes, read_protocol
+from radioligand.io.documents import DocumentError, protocol_chain, read_protocol
 from radioligand.io.outputs import MARK, check_output, parquet, sha256, write_folder
 from radioligand.planning import (
     EventDate,
@@ -102,12 +102,13 @@ def write_design(planned: Planned, *, name: str, out: Path) -> None:
     from radioligand.report import render
 
     check_output(out)
-    content, document = protocol_bytes(name)
+    (content, document), *bases = protocol_chain(name)
     provenance = {
         "protocol": {
             "trial": planned.protocol.trial.id,
             "document": Path(document).name,
             "sha256": sha256(content),
+            **({"like": {Path(file).name: sha256(base) for base, file in bases}} if bases else {}),
         },
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},
