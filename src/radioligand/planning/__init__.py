@@ -13,6 +13,7 @@ from radioligand.planning.accrual import (
     uniform_accrual,
 )
 from radioligand.planning.comparisons import comparison_alpha
+from radioligand.planning.considerations import DesignFinding, design_findings
 from radioligand.planning.course import (
     Course,
     Expected,
@@ -65,6 +66,7 @@ __all__ = [
     "Course",
     "Cured",
     "Curve",
+    "DesignFinding",
     "Effect",
     "EventDate",
     "Expected",
@@ -78,6 +80,7 @@ __all__ = [
     "Scenario",
     "Weibull",
     "comparison_alpha",
+    "design_findings",
     "dropout_hazard",
     "event_month_interval",
     "event_variance",

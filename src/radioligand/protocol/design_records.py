@@ -42,8 +42,6 @@ class Selection(Record):
     subjects: Annotated[int, Field(ge=1)]  # of all arms by then
     at_most_hazard_ratio: Positive | None = None  # of the best arm, or the trial ends
     first_stage_counts: bool = True  # whether its data are part of the final comparison
-    alpha: Fraction
-    sided: Literal[1, 2] = 1
 
 
 class LateHarm(Record):
