@@ -92,7 +92,7 @@ def trials(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     for name, trial in known:
-        click.echo(f"{name:<12} {trial.registry:<12} phase {trial.phase}  {trial.title}")
+        click.echo(f"{name:<20} {trial.registry:<14} phase {trial.phase}  {trial.title}")
 
 
 ADD = click.option(
@@ -138,6 +138,7 @@ def check(protocol: str, plans: tuple[str, ...], design: bool, as_json: bool) ->
             from radioligand.cli.design_check import as_rows
 
             told["design"] = as_rows(found)
+            told["assumptions"] = [row.model_dump() for row in found.assumptions]
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
     ratio = ":".join(str(arm.ratio) for arm in found.arms)

@@ -2,6 +2,7 @@
 """From the [planning] of a protocol to curves, accrual and arms."""
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -36,15 +37,16 @@ class Comparison:
 
     def compared(self, subjects: float) -> float:
         """Return how many of all subjects are in the arm compared last, or in control."""
-        if self.selection is None:
-            return subjects * self.share
-        return subjects - (1 - self.share) * self.selection.subjects
+        return max(subjects * self.share, subjects - self._stopped)
 
     def in_all(self, compared: float) -> float:
         """Return the subjects of all arms, if so many are in two of them."""
-        if self.selection is None:
-            return compared / self.share
-        return compared + (1 - self.share) * self.selection.subjects
+        return min(compared / self.share, compared + self._stopped)
+
+    @property
+    def _stopped(self) -> float:
+        """Subjects in arms that a selection stops; without one no arm is ever stopped."""
+        return (1 - self.share) * self.selection.subjects if self.selection else inf
 
     def accrual(self, of_all: Accrual) -> Accrual:
         """Return how the subjects of two arms come; after a selection nobody else does."""

@@ -25,6 +25,7 @@ REGIONS = {
 }
 ORIGIN, DIFFERENTIATION, KI67 = "primary_site", "differentiation", "ki67_percent"
 EARLIER = ("prior_", "line_of_therapy", "weeks_since_", "months_after_prrt")
+PROCEDURES = ("surgery", "embolisation", "ablation", "transarterial")  # no line of therapy
 LARGEST_G2 = 20.0  # Ki-67 in %; every poorly differentiated carcinoma is of grade 3, so above it
 SPECIMENS = ("BE", "BS", "GF")  # SDTM: collected specimens, findings in them, genomic findings
 
@@ -196,7 +197,11 @@ def _earlier(protocol: p.Protocol) -> Judged:
     strata = protocol.randomisation.strata if protocol.randomisation else ()
     stratified = {field for factor in strata for field in _fields(protocol, factor)}
     asked = {one.field for one in _asked(protocol)} | stratified
-    found = sorted(field for field in asked if field.startswith(EARLIER))
+    found = sorted(
+        field
+        for field in asked
+        if field.startswith(EARLIER) and not any(word in field for word in PROCEDURES)
+    )
     if found:
         return Judged(MET, f"criteria or strata ask for {', '.join(found)}")
     return Judged(NOT_MET, "nothing asks for earlier lines or types of therapy")
