@@ -137,7 +137,7 @@ def test_the_plan_after_a_selection():
 
 def test_a_winner_picked_too_late_is_refused():
     late = DDR.model_copy(update={"selection": DDR.selection.model_copy(update={"events": 400})})
-    with pytest.raises(PlanningError, match="prrt-ddr.*picked at 400 events"):
+    with pytest.raises(PlanningError, match=r"prrt-ddr.*picked at 400 events"):
         plan(late)
 
 
