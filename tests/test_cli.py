@@ -181,7 +181,7 @@ def test_an_earlier_report_is_replaced(demo, tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("check", "netter-9"), "Shipped: netter-1, netter-2"),
+        (("check", "netter-9"), "netter-1, netter-2, prrt-ddr"),
         (("demo", "nowhere.toml", "--out", "x"), "no readable file"),
         (("screen", "netter-2", "nobody.json"), "nobody.json"),
     ],

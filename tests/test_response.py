@@ -34,7 +34,10 @@ RECIST, ADMIRAL = (Policies(response_after_complete=choice) for choice in ("reci
 
 @cache
 def protocol(
-    overall: str = "lesions", where: tuple[tuple[str, str], ...] = (), **response: Any
+    overall: str = "lesions",
+    where: tuple[tuple[str, str], ...] = (),
+    organs: tuple[str, ...] = (),
+    **response: Any,
 ) -> Protocol:
     source = {"dataset": "DM", "date": "RFSTDTC"}
     return parse_protocol(
@@ -68,6 +71,7 @@ def protocol(
                     "suffix": "",
                     "where": dict(where),
                     "overall": overall,
+                    "organs": organs,
                     "governs": True,
                 }
             ],
@@ -711,3 +715,35 @@ def test_refuses_split_lesions_unless_they_are_declared() -> None:
     assert derive_adrs(one_part, named, None, adsl(), protocol=plan).filter(PARAMCD="OVR")[
         "AVALC"
     ].to_list() == ["NE"]
+
+
+# -- an evaluation of one organ ---------------------------------------------------------------
+
+
+@pytest.mark.by_hand
+def test_the_liver_alone():
+    tr, tu = study(
+        {
+            "T01": "TARGET, LIVER",
+            "T02": "TARGET, LYMPH NODE",
+            "NT01": "NON-TARGET, BONE",
+            "N01": "NEW, BONE",
+            "N02": "NEW, LIVER",
+        },
+        (-7, {"T01": 40.0, "T02": 30.0, "NT01": "PRESENT"}),
+        # liver 40 to 52 mm: by 30 % and 12 mm; all targets 70 to 64 mm
+        (112, {"T01": 52.0, "T02": 12.0, "NT01": "PRESENT"}),
+        # a new lesion in bone is none of the liver's
+        (168, {"T01": 40.0, "T02": 12.0, "NT01": "PRESENT", "N01": "UNEQUIVOCAL"}),
+        (252, {"T01": 40.0, "T02": 12.0, "NT01": "PRESENT", "N02": "UNEQUIVOCAL"}),
+    )
+
+    def overall(**asked):
+        rows = derive_adrs(tr, tu, None, adsl(), protocol=protocol(**asked))
+        return rows.filter(PARAMCD="OVR")["AVALC"].to_list()
+
+    assert overall() == ["SD", "PD", "PD"]
+    assert overall(organs=("LIVER",)) == ["PD", "SD", "PD"]
+    assert overall(organs=("LIVER", "LYMPH NODE"))[0] == "SD"
+    sums = derive_adtr(tr, tu, adsl(), protocol=protocol(organs=("LIVER",)))
+    assert sums.filter(PARAMCD="SDIAM")["AVAL"].to_list() == [40, 52, 40, 40]

@@ -329,7 +329,8 @@ TERMS: dict[str, tuple[str, ...]] = {
 DOSE_UNITS = (
     *("Bq", "kBq", "MBq", "GBq", "uCi", "mCi", "Ci", "MBq/kg"),
     *("ng", "ug", "mg", "g", "mg/kg", "mg/m2", "ug/kg", "mL", "L", "mmol", "umol", "mEq"),
-    *("IU", "U", "IU/kg", "mg/h", "mg/min", "mL/h", "mL/min"),
+    *("IU", "U", "IU/kg", "mg/h", "mg/min", "mL/h", "mL/min", "Gy"),
+    *("ug/day", "mg/day", "g/day", "mg/kg/day", "mg/m2/day"),
     *("CAPSULE", "TABLET", "VIAL", "DROP", "PATCH", "PUFF", "SUPPOSITORY", "INJECTION"),
 )
 

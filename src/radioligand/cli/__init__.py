@@ -92,7 +92,7 @@ def trials(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     for name, trial in known:
-        click.echo(f"{name:<12} {trial.registry:<12} phase {trial.phase}  {trial.title}")
+        click.echo(f"{name:<20} {trial.registry:<14} phase {trial.phase}  {trial.title}")
 
 
 ADD = click.option(
@@ -107,11 +107,17 @@ ADD = click.option(
 @cli.command()
 @click.argument("protocol")
 @ADD
+@click.option(
+    "--design",
+    is_flag=True,
+    help="Also hold the design against published considerations for trials in NET.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
-def check(protocol: str, plans: tuple[str, ...], as_json: bool) -> None:
+def check(protocol: str, plans: tuple[str, ...], design: bool, as_json: bool) -> None:
     """Validate a protocol document; every fault with its path and its mend.
 
-    PROTOCOL is a shipped name (see `radioligand trials`) or the path of a TOML document.
+    PROTOCOL is a shipped name (see `radioligand trials`) or the path of a TOML document. A
+    consideration of design that is not met is no fault: the exit status stays 0.
 
     Example:  radioligand check my-trial.toml
     """
@@ -127,7 +133,13 @@ def check(protocol: str, plans: tuple[str, ...], as_json: bool) -> None:
         click.echo(json.dumps({"protocol": protocol, "faults": faults}, indent=2))
         raise SystemExit(1) from None
     if as_json:
-        click.echo(json.dumps({"protocol": protocol, "faults": []}, indent=2))
+        told: dict[str, Any] = {"protocol": protocol, "faults": []}
+        if design:
+            from radioligand.cli.design_check import as_rows
+
+            told["design"] = as_rows(found)
+            told["assumptions"] = [row.model_dump() for row in found.assumptions]
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
     ratio = ":".join(str(arm.ratio) for arm in found.arms)
     click.echo(f"{protocol}: no faults. {found.trial.name} ({found.trial.registry})")
@@ -136,6 +148,11 @@ def check(protocol: str, plans: tuple[str, ...], as_json: bool) -> None:
         f"{len(found.schedule)} scheduled activities, {len(found.variables)} subject variables,\n"
         f"  {len(found.endpoints)} endpoints, {len(found.analyses)} analyses."
     )
+    if design:
+        from radioligand.cli.design_check import lines
+
+        for line in lines(found):
+            click.echo(line)
 
 
 def _job_options(command: Any) -> Any:

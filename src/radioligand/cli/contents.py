@@ -210,7 +210,9 @@ def _key_lines(
     protocol: p.Protocol, results: pl.DataFrame, arms: tuple[Arm, ...]
 ) -> tuple[Any, ...]:
     """The primary time to event and the first response analysis, in the words of `headline`."""
-    survival = next((a.id for a in protocol.analyses if isinstance(a, p.TimeToEvent)), None)
+    times = [a for a in protocol.analyses if isinstance(a, p.TimeToEvent)]
+    primary = [a for a in times if protocol.cutoff and a.endpoint == protocol.cutoff.endpoint]
+    survival = next((a.id for a in (*primary, *times)), None)
     response = next((a.id for a in protocol.analyses if isinstance(a, p.BestResponse)), None)
     if survival is None:
         return ()

@@ -32,7 +32,7 @@ from radioligand.derivation import (
 )
 from radioligand.io.datasets import inspect_study
 from radioligand.io.dictionaries import demonstration_dictionary, read_dictionary
-from radioligand.io.documents import DocumentError, plan_bytes, protocol_bytes, read_protocol
+from radioligand.io.documents import DocumentError, plan_bytes, protocol_chain, read_protocol
 from radioligand.io.outputs import MARK, check_output, hashes, parquet, sha256, write_folder
 from radioligand.protocol import Protocol
 from radioligand.report import KeyLine, render
@@ -251,13 +251,14 @@ def _provenance(
     cutoff: date | None,
     seed: int | None,
 ) -> dict[str, Any]:
-    content, document = protocol_bytes(names[0])
+    (content, document), *bases = protocol_chain(names[0])
     plans = [plan_bytes(plan) for plan in names[1:]]
     return {
         "protocol": {
             "trial": protocol.trial.id,
             "document": Path(document).name,
             "sha256": sha256(content),
+            **({"like": {Path(file).name: sha256(base) for base, file in bases}} if bases else {}),
         },
         **({"plans": {Path(file).name: sha256(plan) for plan, file in plans}} if plans else {}),
         "inputs": dict(inputs),

@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from radioligand.cli.design_contents import design_report
-from radioligand.io.documents import DocumentError, protocol_bytes, read_protocol
+from radioligand.io.documents import DocumentError, protocol_chain, read_protocol
 from radioligand.io.outputs import MARK, check_output, parquet, sha256, write_folder
 from radioligand.planning import (
     EventDate,
+    LateHarmPlan,
     Plan,
     RatePlan,
+    late_harm_plans,
+    late_harm_wording,
     plan,
     plan_rates,
     plan_results,
     predict_events,
     rate_wording,
+    selection_powers,
     wording,
 )
 from radioligand.protocol import Protocol
@@ -36,6 +40,7 @@ class Planned:
     protocol: Protocol
     plans: tuple[Plan, ...]
     rates: tuple[RatePlan, ...]
+    late_harm: tuple[LateHarmPlan, ...]
     prediction: EventDate | None
 
     @property
@@ -43,6 +48,7 @@ class Planned:
         """The plan as paragraphs of a terminal."""
         told = [text for one in self.plans for text in wording(one, protocol=self.protocol)]
         told += [rate_wording(one) for one in self.rates]
+        told += late_harm_wording(self.late_harm)
         if found := self.prediction:
             told.append(_predicted(found))
         return tuple(told)
@@ -64,7 +70,26 @@ class Planned:
             "upper": _iso(found.upper),
             "level": found.level,
         }
-        return {**primary, "also": others, "rates": rates, "prediction": prediction}
+        harm = [
+            {
+                "endpoint": one.given.endpoint,
+                "arm": one.arm,
+                "subjects": one.subjects,
+                "seen_usual": one.seen_usual,
+                "seen_high": one.seen_high,
+                "needed": one.needed,
+                "excluded": one.excluded,
+                "month": one.month,
+            }
+            for one in self.late_harm
+        ]
+        return {
+            **primary,
+            "also": others,
+            "rates": rates,
+            "late_harm": harm,
+            "prediction": prediction,
+        }
 
 
 def run_plan(name: str, *, adam: Path | None = None, cutoff: date | None = None) -> Planned:
@@ -93,7 +118,13 @@ def run_plan(name: str, *, adam: Path | None = None, cutoff: date | None = None)
             month_days=protocol.data.month_days,
         )
     rates = plan_rates(protocol, subjects=plans[0].subjects)
-    return Planned(protocol=protocol, plans=plans, rates=rates, prediction=prediction)
+    return Planned(
+        protocol=protocol,
+        plans=plans,
+        rates=rates,
+        late_harm=late_harm_plans(protocol, plans[0]),
+        prediction=prediction,
+    )
 
 
 def write_design(planned: Planned, *, name: str, out: Path) -> None:
@@ -102,12 +133,13 @@ def write_design(planned: Planned, *, name: str, out: Path) -> None:
     from radioligand.report import render
 
     check_output(out)
-    content, document = protocol_bytes(name)
+    (content, document), *bases = protocol_chain(name)
     provenance = {
         "protocol": {
             "trial": planned.protocol.trial.id,
             "document": Path(document).name,
             "sha256": sha256(content),
+            **({"like": {Path(file).name: sha256(base) for base, file in bases}} if bases else {}),
         },
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},
@@ -162,9 +194,23 @@ def _as_json(one: Plan, protocol: Protocol) -> dict[str, Any]:
         "methods": {
             size.method: {"events": size.events, "subjects": size.subjects} for size in one.methods
         },
+        "selection": _selected(one),
         "stated": {"events": one.given.events, "subjects": one.given.subjects},
         "wording": list(wording(one, protocol=protocol)),
     }
+
+
+def _selected(one: Plan) -> dict[str, Any] | None:
+    """What picking the winner does, if one arm is as assumed, and if all are."""
+    powers = selection_powers(one)
+    if powers is None:
+        return None
+    keys = ("chosen", "stopped", "power", "power_of", "ratio_at_end")
+    cases = (("one_arm", powers[0]), ("every_arm", powers[1]))
+    told: dict[str, Any] = {
+        name: {key: getattr(power, key) for key in keys} for name, power in cases
+    }
+    return {"alpha": one.comparison.alpha, **told}
 
 
 def _predicted(found: EventDate) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from radioligand.protocol import Fault, Protocol, ProtocolError, parse_protocol
+from radioligand.protocol.inheritance import InheritanceError, inherit
 
 
 class DocumentError(ValueError):
@@ -38,6 +39,30 @@ def protocol_bytes(protocol: str) -> tuple[bytes, str]:
     return _document_bytes(protocol, "protocol", "", shipped_protocols())
 
 
+def protocol_chain(protocol: str) -> tuple[tuple[bytes, str], ...]:
+    """Bytes and name of a document, of the one it is `like`, and so on to one that is like none.
+
+    Raises ProtocolError if one of them is not there, is no TOML, or they are like each other.
+    """
+    chain = [protocol_bytes(protocol)]
+    while (base := _tables(*chain[-1]).get("like")) is not None:
+        following = protocol_bytes(str(base))
+        if following in chain:
+            names = " like ".join(name for _, name in (*chain, following))
+            fault = Fault("like", f"{names}: no end", "Let one of them be like none.")
+            raise ProtocolError((fault,), name=chain[0][1])
+        chain.append(following)
+    return tuple(chain)
+
+
+def _on_top(document: dict[str, Any], base: dict[str, Any], name: str) -> dict[str, Any]:
+    try:
+        return inherit(document, base)
+    except InheritanceError as error:
+        mend = "Write the keys with dots between, an entry by its id or name."
+        raise ProtocolError((Fault("without", str(error), mend),), name=name) from None
+
+
 def plan_bytes(plan: str) -> tuple[bytes, str]:
     """The bytes of an analysis plan and the name to speak of it, as `protocol_bytes`."""
     return _document_bytes(plan, "analysis plan", "plans/", shipped_plans())
@@ -62,11 +87,15 @@ def _document_bytes(
 def read_protocol(protocol: str, *, plans: Sequence[str] = ()) -> Protocol:
     """Read a protocol by shipped name or path, with the analyses of further plans behind its own.
 
-    A plan is a TOML document of `[[analyses]]` alone, by shipped name or path. Raises
-    ProtocolError with every fault of the documents.
+    A document that is `like` another takes over what it does not say itself. A plan is a TOML
+    document of `[[analyses]]` alone, by shipped name or path. Raises ProtocolError with every
+    fault of the documents.
     """
-    content, name = protocol_bytes(protocol)
-    document = _tables(content, name)
+    chain = protocol_chain(protocol)
+    document: dict[str, Any] = {}
+    for content, name in reversed(chain):
+        document = _on_top(_tables(content, name), document, name)
+    name = chain[0][1]
     for plan in plans:
         document = _with_plan(document, *plan_bytes(plan))
         name = f"{name} + {plan}"

@@ -13,6 +13,7 @@ from radioligand.planning.accrual import (
     uniform_accrual,
 )
 from radioligand.planning.comparisons import comparison_alpha
+from radioligand.planning.considerations import DesignFinding, design_findings
 from radioligand.planning.course import (
     Course,
     Expected,
@@ -40,10 +41,12 @@ from radioligand.planning.events import (
 )
 from radioligand.planning.faults import PlanningError, whole
 from radioligand.planning.lakatos import LogrankSize, expected_power, lakatos, scaled
+from radioligand.planning.late_harm import LateHarmPlan, late_harm_plans, late_harm_wording
 from radioligand.planning.looks import inflation, look_boundaries
 from radioligand.planning.rates import rate_power, rate_subjects
 from radioligand.planning.results import plan_results
 from radioligand.planning.scenarios import Scenario, scenarios
+from radioligand.planning.selection import SelectionPower, selection_alpha, selection_power
 from radioligand.planning.sizing import (
     MethodSize,
     Plan,
@@ -51,6 +54,7 @@ from radioligand.planning.sizing import (
     plan,
     plan_endpoint,
     plan_rates,
+    selection_powers,
 )
 from radioligand.planning.waiting import (
     EventDate,
@@ -65,10 +69,12 @@ __all__ = [
     "Course",
     "Cured",
     "Curve",
+    "DesignFinding",
     "Effect",
     "EventDate",
     "Expected",
     "FollowUp",
+    "LateHarmPlan",
     "LogrankSize",
     "MethodSize",
     "PiecewiseExponential",
@@ -76,8 +82,10 @@ __all__ = [
     "PlanningError",
     "RatePlan",
     "Scenario",
+    "SelectionPower",
     "Weibull",
     "comparison_alpha",
+    "design_findings",
     "dropout_hazard",
     "event_month_interval",
     "event_variance",
@@ -87,6 +95,8 @@ __all__ = [
     "follow",
     "inflation",
     "lakatos",
+    "late_harm_plans",
+    "late_harm_wording",
     "logrank_events",
     "logrank_power",
     "look_boundaries",
@@ -105,6 +115,9 @@ __all__ = [
     "remarks",
     "scaled",
     "scenarios",
+    "selection_alpha",
+    "selection_power",
+    "selection_powers",
     "significant_hazard_ratio",
     "site_accrual",
     "survival",

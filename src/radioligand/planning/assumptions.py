@@ -2,6 +2,7 @@
 """From the [planning] of a protocol to curves, accrual and arms."""
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -15,7 +16,9 @@ from radioligand.planning.accrual import (
 )
 from radioligand.planning.comparisons import comparison_alpha
 from radioligand.planning.curves import Cured, Curve, Effect, Weibull, exponential
+from radioligand.planning.events import logrank_events
 from radioligand.planning.faults import PlanningError
+from radioligand.planning.selection import selection_alpha
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +28,33 @@ class Comparison:
     arms: int
     ratio: float  # subjects in each experimental arm for one in control
     alpha: float  # of each comparison
+    selection: p.Selection | None = None  # of one arm, which goes on with control alone
 
     @property
     def share(self) -> float:
-        """Of all subjects in one experimental arm and control together."""
+        """Of all subjects in one experimental arm and control together, all arms being open."""
         return (1 + self.ratio) / (1 + self.arms * self.ratio)
+
+    def compared(self, subjects: float) -> float:
+        """Return how many of all subjects are in the arm compared last, or in control."""
+        return max(subjects * self.share, subjects - self._stopped)
+
+    def in_all(self, compared: float) -> float:
+        """Return the subjects of all arms, if so many are in two of them."""
+        return min(compared / self.share, compared + self._stopped)
+
+    @property
+    def _stopped(self) -> float:
+        """Subjects in arms that a selection stops; without one no arm is ever stopped."""
+        return (1 - self.share) * self.selection.subjects if self.selection else inf
+
+    def accrual(self, of_all: Accrual) -> Accrual:
+        """Return how the subjects of two arms come; after a selection nobody else does."""
+        if self.selection is None:
+            return of_all.faster(self.share)
+        picked = of_all.months_for(self.selection.subjects)
+        before = of_all.per_month[0] * self.share
+        return piecewise_accrual([0.0, picked], [before, of_all.per_month[0]])
 
 
 def comparison_of(protocol: p.Protocol, given: p.Planning) -> Comparison:
@@ -47,15 +72,48 @@ def comparison_of(protocol: p.Protocol, given: p.Planning) -> Comparison:
             f"{protocol.trial.id}: planned are experimental arms of one size against one control; "
             f"the ratios are {experimental} and {control}. Change role or ratio of the arms."
         )
-    ratio = experimental[0] / control[0]
+    ratio, arms = experimental[0] / control[0], len(experimental)
+    selection = protocol.selection
+    if selection is not None and selection.endpoint == given.endpoint:
+        alpha = _level_after(selection, given, arms=arms, ratio=ratio)
+        return Comparison(arms=arms, ratio=ratio, alpha=alpha, selection=selection)
     alpha = comparison_alpha(
-        len(experimental),
+        arms,
         alpha=given.alpha,
         sided=given.sided,
         multiplicity=given.multiplicity,
         ratio=ratio,
     )
-    return Comparison(arms=len(experimental), ratio=ratio, alpha=alpha)
+    return Comparison(arms=arms, ratio=ratio, alpha=alpha)
+
+
+def _level_after(selection: p.Selection, given: p.Planning, *, arms: int, ratio: float) -> float:
+    """The level of the final comparison after picking the winner, which its events depend on.
+
+    Raises PlanningError if the final comparison has no more events than the first stage, or if
+    subjects do not enter at one rate.
+    """
+    if given.accrual_per_month is None or given.ramp_months or given.site_activation:
+        raise PlanningError("a selection is planned with accrual_per_month alone; give that.")
+    alpha = given.alpha
+    for _ in range(30):  # the level falls as the first stage weighs more, and the events rise
+        events = logrank_events(
+            given.hazard_ratio, alpha=alpha, sided=given.sided, power=given.power, ratio=ratio
+        )
+        if events <= selection.events:
+            raise PlanningError(
+                f"the winner is picked at {selection.events} events, and {events:.1f} are enough "
+                "for the final comparison; pick it earlier."
+            )
+        alpha = selection_alpha(
+            arms,
+            fraction=selection.events / events,
+            alpha=given.alpha,
+            sided=given.sided,
+            ratio=ratio,
+            first_stage_counts=selection.first_stage_counts,
+        )
+    return alpha
 
 
 def control_curve(given: p.Planning) -> Curve:

@@ -75,6 +75,8 @@ def _assumptions(plan: Plan, protocol: p.Protocol) -> Iterator[Row]:
     )
     if plan.comparison.arms > 1:
         label = f"Level of each of {plan.comparison.arms} comparisons ({given.multiplicity})"
+        if plan.comparison.selection:
+            label = f"Level of the final comparison, the best of {plan.comparison.arms} arms picked"
         yield from _told("comparison_alpha", label, 100 * plan.comparison.alpha, "%")
     yield from _told("power", "Power asked for", 100 * given.power, "%")
     yield from _told("method", "Method", None, text=f"log-rank, {NAMES[given.method]}")
@@ -217,7 +219,7 @@ def _timeline(plan: Plan, protocol: p.Protocol) -> Iterator[Row]:
     months = np.union1d(np.linspace(0, last, 97), plan.accrual_months)
     found = expected(plan.course, months)
     spread = np.sqrt(event_variance(plan.course, months))
-    entered = found.entered / plan.comparison.share
+    entered = [plan.comparison.in_all(each) for each in found.entered.tolist()]
     for place, month in enumerate(months):
         at = {"arm": ALL, "time_days": float(month) * protocol.data.month_days}
         events = float(found.events[place])

@@ -33,6 +33,7 @@ from radioligand.planning.faults import PlanningError, whole
 from radioligand.planning.lakatos import expected_power, lakatos, scaled
 from radioligand.planning.looks import inflation, look_boundaries
 from radioligand.planning.rates import rate_power, rate_subjects
+from radioligand.planning.selection import SelectionPower, selection_power
 from radioligand.planning.waiting import event_month_interval
 from radioligand.statistics.sequential import Boundaries, exit_probabilities
 
@@ -109,13 +110,38 @@ def plan_endpoint(protocol: p.Protocol, given: p.Planning) -> Plan:
         raise PlanningError(f"{protocol.trial.id}, planning of {given.endpoint}: {error}") from None
 
 
+def selection_powers(plan: Plan) -> tuple[SelectionPower, SelectionPower] | None:
+    """Return what picking the winner does: one arm as assumed, the others as control; all so.
+
+    None if the protocol picks none.
+    """
+    comparison, given = plan.comparison, plan.given
+    if comparison.selection is None:
+        return None
+    one = (given.hazard_ratio, *[1.0] * (comparison.arms - 1))
+    first, second = (
+        selection_power(
+            ratios,
+            first_events=comparison.selection.events,
+            events=plan.events,
+            level=float(plan.looks.nominal_p[-1]),
+            sided=given.sided,
+            ratio=comparison.ratio,
+            at_most_hazard_ratio=comparison.selection.at_most_hazard_ratio,
+            first_stage_counts=comparison.selection.first_stage_counts,
+        )
+        for ratios in (one, (given.hazard_ratio,) * comparison.arms)
+    )
+    return first, second
+
+
 def plan_rates(protocol: p.Protocol, *, subjects: int) -> tuple[RatePlan, ...]:
     """Return what the comparisons of rates need, and their power with the trial's subjects."""
     given = protocol.planning
     if given is None or not given.rates:
         return ()
     comparison = comparison_of(protocol, given)
-    held = subjects * comparison.share
+    held = comparison.compared(subjects)
     plans = []
     for one in given.rates:
         needed = rate_subjects(
@@ -136,14 +162,14 @@ def plan_rates(protocol: p.Protocol, *, subjects: int) -> tuple[RatePlan, ...]:
             ratio=comparison.ratio,
             margin=one.margin,
         )
-        plans.append(RatePlan(given=one, subjects_needed=needed / comparison.share, power=power))
+        plans.append(RatePlan(given=one, subjects_needed=comparison.in_all(needed), power=power))
     return tuple(plans)
 
 
 def _plan(protocol: p.Protocol, given: p.Planning, comparison: Comparison) -> Plan:
     course, month = _sized(given, comparison)
-    total = whole(course.subjects / comparison.share)
-    course = _resized(given, course, total * comparison.share)
+    total = whole(comparison.in_all(course.subjects))
+    course = _resized(given, course, comparison.compared(total))
     needed = events_by(given.method, given, comparison, course, month)
     events = whole(needed)
     if given.follow_up_months is not None:
@@ -205,7 +231,7 @@ def events_by(
 
 def _sized(given: p.Planning, comparison: Comparison) -> tuple[Course, float]:
     """The course of one experimental arm and control, not rounded, and the month of analysis."""
-    accrual = accrual_of(given).faster(comparison.share)
+    accrual = comparison.accrual(accrual_of(given))
     months, follow_up = given.accrual_months, given.follow_up_months
     start = Course(
         control=control_curve(given),
@@ -324,5 +350,5 @@ def _methods(
     for method in ("schoenfeld",) if given.margin != 1 else METHODS:
         events = events_by(method, given, comparison, course, month)
         yield MethodSize(
-            method=method, events=events, subjects=events / fraction / comparison.share
+            method=method, events=events, subjects=comparison.in_all(events / fraction)
         )

@@ -7,7 +7,7 @@ from decimal import Decimal
 from radioligand import protocol as p
 from radioligand.planning.events import significant_hazard_ratio
 from radioligand.planning.faults import whole
-from radioligand.planning.sizing import Plan, RatePlan
+from radioligand.planning.sizing import Plan, RatePlan, selection_powers
 
 NAMES = {"schoenfeld": "Schoenfeld", "freedman": "Freedman", "lakatos": "Lakatos"}
 SHAPES = {
@@ -21,7 +21,12 @@ SHAPES = {
 
 def wording(plan: Plan, *, protocol: p.Protocol) -> tuple[str, ...]:
     """Return paragraphs on the size of a trial for one endpoint: for its protocol to take over."""
-    paragraphs = (_events(plan, protocol), _subjects(plan, protocol), _looks(plan))
+    paragraphs = (
+        _events(plan, protocol),
+        _subjects(plan, protocol),
+        _looks(plan),
+        _selection(plan),
+    )
     return tuple(filter(None, (*paragraphs, " ".join(remarks(plan)))))
 
 
@@ -87,7 +92,11 @@ def _events(plan: Plan, protocol: p.Protocol) -> str:
         medians += f" and {given.median_experimental_months:g} months with {experimental.short}"
     several = plan.comparison.arms
     per = " in each comparison of an experimental arm with control" if several > 1 else ""
-    correction = f" ({given.multiplicity} for {several} comparisons)" if several > 1 else ""
+    corrected = f"{given.multiplicity} for" if given.multiplicity != "none" else "of each of"
+    if plan.comparison.selection:
+        corrected = "after picking the best of"
+        per = " in the comparison of the arm that goes on with control"
+    correction = f" ({corrected} {several} comparisons)" if several > 1 else ""
     return (
         f"{plan.label}: {plan.events} events{per} give {_percent(plan.power)} power to show {aim} "
         f"({medians}) by a log-rank test at a {_sides(given.sided)} level of "
@@ -142,6 +151,26 @@ def _subjects(plan: Plan, protocol: p.Protocol) -> str:
     return (
         f"{plan.subjects} subjects will be allocated {arms} over {plan.accrual_months:.1f} "
         f"months.{due}"
+    )
+
+
+def _selection(plan: Plan) -> str:
+    """What is picked and when, how often it is the right arm, and how far picking flatters it."""
+    picked, powers = plan.comparison.selection, selection_powers(plan)
+    if picked is None or powers is None:
+        return ""
+    one, every = powers
+    least = picked.at_most_hazard_ratio
+    but = f", unless its hazard ratio is above {least:g}" if least else ""
+    return (
+        f"At {picked.events} events in each comparison, with {picked.subjects} subjects in "
+        f"{plan.comparison.arms + 1} arms, the arm with the largest effect goes on with control "
+        f"alone{but}; the level above keeps the error of the whole trial at "
+        f"{_percent(plan.given.alpha)}. If one arm is as assumed and the others are as control, it "
+        f"goes on with a probability of {_percent(one.chosen[0])} and is found better with "
+        f"{_percent(one.power_of[0])}, and its hazard ratio at the end is estimated at "
+        f"{one.ratio_at_end[0]:.3f} times the true one; if all are as assumed, one of them is "
+        f"found better with {_percent(every.power)}, at {every.ratio_at_end[0]:.3f} times."
     )
 
 

@@ -18,6 +18,10 @@ from radioligand.protocol.base import (
     Word,
 )
 from radioligand.protocol.base import Record as Record
+from radioligand.protocol.design_records import Assumption as Assumption
+from radioligand.protocol.design_records import Cohort as Cohort
+from radioligand.protocol.design_records import LateHarm as LateHarm
+from radioligand.protocol.design_records import Selection as Selection
 from radioligand.protocol.safety_records import CompetingRisks as CompetingRisks
 from radioligand.protocol.safety_records import Deaths as Deaths
 from radioligand.protocol.safety_records import DoseDecisions as DoseDecisions
@@ -276,6 +280,7 @@ class Evaluation(Record):
     where: Where
     governs: bool = False
     overall: Literal["lesions", "RS"] = "lesions"
+    organs: tuple[str, ...] = ()  # TULOC of the lesions that count; empty: all
 
 
 class Response(Record):
@@ -844,6 +849,10 @@ class Protocol(Record):
     analyses: tuple[AnyAnalysis, ...] = ()
     cutoff: Cutoff | None = None
     planning: Planning | None = None
+    cohorts: tuple[Cohort, ...] = ()
+    selection: Selection | None = None
+    late_harm: tuple[LateHarm, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
 
     def arm(self, role: str) -> Arm:
         """The first arm of that role: "experimental" or "control"."""

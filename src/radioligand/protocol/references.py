@@ -11,6 +11,7 @@ from typing import Any
 
 from radioligand import criteria
 from radioligand.protocol.faults import Fault
+from radioligand.protocol.inheritance import found_at
 
 # ADSL variables that every study gets, whatever the protocol adds (name: type)
 SUBJECT_VARIABLES = {
@@ -44,6 +45,7 @@ def reference_faults(document: Table) -> Iterator[Fault]:
     yield from _analyses(document)
     yield from _schedule(document)
     yield from _dosing(document)
+    yield from _design(document)
     yield from _rest(document)
 
 
@@ -317,6 +319,32 @@ def _dosing(document: Table) -> Iterator[Fault]:
             if one.field in fields and one.unit != unit:
                 says = f"{one.field} is in {unit!r}, the condition speaks of {one.unit!r}"
                 yield Fault(path, says, "Convert the limit and say the field's unit.")
+
+
+def _design(document: Table) -> Iterator[Fault]:
+    """Cohorts ask known fields; a selection has arms to select from; assumptions lead somewhere."""
+    endpoints = _ids(document, "endpoints")
+    yield from _twice(document, "cohorts")
+    yield from _twice(document, "assumptions", "path")
+    for cohort in _rows(document, "cohorts"):
+        path = f"cohorts[{cohort.get('id')}].holds"
+        yield from _conditions(document, path, cohort.get("holds"))
+    selection = _table(document, "selection")
+    yield from _unknown("selection.endpoint", selection.get("endpoint"), endpoints, "endpoint")
+    roles = [arm.get("role") for arm in _rows(document, "arms")]
+    if selection and roles.count("experimental") < 2:
+        mend = "Add an arm, or leave out [selection]."
+        yield Fault("selection", "there are not two experimental arms to select from", mend)
+    for harm in _rows(document, "late_harm"):
+        path, named = f"late_harm[{harm.get('endpoint')}]", harm.get("endpoint")
+        yield from _unknown(f"{path}.endpoint", named, endpoints, "endpoint")
+        usual, high = harm.get("usual"), harm.get("high")
+        if isinstance(usual, float) and isinstance(high, float) and usual >= high:
+            yield Fault(f"{path}.high", f"{high:g} is not above {usual:g}", "Correct one of them.")
+    for row in _rows(document, "assumptions"):
+        if "path" in row and found_at(document, str(row["path"])) is None:
+            mend = "Write the keys with dots between, an entry by its id or name: arms.LU.ratio."
+            yield Fault(f"assumptions[{row['path']}]", "nothing is at this path", mend)
 
 
 def _words(table: Table, key: str) -> tuple[Any, ...]:

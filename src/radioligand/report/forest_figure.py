@@ -25,6 +25,7 @@ from radioligand.report.canvas import (
     wrapped,
     write,
 )
+from radioligand.report.contents import Arm
 from radioligand.report.lookup import View
 from radioligand.report.tables import value_of
 
@@ -88,8 +89,9 @@ class Grid(NamedTuple):
 
 def forest(view: View) -> Drawing:
     """Hazard ratios of subgroups, boxes by number of events, events of n and ratio beside."""
-    lines = list(_lines(view))
-    shorts = tuple(arm.short for arm in view.arms())
+    arms = view.compared_arms()
+    lines = list(_lines(view, arms))
+    shorts = tuple(arm.short for arm in arms)
     favours = (f"← Favours {shorts[0]}", f"Favours {shorts[1]} →") if len(shorts) > 1 else None
     return drawn_forest(lines, heads=("Subgroup", *shorts), favours=favours, axis=RATIO_AXIS)
 
@@ -125,9 +127,9 @@ def drawn_forest(
     return Drawing(figure=figure, description=f"Forest plot of hazard ratios. {told}")
 
 
-def _lines(view: View) -> Iterator[Line]:
+def _lines(view: View, arms: tuple[Arm, ...]) -> Iterator[Line]:
     """Yield the trial as a whole first, then each variable as a heading over its levels."""
-    numbers, arms = view.main, view.arms()
+    numbers = view.main
     for variable in ("", *view.ordered(numbers.variables)):
         levels = numbers.levels(variable) if variable else ()
         if levels:

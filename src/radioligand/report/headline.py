@@ -25,23 +25,20 @@ def headline(
     rates = Numbers(response, results.filter(pl.col("analysis") == response))
     between = VERSUS.join(arm.short for arm in arms)
     subjects, events = ([times.find(name, arm=arm.id) for arm in arms] for name in ("n", "events"))
-    ratio, low, high, p = (
-        times.find(name, arm=times.comparison)
-        for name in ("hazard_ratio", "hazard_ratio_lower", "hazard_ratio_upper", "logrank_p")
-    )
+    compared = times.comparisons or ("",)
     percents = [rates.rate("percent", arm=arm.id, variable="ORR") for arm in arms]
     return (
         _line("Subjects", _joined(subjects), between, subjects),
         _line("Events", _joined(events), between, events),
         _medians(times, arms),
-        _hazard_ratio(ratio, low, high),
+        *(_hazard_ratio(times, each, arms) for each in compared),
         _line(
             "Objective response",
             VERSUS.join(formatting.rate(as_percent(each)) for each in percents),
             between,
             percents,
         ),
-        _line("p value", formatting.p_value(value_of(p)), _how(p), [p]),
+        *(_p_value(times, each, arms) for each in compared),
     )
 
 
@@ -54,12 +51,27 @@ def _joined(numbers: Sequence[Number | None]) -> str:
     return VERSUS.join(formatting.count(value_of(number)) for number in numbers)
 
 
-def _hazard_ratio(ratio: Number | None, low: Number | None, high: Number | None) -> KeyLine:
+def _p_value(times: Numbers, comparison: str, arms: Sequence[Arm]) -> KeyLine:
+    p = times.find("logrank_p", arm=comparison)
+    which = times.told_apart(comparison, arms)
+    return _line(_named("p value", which), formatting.p_value(value_of(p)), _how(p), [p])
+
+
+def _named(label: str, which: str) -> str:
+    return f"{label}, {which}" if which else label
+
+
+def _hazard_ratio(times: Numbers, comparison: str, arms: Sequence[Arm]) -> KeyLine:
+    ratio, low, high = (
+        times.find(name, arm=comparison)
+        for name in ("hazard_ratio", "hazard_ratio_lower", "hazard_ratio_upper")
+    )
+    label = _named("Hazard ratio", times.told_apart(comparison, arms))
     if ratio is None or ratio.value is None:
-        return _line("Hazard ratio", formatting.NOT_ESTIMATED, _how(ratio), [ratio])
+        return _line(label, formatting.NOT_ESTIMATED, _how(ratio), [ratio])
     interval = formatting.span(value_of(low), value_of(high), 3)
     shown = formatting.rounded(ratio.value, 3)
-    return _line("Hazard ratio", shown, f"95% CI {interval}", [ratio, low, high])
+    return _line(label, shown, f"95% CI {interval}", [ratio, low, high])
 
 
 def _how(number: Number | None) -> str:

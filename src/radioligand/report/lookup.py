@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The numbers of the results frame by their keys, and the words that stand for its ids."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -123,7 +123,20 @@ class Numbers:
     @property
     def comparison(self) -> str:
         """The id under which the arms are compared ('LU v CONTROL'); '' if they are not."""
-        return next((row.arm for row in self.rows if row.arm and " v " in row.arm), "")
+        return next(iter(self.comparisons), "")
+
+    @property
+    def comparisons(self) -> tuple[str, ...]:
+        """The ids of all comparisons, of which a trial with several arms has several."""
+        found = (row.arm for row in self.rows if row.arm and " v " in row.arm)
+        return tuple(dict.fromkeys(found))
+
+    def told_apart(self, comparison: str, arms: Sequence[Arm]) -> str:
+        """Name the arms of a comparison if there are several; '' of the only one."""
+        if len(self.comparisons) < 2:
+            return ""
+        shorts = {arm.id: arm.short for arm in arms}
+        return " v ".join(shorts.get(arm, arm) for arm in comparison.split(" v "))
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -171,6 +184,11 @@ class View:
         if everyone and any(counted):
             found += (Arm(ALL, self.words(ALL), "All"),)
         return found
+
+    def compared_arms(self) -> tuple[Arm, ...]:
+        """Return the arms of the first comparison; those with numbers if none are compared."""
+        compared, arms = self.main.comparison.split(" v "), self.arms()
+        return tuple(arm for arm in arms if arm.id in compared) or arms
 
     def words(self, identifier: str) -> str:
         """Return words for an id: the report's, the house's, else the id itself."""

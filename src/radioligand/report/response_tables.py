@@ -43,8 +43,8 @@ def response(view: View) -> Body:
         cells = tuple(_rate_cell(numbers, arm, rate) for arm in arms)
         if any(each.numbers for each in cells):
             rows.append(Row(view.label(rate), cells))
-        rows += _compared_rate(view, rate, len(arms))
-    rows += _compared_rate(view, "", len(arms))
+        rows += _compared_rate(view, rate, arms)
+    rows += _compared_rate(view, "", arms)
     columns = tuple(arm_column(arm, numbers) for arm in arms)
     return Body("", columns, tuple(rows), notes=("Data are n (%) unless otherwise indicated.",))
 
@@ -63,10 +63,18 @@ def _rate_cell(numbers: Numbers, arm: Arm, rate: str) -> Cell:
     return cell(shown, count, percent, lower, upper)
 
 
-def _compared_rate(view: View, rate: str, columns: int) -> Iterator[Row]:
-    numbers = view.main
+def _compared_rate(view: View, rate: str, arms: tuple[Arm, ...]) -> Iterator[Row]:
+    for comparison in view.main.comparisons or ("",):
+        yield from _of_comparison(view.main, comparison, rate, arms)
+
+
+def _of_comparison(
+    numbers: Numbers, comparison: str, rate: str, arms: tuple[Arm, ...]
+) -> Iterator[Row]:
+    columns, which = len(arms), numbers.told_apart(comparison, arms)
+    of = f", {which}" if which else ""
     difference, low, high, ratio, ratio_low, ratio_high, p = (
-        numbers.rate(statistic, arm=numbers.comparison, variable=rate)
+        numbers.rate(statistic, arm=comparison, variable=rate)
         for statistic in (
             "difference",
             "difference_lower",
@@ -84,12 +92,12 @@ def _compared_rate(view: View, rate: str, columns: int) -> Iterator[Row]:
             values = (as_percent(each) for each in (difference, low, high))
             shown = formatting.with_interval(*values)
         made = cell(shown, difference, low, high, columns=columns)
-        yield Row("Difference, percentage points (95% CI)", (made,), 1)
+        yield Row(f"Difference{of}, percentage points (95% CI)", (made,), 1)
     if ratio is not None:
         made = estimate_cell(ratio, ratio_low, ratio_high, decimals=2, columns=columns)
-        yield Row("Odds ratio (95% CI)", (made,), 1)
+        yield Row(f"Odds ratio{of} (95% CI)", (made,), 1)
     if p is not None:
-        yield Row("p value", (p_cell(p, columns=columns),), 1)
+        yield Row(f"p value{of}", (p_cell(p, columns=columns),), 1)
 
 
 def agreement(view: View) -> Body:

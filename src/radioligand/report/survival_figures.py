@@ -179,7 +179,12 @@ def _told_curve(numbers: Numbers, curve: Curve) -> str:
 
 
 def _compared(numbers: Numbers) -> str:
-    """Return 'Hazard ratio 0.276 (95% CI 0.182–0.418); Log-rank p<0.0001', or why there is none."""
+    """Return 'Hazard ratio 0.276 (95% CI 0.182–0.418); Log-rank p<0.0001', or why there is none.
+
+    Several comparisons stand in the table alone.
+    """
+    if len(numbers.comparisons) > 1:
+        return ""
     ratio, low, high, p = (
         numbers.find(name, arm=numbers.comparison)
         for name in ("hazard_ratio", "hazard_ratio_lower", "hazard_ratio_upper", "logrank_p")

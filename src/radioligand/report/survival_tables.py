@@ -31,7 +31,7 @@ def time_to_event(view: View) -> Body:
         found = (
             *_event_rows(numbers, arms),
             *_rates_at(numbers, arms, view.report.month_days),
-            *_compared_times(numbers, len(arms)),
+            *_compared_times(numbers, arms),
             *_follow_up(numbers, arms),
         )
         if len(view.analyses) == 1:  # the title of the table is heading enough
@@ -98,18 +98,23 @@ def _rates_at(numbers: Numbers, arms: tuple[Arm, ...], month_days: float) -> Ite
         yield Row(f"Event-free at {months} months, % (95% CI)", tuple(cells), 1)
 
 
-def _compared_times(numbers: Numbers, columns: int) -> Iterator[Row]:
-    ratio, low, high, p, interaction = (
-        numbers.find(statistic, arm=numbers.comparison)
-        for statistic in (*HAZARD_RATIO, "logrank_p", "proportional_hazards_p")
-    )
-    if ratio is not None:
-        made = estimate_cell(ratio, low, high, decimals=3, columns=columns)
-        yield Row("Hazard ratio (95% CI)", (made,), 1)
-    if p is not None:
-        yield Row("Log-rank p value", (p_cell(p, columns=columns),), 1)
-    if interaction is not None:
-        yield Row("Proportional hazards, p value", (p_cell(interaction, columns=columns),), 1)
+def _compared_times(numbers: Numbers, arms: tuple[Arm, ...]) -> Iterator[Row]:
+    columns = len(arms)
+    for comparison in numbers.comparisons or ("",):
+        ratio, low, high, p, interaction = (
+            numbers.find(statistic, arm=comparison)
+            for statistic in (*HAZARD_RATIO, "logrank_p", "proportional_hazards_p")
+        )
+        which = numbers.told_apart(comparison, arms)
+        of = f", {which}" if which else ""
+        if ratio is not None:
+            made = estimate_cell(ratio, low, high, decimals=3, columns=columns)
+            yield Row(f"Hazard ratio{of} (95% CI)", (made,), 1)
+        if p is not None:
+            yield Row(f"Log-rank p value{of}", (p_cell(p, columns=columns),), 1)
+        if interaction is not None:
+            made = p_cell(interaction, columns=columns)
+            yield Row(f"Proportional hazards{of}, p value", (made,), 1)
 
 
 def _follow_up(numbers: Numbers, arms: tuple[Arm, ...]) -> Iterator[Row]:
@@ -129,8 +134,12 @@ def _follow_up(numbers: Numbers, arms: tuple[Arm, ...]) -> Iterator[Row]:
 
 
 def subgroups(view: View) -> Body:
-    """The numbers of the forest plot: events of n in each arm, hazard ratio, interaction."""
-    numbers, arms, rows = view.main, view.arms(), []
+    """The numbers of the forest plot: events of n in each arm, hazard ratio, interaction.
+
+    Of several comparisons it is the first, with its own two arms.
+    """
+    numbers, rows = view.main, []
+    arms = view.compared_arms()
     for variable in ("", *view.ordered(numbers.variables)):
         levels = numbers.levels(variable) or ("",)
         reason = numbers.why(variable=variable) if variable and levels == ("",) else None

@@ -88,7 +88,8 @@ def lesions(tu: pl.DataFrame, *, evaluation: Evaluation) -> pl.DataFrame:
     """Return the lesions of an evaluation, one row each.
 
     USUBJID, TULNKID, KIND (TARGET, NON-TARGET or NEW), NODE, TULOC, and where it was identified:
-    VISITNUM, VISIT, TUDTC, TUSEQ. Raises DatasetError if a lesion is of two kinds.
+    VISITNUM, VISIT, TUDTC, TUSEQ. Of an evaluation of some organs only their lesions. Raises
+    DatasetError if a lesion is of two kinds.
     """
     names = ("TULNKID", "TULOC", "TUDTC", "VISIT", "VISITNUM", "TUTESTCD", "TUSEQ")
     known = (
@@ -112,7 +113,10 @@ def lesions(tu: pl.DataFrame, *, evaluation: Evaluation) -> pl.DataFrame:
         "Correct TUSTRESC, or give the second lesion a TULNKID of its own.",
         of=one.height,
     )
-    node = pl.col("TULOC").str.to_uppercase().str.contains("LYMPH NODE", literal=True)
+    organ = pl.col("TULOC").str.to_uppercase()
+    node = organ.str.contains("LYMPH NODE", literal=True)
+    if evaluation.organs:
+        one = one.filter(organ.is_in(list(evaluation.organs)))
     return one.select(
         "USUBJID",
         "TULNKID",
@@ -146,6 +150,8 @@ def seen(
     """
     policies = protocol.response
     records = _records(of_evaluation(tr, "TR", evaluation), policies)
+    if evaluation.organs:
+        records = records.join(known, on=["USUBJID", "TULNKID"], how="semi")
     records = _joined_parts(records, tu, evaluation=evaluation, policies=policies)
     records = _identified(records, known, evaluation=evaluation)
     visit = ["USUBJID", "VISITNUM", "VISIT"]

@@ -26,6 +26,7 @@ from radioligand.simulation.streams import (
     uniforms,
 )
 
+YEAR = 365.25
 _PERIOD_DAYS = 30  # after the last dose
 
 
@@ -95,7 +96,7 @@ def _by_term(
     length = np.maximum(np.round(of("days") * np.exp(0.9 * spread)), 0)
     end = np.where(v[:, 5] < safety.resolved, start + length, np.inf)
     end = np.where(end < course.end[who], end, np.inf)
-    given = subjects.arm[who] == 0
+    given = np.array(design.infused)[subjects.arm[who]]
     serious = v[:, 6] < np.where(is_severe, of("serious"), safety.serious_mild * of("serious"))
     related = v[:, 7] < of("radioligand")
     same = np.full(who.size, "DOSE NOT CHANGED", dtype="<U16")
@@ -147,7 +148,9 @@ def _onset(
     after = np.where(kind == "infusion", np.floor(5 * w**2), 24 + np.floor(22 * w))
     day = np.where(has & np.isin(kind, ("infusion", "nadir")), infused + after, any_time)
     day = np.where(kind == "late", begin + np.round(410 + 40 * w), day)
-    return np.minimum(day, np.where(kind == "late", np.inf, end)), (kind != "late") | (day <= end)
+    day = np.where(kind == "long-term", begin + np.round(YEAR * (0.75 + 4 * w)), day)
+    always, later = ~np.isin(kind, ("late", "long-term")), kind == "long-term"
+    return np.where(always, np.minimum(day, end), day), always | later | (day <= end)
 
 
 def _with_dose_changes(events: Events, course: Course) -> Events:
@@ -180,7 +183,7 @@ def _stopping(
     names = population.safety.stopping_terms
     which = np.floor(len(names) * u[:, 0]).astype(np.int64)
     cycles = np.bincount(course.radioligand.subject, minlength=subjects.arm.size)[stops]
-    given = subjects.arm[stops] == 0
+    given = np.array(design.infused)[subjects.arm[stops]]
     unfinished = given & (cycles < design.cycles)
     start = np.maximum(course.stop[stops] - 3 - np.floor(10 * u[:, 1]), course.start[stops])
     last = course.last_dose[stops] + _PERIOD_DAYS
@@ -214,7 +217,9 @@ def _fatal(
     names = [population.safety.fatal_term[arm] for arm in arm_id[dead].tolist()]
     start = np.maximum(course.death[dead] - 1 - np.floor(8 * u[dead, 1]), course.start[dead])
     none = np.zeros(dead.size, dtype=bool)
-    applies = np.where(subjects.arm[dead] == 0, "DOSE NOT CHANGED", "NOT APPLICABLE")
+    applies = np.where(
+        np.array(design.infused)[subjects.arm[dead]], "DOSE NOT CHANGED", "NOT APPLICABLE"
+    )
     return Events(
         subject=dead,
         term=np.array([name for name, _ in names], dtype=str),
@@ -270,7 +275,11 @@ def adverse_events(
         "AEENDTC": end,
         "day": events.start,
         "AERELLU": texts(
-            np.where(subjects.arm[who] != 0, "", np.where(events.radioligand, "Y", "N"))
+            np.where(
+                np.array(design.infused)[subjects.arm[who]],
+                np.where(events.radioligand, "Y", "N"),
+                "",
+            )
         ),
         "AERELOCT": yes_no(events.octreotide),
         "AEACNLU": events.action_radioligand,

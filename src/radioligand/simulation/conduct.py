@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radioligand.simulation.design import Design
-from radioligand.simulation.dosing import Doses, infusions, injections, last_dose
+from radioligand.simulation.design import Design, Drug
+from radioligand.simulation.dosing import Doses, further_doses, infusions, injections, last_dose
 from radioligand.simulation.parameters import Population
 from radioligand.simulation.population import EPOCH_ORDINAL, Subjects
 from radioligand.simulation.reading import PD, Reads, read_scans
@@ -47,7 +47,7 @@ class Course:
     departure: Texts  # reason of an early departure, "" for none
     new_therapy: Floats  # first new anticancer therapy, before or after progression
     new_therapy_name: Texts
-    crossover: Floats  # control subjects: first radioligand dose in the crossover phase
+    crossover: Floats  # subjects not infused: first radioligand dose in the crossover phase
     later_radioligand: Floats  # radioligand outside the study's phases
     retreatment: Floats
     withdrawn: Floats  # leaves the study
@@ -56,6 +56,7 @@ class Course:
     end: Floats  # of the simulated follow-up: the study's, or death or withdrawal
     radioligand: Doses
     octreotide: Doses
+    further: tuple[tuple[Drug, Doses], ...]
     crossover_doses: Doses
     retreatment_doses: Doses
     last_dose: Floats  # of randomised treatment
@@ -104,7 +105,8 @@ def simulate_course(
     withdrawn = _withdrawal_before_progression(early, population, design, seed)
     progressed = central_pd <= np.minimum(np.minimum(new_therapy, withdrawn), study_end)
     u = uniforms(seed, "after progression", n, 8)
-    path = _next_treatment(population, progressed, subjects.arm, u[:, 0])
+    is_infused = np.array(design.infused)[subjects.arm]
+    path = _next_treatment(population, progressed, is_infused, u[:, 0])
     confirmation = central_pd + between(
         uniforms(seed, "confirmation", n), conduct.confirmation_days
     )
@@ -164,10 +166,21 @@ def simulate_course(
         central, local = _readings(tumours, scans, start, population, seed)
 
     # the next infusion waits for the reading of a scan, the next injection does not
-    in_cycles = np.where(subjects.arm == 0, start, np.inf)
+    in_cycles = np.where(is_infused, start, np.inf)
     radioligand = infused(in_cycles, np.minimum(stop, central_pd + 1), "treatment")
     octreotide = injections(
         start, stop, subjects.arm, radioligand, population=population, design=design, seed=seed
+    )
+    drugs_given = tuple(
+        (
+            drug,
+            further_doses(
+                *(start, stop, subjects.arm, radioligand),
+                drug=drug,
+                given=np.array([drug in of_arm for of_arm in design.further]),
+            ),
+        )
+        for drug in dict.fromkeys(drug for of_arm in design.further for drug in of_arm)
     )
     return Course(
         scans=scans,
@@ -195,9 +208,12 @@ def simulate_course(
         end=end,
         radioligand=radioligand,
         octreotide=octreotide,
+        further=drugs_given,
         crossover_doses=infused(crossover, end, "crossover"),
         retreatment_doses=infused(retreatment, end, "re-treatment"),
-        last_dose=last_dose((radioligand, octreotide), subjects=n),
+        last_dose=last_dose(
+            (radioligand, octreotide, *(doses for _, doses in drugs_given)), subjects=n
+        ),
     )
 
 
@@ -297,20 +313,22 @@ def _adverse_event_stop(arm_id: Texts, population: Population, seed: int) -> Flo
     return np.where(stops, between(u[:, 1], conduct.adverse_event_stop_days), np.inf)
 
 
-def _next_treatment(population: Population, progressed: Flags, arm: object, u: Floats) -> Texts:
+def _next_treatment(
+    population: Population, progressed: Flags, is_infused: Flags, u: Floats
+) -> Texts:
     """What follows central progression: CROSSOVER, RADIOLIGAND, RE-TREATMENT, THERAPY or NONE."""
     conduct = population.conduct
-    of_control = np.select(
+    of_others = np.select(
         [u < conduct.crossover, u < conduct.crossover + conduct.later_radioligand],
         ["CROSSOVER", "RADIOLIGAND"],
         "THERAPY",
     )
-    of_experimental = np.select(
+    of_infused = np.select(
         [u < conduct.retreatment, u < conduct.retreatment + conduct.next_therapy],
         ["RE-TREATMENT", "THERAPY"],
         "NONE",
     )
-    return np.where(progressed, np.where(arm == 0, of_experimental, of_control), "NONE")
+    return np.where(progressed, np.where(is_infused, of_infused, of_others), "NONE")
 
 
 def _deaths(

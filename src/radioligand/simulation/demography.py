@@ -17,6 +17,7 @@ from radioligand.simulation.frames import (
     texts,
 )
 from radioligand.simulation.population import ORGANS, Subjects
+from radioligand.simulation.prior_therapy import progression_after_prrt
 from radioligand.simulation.streams import Floats, Whole, uniforms
 
 
@@ -132,6 +133,7 @@ def characteristics(
             if subjects.metastases[:, i].any()  # an organ this population is not asked about
         ),
         *_progression_before(subjects, seed),
+        *_lines(subjects),
     ]  # fmt: skip
     uptake = [
         ("SSTRMAX", "Highest receptor uptake score", plain(subjects.highest_uptake),
@@ -149,6 +151,18 @@ def characteristics(
         SCSEQ=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("USUBJID")
     )
     return {"MI": mi, "SC": sc}
+
+
+def _lines(subjects: Subjects) -> list[tuple[str, str, Any, None, None]]:
+    """Line of therapy and progression after earlier PRRT, where this population is asked."""
+    day = progression_after_prrt(subjects)
+    tests: list[tuple[str, str, Any, None, None]] = []
+    if (subjects.line_of_therapy != "").any():
+        tests.append(("LINE", "Line of therapy", subjects.line_of_therapy, None, None))
+    if np.isfinite(day).any():
+        shown = iso_dates(np.where(np.isfinite(day), day, np.inf))
+        tests.append(("PRRTPD", "Progression after earlier PRRT", shown, None, None))
+    return tests
 
 
 def _progression_before(subjects: Subjects, seed: int) -> list[tuple[str, str, Any, None, None]]:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from radioligand.simulation.conduct import Course
-from radioligand.simulation.design import Design
+from radioligand.simulation.design import Design, Drug
 from radioligand.simulation.dosing import Doses
 from radioligand.simulation.frames import dataset, iso_dates, numbers, texts
 from radioligand.simulation.population import Subjects
@@ -28,6 +28,7 @@ def exposure(
     ):
         parts += _infusion_rows(subjects, doses, epoch, design, seed)
     parts.append(_injection_rows(subjects, course.octreotide, design))
+    parts += [_further_rows(subjects, course, drug, doses) for drug, doses in course.further]
     rows = pl.concat([pl.DataFrame(part) for part in parts], how="vertical_relaxed")
     ex = dataset("EX", design.study, rows, order=["EXSTDTC", "EXTRT"])
     return {"EX": ex, "EC": _collected(ex, subjects, course, design)}
@@ -84,6 +85,24 @@ def _injection_rows(subjects: Subjects, doses: Doses, design: Design) -> dict[st
     }
 
 
+def _further_rows(subjects: Subjects, course: Course, drug: Drug, doses: Doses) -> dict[str, Any]:
+    """A record a supply or infusion; the last supply ends with the treatment."""
+    who, n = doses.subject, doses.subject.size
+    last = np.minimum(doses.day + drug.lasts_days - 1, np.maximum(course.stop[who] - 1, doses.day))
+    return {
+        "USUBJID": subjects.identifier[who],
+        "VISIT": pl.Series(values=[None] * n, dtype=pl.String),
+        "EPOCH": ["TREATMENT"] * n,
+        "EXTRT": [drug.name] * n,
+        "EXDOSE": doses.amount,
+        "EXDOSU": [drug.unit] * n,
+        "EXROUTE": [drug.route] * n,
+        "EXSTDTC": iso_dates(subjects.randomised_day[who] + doses.day),
+        "EXENDTC": iso_dates(subjects.randomised_day[who] + last),
+        "EXADJ": texts(doses.adjustment),
+    }
+
+
 def _moment(day: np.ndarray, minutes: Floats) -> list[str]:
     return [
         f"{date}T{int(minute) // 60:02d}:{int(minute) % 60:02d}"
@@ -109,7 +128,7 @@ def _collected(
         EPOCH="EPOCH",
     )
     given_cycles = np.bincount(course.radioligand.subject, minlength=course.start.size)
-    due = ((subjects.arm == 0) & np.isfinite(course.start))[:, None]
+    due = (np.array(design.infused)[subjects.arm] & np.isfinite(course.start))[:, None]
     number = np.arange(design.cycles)
     planned = _cycles(subjects, due & (number >= 0), "SCHEDULED", design).with_columns(
         ECDOSE=pl.lit(design.activity_gbq), ECDOSU=pl.lit("GBq")

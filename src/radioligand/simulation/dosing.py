@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radioligand.simulation.design import Design
+from radioligand.simulation.design import Design, Drug
 from radioligand.simulation.parameters import Population
 from radioligand.simulation.streams import (
     Flags,
@@ -38,10 +38,11 @@ def infusions(
 ) -> Doses:
     """Radioligand infusions of one phase, from the day `start` (inf: none) until before `stop`.
 
-    Both are (n,). A subject may have one cycle put off and its later cycles halved.
+    Both are (n,). Doses are put off and reduced as often as in the first arm that is infused. A
+    subject may have one cycle put off and its later cycles halved.
     """
     conduct, n, cycles = population.conduct, start.size, design.cycles
-    arm, number = design.arms[0], np.arange(design.cycles)
+    arm, number = design.arms[design.infused.index(True)], np.arange(design.cycles)
     jitter = from_quantiles(
         uniforms(seed, f"{phase} cycle day", n, cycles), conduct.cycle_jitter_days
     )
@@ -85,10 +86,11 @@ def injections(
     """Analogue injections until before `stop`; start, stop and arm are (n,).
 
     Beside the radioligand the day after each infusion, and from the last infusion on at the
-    interval of the design; in the control arm at that interval throughout.
+    interval of the design; in an arm without radioligand at that interval throughout.
     """
     conduct, n = population.conduct, start.size
-    experimental = arm == 0
+    experimental = np.array(design.infused)[arm]
+    start = np.where(np.array(design.analogue_mg)[arm] > 0, start, np.inf)
     length = int(design.scan_days[-1] // design.analogue_days) + 1
     number = np.arange(length)
     jitter = from_quantiles(
@@ -96,7 +98,7 @@ def injections(
     )
     late = uniforms(seed, "octreotide delay", n, 3)
     which = 1 + np.floor(6 * late[:, 1])
-    put_off = ~experimental & (late[:, 0] < conduct.delayed[design.arms[1]])
+    put_off = ~experimental & (late[:, 0] < _by_arm(conduct.delayed, design)[arm])
     delayed = put_off[:, None] & (number == which[:, None])
     delay = np.where(delayed, between(late[:, 2], conduct.delay_days)[:, None], 0.0)
     interval = np.round(design.analogue_days + jitter) + delay
@@ -108,10 +110,10 @@ def injections(
     day = first[:, None] + np.cumsum(interval, axis=1)
     who, which_dose = np.nonzero((day < stop[:, None]) & np.isfinite(start)[:, None])
 
-    toxic = uniforms(seed, "octreotide reduction", n) < conduct.reduced[design.arms[1]]
+    toxic = uniforms(seed, "octreotide reduction", n) < _by_arm(conduct.reduced, design)[arm]
     mg = np.array(design.analogue_mg)[arm]
     halved = (toxic & ~experimental)[who] & (which_dose >= 4)
-    between_cycles = _followed_by_another(infused)
+    between_cycles = _followed_by_another(infused) & np.isfinite(start)[infused.subject]
     subject = np.concatenate([infused.subject[between_cycles], who])
     days = np.concatenate([infused.day[between_cycles] + 1, day[who, which_dose].astype(np.int64)])
     changed = np.where(delayed[who, which_dose], DELAYED, np.where(halved, REDUCED, ""))
@@ -124,6 +126,36 @@ def injections(
             [mg[infused.subject[between_cycles]], np.where(halved, 0.5, 1.0) * mg[who]]
         )[order],
         adjustment=np.concatenate([np.full(int(between_cycles.sum()), ""), changed])[order],
+    )
+
+
+def _by_arm(share: dict[str, float], design: Design) -> Floats:
+    return np.array([share[arm] for arm in design.arms])
+
+
+def further_doses(
+    start: Floats, stop: Floats, arm: Whole, infused: Doses, *, drug: Drug, given: Flags
+) -> Doses:
+    """Doses of a further drug until before `stop`, to the arms in which it is `given`, (arms,).
+
+    At its interval from the first dose on, or on the day of each infusion.
+    """
+    has = given[arm] & np.isfinite(start)
+    if drug.every_days:
+        longest = np.where(has, stop - np.where(has, start, 0.0), 0.0).max(initial=0.0)
+        number = np.arange(int(longest // drug.every_days) + 1)
+        days = np.where(has, start, 0.0)[:, None] + drug.every_days * number
+        who, which = np.nonzero((days < stop[:, None]) & has[:, None])
+        day = days[who, which].astype(np.int64)
+    else:
+        with_it = has[infused.subject] & (infused.day < stop[infused.subject])
+        who, day = infused.subject[with_it], infused.day[with_it]
+    return Doses(
+        subject=who,
+        day=day,
+        cycle=np.zeros(who.size, dtype=np.int64),
+        amount=np.full(who.size, drug.amount),
+        adjustment=np.full(who.size, ""),
     )
 
 

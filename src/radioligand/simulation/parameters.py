@@ -13,6 +13,8 @@ from importlib.resources import files
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from radioligand.protocol.inheritance import InheritanceError, inherit, renamed
+
 Quantiles = tuple[tuple[float, float], ...]  # (probability, value), linear in between
 Share = dict[str, float]
 
@@ -81,6 +83,8 @@ class Baseline:
     prior_surgery: float
     prior_systemic: float
     prior_chemotherapy: float  # of those with prior systemic therapy
+    line_of_therapy: Share | None  # left out where no line is asked for
+    months_after_prrt: Quantiles | None  # from the last dose to progression; left out: none had any
     washout_days: int  # before consent, without therapy other than an analogue
     uneven_uptake: float  # a target lesion of the lowest score taken, whatever the highest
     weight_kg: dict[str, tuple[float, float]]  # by sex: median, log sd
@@ -119,6 +123,8 @@ class Growth:
     new_lesion: float  # hazard accumulated: this times (exp(g t) - 1)
     non_target: float
     kinetics_shape: float  # the hazard of new disease accumulates as its power
+    large_lesion_mm: float | None  # of the liver: above it lesions shrink less
+    large_lesion_shrinkage: float | None  # so many times as fast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +140,7 @@ class ArmGrowth:
     deep_responder: float  # share whose lesions melt away, the small ones altogether
     deep_shrinkage_per_week: float
     deep_growth: float  # of theirs, times that of most
+    debulked: float | None  # share of the large liver lesions that shrink as small ones do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +230,8 @@ class EventTerm:
     radioligand: float  # of those given the radioligand, related to it
     octreotide: float  # related to octreotide
     serious: float  # of the severe ones
-    onset: str  # "any", "infusion", "nadir" (weeks after one), "late" (about 14 months)
+    onset: str  # "any", "infusion", "nadir" (weeks after one), "late" (about 14 months), or
+    # "long-term" (9 to 57 months after the first dose, treatment over or not)
     days: float  # median duration
 
 
@@ -314,13 +322,28 @@ def parse_population(document: Mapping[str, Any], *, name: str = "population") -
 
 
 def read_population(name: str = "netter-2") -> Population:
-    """Read a shipped population document. Raises PopulationError if there is none of that name."""
+    """Read a shipped population document, with what it takes over from the one it is `like`.
+
+    `arms_like` of such a document names for each arm of the other the arms that stand for it.
+    Raises PopulationError if there is none of that name.
+    """
+    return parse_population(_tables(name), name=f"{name}.toml")
+
+
+def _tables(name: str) -> dict[str, Any]:
     folder = files("radioligand.simulation")
     path = folder / f"{name}.toml"
     if not path.is_file():
         shipped = sorted(each.name[:-5] for each in folder.iterdir() if each.name.endswith(".toml"))
         raise PopulationError(f"no population is called {name!r}; there is {', '.join(shipped)}")
-    return parse_population(tomllib.loads(path.read_text(encoding="utf-8")), name=f"{name}.toml")
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    if "like" not in document:
+        return document
+    arms = document.pop("arms_like", {})
+    try:
+        return inherit(document, renamed(_tables(document["like"]), arms))
+    except InheritanceError as error:
+        raise PopulationError(f"{name}.toml: without: {error}. Correct it.") from None
 
 
 def _value(kind: Any, value: Any, path: str, faults: list[str]) -> Any:

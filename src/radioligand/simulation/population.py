@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from radioligand.simulation.design import Design
-from radioligand.simulation.parameters import Baseline, Population
+from radioligand.simulation.parameters import Baseline, Population, Share
 from radioligand.simulation.streams import (
     Flags,
     Floats,
@@ -62,6 +62,8 @@ class Subjects:
     prior_surgery: Flags
     prior_systemic: Flags
     prior_chemotherapy: Flags
+    line_of_therapy: Texts  # "" where it is not asked for
+    months_after_prrt: Floats  # from the last dose to progression; nan: none was given
     prior_embolisation: Flags
     highest_uptake: Whole
     lowest_uptake: Whole  # over the target lesions
@@ -180,11 +182,12 @@ def _levels(base: Baseline, stratum: Texts, draws: _Draws) -> dict[str, Texts]:
     """Grade, origin, highest uptake and time on an analogue: those of the stratum, others dealt."""
     told = np.array([each.split("/") for each in stratum]).T
     levels = dict(zip(base.factors, told, strict=True))
-    dealt = {
+    dealt: dict[str, tuple[str, Share]] = {
         "grade": ("grade", base.grade),
         "origin": ("origin", base.origin),
         "highest_uptake": ("uptake", base.highest_uptake),
         "analogue_time": ("analogue time", base.analogue_time),
+        "line_of_therapy": ("line of therapy", base.line_of_therapy or {}),
     }
     for name, (purpose, shares) in dealt.items():
         if shares:
@@ -234,6 +237,7 @@ def _disease(base: Baseline, draws: _Draws) -> dict[str, Any]:
         "metastases": metastases,
         "highest_uptake": highest,
         "lowest_uptake": np.where(uneven, highest.min(), highest),
+        "line_of_therapy": levels.get("line_of_therapy", np.full(draws.n, "")),
         "analogue_days": _analogue_days(base, levels.get("analogue_time"), draws),
         "chromogranin_ug_l": np.round(median * np.exp(sd * draws.normal("cga"))),
         "hiaa_umol_day": np.round(hiaa[:, 0] * np.exp(hiaa[:, 1] * draws.normal("hiaa"))),
@@ -267,6 +271,11 @@ def _history(
         "prior_surgery": u[:, 3] < base.prior_surgery,
         "prior_systemic": systemic,
         "prior_chemotherapy": systemic & (u[:, 5] < base.prior_chemotherapy),
+        "months_after_prrt": (
+            from_quantiles(draws.uniform("after PRRT"), base.months_after_prrt)
+            if base.months_after_prrt
+            else np.full(draws.n, np.nan)
+        ),
     }
 
 
@@ -341,10 +350,10 @@ def _allocated(subjects: Subjects, population: Population, design: Design, seed:
 
 def _misread(stratum: Texts) -> Texts:
     """The stratum with the next level of its first factor in place of the right one."""
-    first, rest = np.array([each.split("/", 1) for each in stratum]).T
+    first, slash, rest = np.array([each.partition("/") for each in stratum]).T
     levels = np.unique(first)
     other = np.roll(levels, -1)[np.searchsorted(levels, first)]
-    return np.char.add(np.char.add(other, "/"), rest)
+    return np.char.add(np.char.add(other, slash), rest)
 
 
 def _with_failures(subjects: Subjects, population: Population, seed: int) -> Subjects:

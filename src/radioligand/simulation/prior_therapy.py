@@ -5,12 +5,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from radioligand.protocol import MONTH_DAYS
 from radioligand.simulation.frames import iso_dates, numbers, texts, yes_no
 from radioligand.simulation.population import PRIOR_THERAPY, Subjects
 from radioligand.simulation.streams import Flags, Floats, Texts, Whole, uniforms
 
 Days = Floats | Whole
+_PROGRESSED_DAYS = 21  # assumed: from the image that shows progression to consent
+_PRRT_DAYS = 168  # from the first dose to the last of four
 _LOW_DOSE = 0.2  # assumed: share whose constant dose of the analogue is 20 mg
+
+
+def progression_after_prrt(subjects: Subjects) -> Floats:
+    """Day of the image that showed progression after earlier PRRT, (n,); nan without any."""
+    return np.where(
+        np.isfinite(subjects.months_after_prrt), subjects.consent_day - _PROGRESSED_DAYS, np.nan
+    )
 
 
 class _Therapy(NamedTuple):
@@ -68,8 +78,14 @@ def _therapies(
         ended,
         unknown,
     )
+    last_prrt = progression_after_prrt(subjects) - np.floor(subjects.months_after_prrt * MONTH_DAYS)
     radionuclide = _Therapy(
-        "PRRT", "PEPTIDE RECEPTOR RADIONUCLIDE THERAPY", none, began, ended, unknown
+        "PRRT",
+        "PEPTIDE RECEPTOR RADIONUCLIDE THERAPY",
+        np.isfinite(last_prrt),
+        last_prrt - _PRRT_DAYS,
+        last_prrt,
+        unknown,
     )
     if not long_term:
         # most had a single injection

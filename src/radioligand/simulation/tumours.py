@@ -87,6 +87,9 @@ def simulate_tumours(
     g = np.where(deep, np.array([each.deep_growth for each in arms])[arm], 1.0) * np.exp(log_g)
 
     slots = len(SLOTS)
+    large = (ORGAN == "LIVER") & (diameter > (model.large_lesion_mm or np.inf))
+    debulked = np.array([each.debulked or 0.0 for each in arms])[arm]
+    shielded = large & (uniforms(seed, "debulking", n, slots) >= debulked[:, None])
     between = normals(seed, "lesion kinetics", n, slots, 2)
     lesion_sd = np.where(deep, 0.2, 1.0) * model.lesion_shrinkage_sd
     hazard = waiting_times(seed, "new disease", n, 2)
@@ -94,7 +97,9 @@ def simulate_tumours(
     return Tumours(
         present=present,
         diameter_mm=diameter,
-        shrinkage=d[:, None] * np.exp(lesion_sd[:, None] * between[:, :, 0]),
+        shrinkage=d[:, None]
+        * np.exp(lesion_sd[:, None] * between[:, :, 0])
+        * np.where(shielded, model.large_lesion_shrinkage or 1.0, 1.0),
         growth=g[:, None] * np.exp(model.lesion_growth_sd * between[:, :, 1]),
         subject_growth=g,
         new_lesion_week=weeks[:, 0] / g,

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of the document on the design: what is assumed, cohorts, selecting an arm, late harm."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from radioligand.protocol.base import Condition, Fraction, Name, Positive, Record
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Assumption(Record):
+    """Where a part of the document comes from: its source says so, or its author assumed it.
+
+    `path` leads to a table, a key, or an entry by its name: `planning.hazard_ratio`, `arms.EVE`.
+    """
+
+    path: str
+    origin: Literal["source", "assumed"]
+    says: str
+
+
+class Cohort(Record):
+    """A part of the patients that is enrolled, and reported, for itself."""
+
+    id: Name
+    label: str
+    holds: Condition
+    subjects: Annotated[int, Field(ge=1)] | None = None
+
+
+class Selection(Record):
+    """A first stage after which the best experimental arm goes on with the control arm alone.
+
+    The others stop. `events` are those of one comparison when the arms are compared.
+    """
+
+    endpoint: Name
+    rule: Literal["largest effect"] = "largest effect"
+    events: Annotated[int, Field(ge=1)]
+    subjects: Annotated[int, Field(ge=1)]  # of all arms by then
+    at_most_hazard_ratio: Positive | None = None  # of the best arm, or the trial ends
+    first_stage_counts: bool = True  # whether its data are part of the final comparison
+
+
+class LateHarm(Record):
+    """A harm that comes late: how many have it by when, and how sure the trial is to see it."""
+
+    endpoint: Name
+    label: str
+    usual: Share  # of the subjects, by `months`
+    high: Share
+    months: Positive
+    seen: Fraction = 0.95  # probability of the first subject with it that is asked for

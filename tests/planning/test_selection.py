@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Picking the winner, and harms that come late: against mvtnorm, by hand, and their laws."""
+
+import json
+from math import comb, log
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from radioligand.io.documents import read_protocol
+from radioligand.planning import (
+    PlanningError,
+    comparison_alpha,
+    late_harm_plans,
+    late_harm_wording,
+    logrank_power,
+    plan,
+    selection_alpha,
+    selection_power,
+    selection_powers,
+)
+
+REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "selection.json").read_text())
+DDR = read_protocol("prrt-ddr")
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("case", REFERENCE["levels"])
+def test_level_against_mvtnorm(case):
+    given = {key: case[key] for key in ("fraction", "ratio", "alpha")}
+    assert selection_alpha(case["arms"], **given) == pytest.approx(case["level"], abs=2e-7)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("case", REFERENCE["powers"])
+def test_power_against_mvtnorm(case):
+    keys = ("first_events", "events", "level", "ratio", "at_most_hazard_ratio")
+    found = selection_power(case["hazard_ratios"], **{key: case[key] for key in keys})
+
+    assert found.chosen == pytest.approx(case["chosen"], abs=3e-6)
+    assert found.power_of == pytest.approx(case["power_of"], abs=3e-6)
+    assert found.power == pytest.approx(sum(case["power_of"]), abs=1e-5)
+    assert found.stopped == pytest.approx(1 - sum(case["chosen"]), abs=1e-5)
+
+
+@pytest.mark.by_hand
+def test_nothing_is_paid_for_one_arm_or_without_the_first_stage():
+    assert selection_alpha(1, fraction=0.5) == 0.025
+    assert selection_alpha(3, fraction=0.5, first_stage_counts=False) == 0.025
+
+
+@pytest.mark.by_hand
+def test_two_equal_arms_go_on_equally_often_and_one_alone_has_the_power_of_its_test():
+    two = selection_power((0.7, 0.7), first_events=40, events=120, level=0.02)
+    one = selection_power((0.7,), first_events=40, events=120, level=0.02)
+
+    assert two.chosen == pytest.approx((0.5, 0.5), abs=1e-6)
+    assert one.power == pytest.approx(logrank_power(120, 0.7, alpha=0.02), abs=1e-6)
+    assert one.ratio_at_end == pytest.approx((1.0,), abs=1e-6)
+
+
+@pytest.mark.by_hand
+def test_the_largest_of_two_flatters_itself_by_a_known_mean():
+    # the mean of the larger of two normal variables that correlate by 1/2 is sqrt((1 - 1/2) / pi)
+    found = selection_power((1.0, 1.0), first_events=50, events=200, level=0.02)
+    z = np.sqrt(0.5 / np.pi)
+
+    # the estimate is -z sqrt(f) over the root of the information, 200 / 4
+    assert log(found.ratio_at_end[0]) == pytest.approx(
+        -z * np.sqrt(50 / 200) / np.sqrt(50), abs=1e-6
+    )
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(2, 5), st.floats(0.05, 0.95), st.sampled_from((0.5, 1.0, 2.0)))
+@pytest.mark.law
+def test_the_level_lies_between_dunnetts_and_the_trials(arms, fraction, ratio):
+    level = selection_alpha(arms, fraction=fraction, ratio=ratio)
+    dunnett = comparison_alpha(arms, ratio=ratio, multiplicity="dunnett")
+
+    assert dunnett < level < 0.025
+    assert selection_alpha(arms + 1, fraction=fraction, ratio=ratio) < level
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(2, 4), st.floats(0.1, 0.9))
+@pytest.mark.law
+def test_without_any_effect_the_trial_errs_as_often_as_it_may(arms, fraction):
+    level = selection_alpha(arms, fraction=fraction)
+    nothing = (1.0,) * arms
+    found = selection_power(nothing, first_events=100 * fraction, events=100, level=level)
+    stopping = selection_power(
+        nothing, first_events=100 * fraction, events=100, level=level, at_most_hazard_ratio=0.9
+    )
+
+    assert found.power == pytest.approx(0.025, abs=1e-6)
+    assert stopping.power <= found.power + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("ask", "says"),
+    [
+        (lambda: selection_alpha(0, fraction=0.5), "arms: 0"),
+        (lambda: selection_alpha(3, fraction=1.0), "fraction: 1.0"),
+        (
+            lambda: selection_power((0.7, -1), first_events=9, events=20, level=0.02),
+            "ratios\\[1\\]",
+        ),
+        (lambda: selection_power((0.7,), first_events=20, events=20, level=0.02), "first_events"),
+    ],
+)
+def test_what_is_no_selection_is_refused(ask, says):
+    with pytest.raises(PlanningError, match=says):
+        ask()
+
+
+# -- in a protocol ---------------------------------------------------------------------------
+
+
+def test_the_plan_after_a_selection():
+    (planned,) = plan(DDR)
+    one, every = selection_powers(planned)
+
+    wanted = selection_alpha(3, fraction=50 / planned.events_needed)
+    assert planned.comparison.alpha == pytest.approx(wanted, abs=1e-6)
+    # half of the 200 subjects of the first stage are in arms that stop
+    assert planned.course.subjects == pytest.approx(planned.subjects - 100)
+    # 14 a month enter whatever the number of arms
+    assert planned.accrual_months == pytest.approx(planned.subjects / 14)
+    assert one.chosen[0] > 0.7 > one.power_of[0] > 0.6
+    assert every.power > planned.power > one.power
+    assert selection_powers(plan(read_protocol("netter-2"))[0]) is None
+
+
+def test_a_winner_picked_too_late_is_refused():
+    late = DDR.model_copy(update={"selection": DDR.selection.model_copy(update={"events": 400})})
+    with pytest.raises(PlanningError, match=r"prrt-ddr.*picked at 400 events"):
+        plan(late)
+
+
+def test_a_selection_is_planned_with_one_rate():
+    given = DDR.planning.model_copy(update={"ramp_months": 6.0})
+    with pytest.raises(PlanningError, match="accrual_per_month alone"):
+        plan(DDR.model_copy(update={"planning": given}))
+
+
+@pytest.mark.by_hand
+def test_a_late_harm_in_fifty_subjects():
+    found = late_harm_plans(DDR, plan(DDR)[0])[0]  # 200 subjects in four arms when one is picked
+
+    assert found.subjects == 50
+    assert found.seen_usual == pytest.approx(1 - 0.98**50)
+    assert found.seen_high == pytest.approx(1 - 0.92**50)
+    assert found.needed == 149  # log 0.05 / log 0.98 = 148.3
+    # at 8 %, none of 50 has a probability of 1.5 % and up to one of 8.3 %: only none excludes it
+    assert 0.92**50 < 0.05 < 0.92**50 + comb(50, 1) * 0.08 * 0.92**49
+    assert found.excluded == pytest.approx(0.98**50)
+    assert found.month == pytest.approx(plan(DDR)[0].accrual_months + 60)
+    assert "149 subjects" in late_harm_wording((found,))[0]
