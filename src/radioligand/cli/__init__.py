@@ -156,7 +156,18 @@ def _job_options(command: Any) -> Any:
 @cli.command()
 @click.argument("protocol", default="netter-2")
 @_job_options
-@click.option("--seed", default=1, show_default=True, help="Seed of the virtual study.")
+@click.option(
+    "--seed",
+    type=int,
+    show_default="1, or that of a calibration",
+    help="Seed of the virtual study.",
+)
+@click.option(
+    "--population",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Document of the virtual patients, such as `radioligand calibrate` writes; the shipped "
+    "ones of the protocol otherwise.",
+)
 @click.option(
     "--cutoff",
     type=Cutoff(),
@@ -169,7 +180,8 @@ def demo(
     out: Path,
     plans: tuple[str, ...],
     as_json: bool,
-    seed: int,
+    seed: int | None,
+    population: Path | None,
     cutoff: date | str,
 ) -> None:
     """Simulate a virtual study of a protocol, then derive, analyse and report it.
@@ -180,7 +192,15 @@ def demo(
     """
     from radioligand.cli.main_job import run_demo
 
-    done = run_demo(protocol, out=out, seed=seed, cutoff=cutoff, plans=plans, quiet=as_json)
+    done = run_demo(
+        protocol,
+        out=out,
+        seed=seed,
+        cutoff=cutoff,
+        population=population,
+        plans=plans,
+        quiet=as_json,
+    )
     _tell(done, as_json=as_json)
 
 
