@@ -283,6 +283,43 @@ def reproduce(study: str | None, as_json: bool, out: Path | None) -> None:
 
 
 @cli.command()
+@click.argument("study")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the page, the population, the cohort as SDTM and its report.",
+)
+@click.option("--seed", default=1, show_default=True, help="Seed of the search.")
+@click.option(
+    "--effort",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0, max=20),
+    help="How long to look: 0.1 is a rough look, 4 meets more.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+def calibrate(study: str, out: Path, seed: int, effort: float, as_json: bool) -> None:
+    """Make virtual patients, and one cohort, look like a published trial.
+
+    STUDY is netter-1, netter-2 or shrinkage: the targets of one paper, one cutoff and one
+    reviewer. Each target is told with what was reached. The cohort is chosen to agree: it is not
+    patient data and no evidence, and every page says so.
+
+    Example:  radioligand calibrate netter-2 --out calibrated
+    """
+    from radioligand.cli import calibration
+
+    found = calibration.run_calibration(study, out=out, seed=seed, effort=effort, quiet=as_json)
+    if as_json:
+        click.echo(calibration.as_json(found))
+        return
+    from rich.console import Console
+
+    calibration.tell(found, out=out, console=Console())
+
+
+@cli.command()
 @click.argument("protocol")
 @click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
 @click.option(

@@ -18,7 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from radioligand.evidence.cohorts import by_consent, calibrated, chosen, pooled, virtual_cohort
+from radioligand.evidence.cohorts import (
+    baseline_cohort,
+    by_consent,
+    calibrated,
+    chosen,
+    pooled,
+    virtual_cohort,
+)
 from radioligand.evidence.contradictions import Shown, contradictions
 from radioligand.evidence.levers import Measures, compared, means, turned
 from radioligand.evidence.measures import MEASURES, asked_of, measured
@@ -34,6 +41,7 @@ from radioligand.evidence.targets import Target, Targets
 from radioligand.protocol import Protocol
 from radioligand.simulation.parameters import Population
 
+SHARE_TO_TURN = 0.2  # of the effort, below which means say too little to turn levers by
 Progress = Callable[[str, int, int], None]  # stage, done, of how many
 
 
@@ -44,9 +52,20 @@ class Effort:
     rounds: int = 2  # of turning the levers
     cohorts: int = 6  # whose means are turned
     sizes: int = 2000  # seeds looked at for the sizes of the arms, without simulating a course
-    seeds: int = 20  # with the right sizes, measured at baseline
-    draws: int = 80  # of each subject
-    steps: int = 15_000  # of the choice among them
+    seeds: int = 60  # with the right sizes, measured at baseline
+    draws: int = 100  # of each subject
+    steps: int = 60_000  # of the choice among them
+
+    def scaled(self, share: float) -> "Effort":
+        """Return a part of the effort, or a multiple; the levers stay where they are below 0.2."""
+        return Effort(
+            rounds=self.rounds if share >= SHARE_TO_TURN else 0,
+            cohorts=max(2, round(self.cohorts * share)),
+            sizes=self.sizes,
+            seeds=max(1, round(self.seeds * share)),
+            draws=max(2, round(self.draws * share)),
+            steps=max(1, round(self.steps * share)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +187,8 @@ def calibrate(
     first, nearest = sized[0], np.inf
     for place, one in enumerate(sized):
         progress("seeds", place, len(sized))
-        away = distance(simulated(fitted.population, seed=one), baseline, asked=asked)
+        found = baseline_cohort(fitted.population, targets, protocol=protocol, seed=one)
+        away = distance(found, baseline, asked=asked)
         if away < nearest:
             first, nearest = one, away
     members = []

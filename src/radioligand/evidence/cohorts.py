@@ -17,7 +17,7 @@ from radioligand.analysis.best_response import evaluable
 from radioligand.analysis.scope import scope
 from radioligand.analysis.shrinkage import best_change, followed, progressive, sums
 from radioligand.cdisc import join_supplemental
-from radioligand.derivation import derive
+from radioligand.derivation import cut, derive
 from radioligand.evidence.targets import Target, Targets
 from radioligand.protocol import Protocol
 from radioligand.protocol.records import BestResponse, ShrinkageLandmarks
@@ -25,6 +25,7 @@ from radioligand.simulation.design import Design, design_of
 from radioligand.simulation.parameters import Calibration, Population
 from radioligand.simulation.patients import simulate_study
 from radioligand.simulation.population import simulate_subjects
+from radioligand.subjects import derive_adsl
 
 Cohort = Mapping[str, NDArray[Any]]  # arrays by name, (n,) randomised subjects by USUBJID
 WITHOUT = ("AE", "LB", "QS")  # domains on which no target stands
@@ -57,6 +58,16 @@ def virtual_cohort(
     return arrays(study, targets, protocol=protocol)
 
 
+def baseline_cohort(
+    population: Population, targets: Targets, *, protocol: Protocol, seed: int
+) -> Cohort:
+    """Return of a virtual study what does not depend on what happens after randomisation."""
+    study = simulate_study(protocol=protocol, population=population, seed=seed, without=WITHOUT)
+    seen = cut(join_supplemental(study).frames, cutoff=targets.cutoff)
+    adsl = derive_adsl(seen, protocol=protocol, cutoff=targets.cutoff)
+    return _arrays(_subjects(adsl, targets))
+
+
 def arrays(study: Mapping[str, pl.DataFrame], targets: Targets, *, protocol: Protocol) -> Cohort:
     """Derive SDTM datasets at the targets' cutoff and return what the targets ask of each subject.
 
@@ -66,18 +77,7 @@ def arrays(study: Mapping[str, pl.DataFrame], targets: Targets, *, protocol: Pro
     """
     lean = _lean(protocol, targets)
     adam = derive(join_supplemental(study).frames, protocol=lean, cutoff=targets.cutoff)
-    frame = (
-        adam["ADSL"]
-        .filter(pl.col("RANDDT").is_not_null())
-        .sort("USUBJID")
-        .with_columns(
-            arm="TRT01P",
-            stratum="STRATUM",
-            member=(pl.col("FASFL") == "Y").fill_null(False),
-            FOLLOWUP=(pl.lit(targets.cutoff) - pl.col("RANDDT")).dt.total_days(),
-        )
-        .select("USUBJID", "arm", "stratum", "member", *_columns(targets.targets))
-    )
+    frame = _subjects(adam["ADSL"], targets)
     for endpoint in sorted({one.endpoint for one in targets.targets} - {""}):
         times = adam["ADTTE"].filter(PARAMCD=endpoint).select(
             "USUBJID", (pl.col("CNSR") == 0).alias(f"{endpoint} event"),
@@ -88,7 +88,7 @@ def arrays(study: Mapping[str, pl.DataFrame], targets: Targets, *, protocol: Pro
     frame = _with_response(frame, adam, protocol)
     if days := sorted({one.day for one in targets.targets if one.measure.startswith("shrinkage")}):
         frame = _with_changes(frame, adam, protocol, days)
-    return {name: frame[name].to_numpy() for name in frame.columns}
+    return _arrays(frame)
 
 
 def design_for(population: Population, protocol: Protocol) -> Design:
@@ -124,6 +124,29 @@ def pooled(cohorts: Iterable[Cohort]) -> dict[str, NDArray[Any]]:
     return {name: np.stack([each[name] for each in several]) for name in several[0]}
 
 
+def _arrays(frame: pl.DataFrame) -> Cohort:
+    columns = {name: frame[name].to_numpy() for name in frame.columns}
+    return {
+        name: values.astype(str) if values.dtype == object else values
+        for name, values in columns.items()
+    }
+
+
+def _subjects(adsl: pl.DataFrame, targets: Targets) -> pl.DataFrame:
+    """The randomised subjects, sorted by USUBJID, with what is asked of them at baseline."""
+    return (
+        adsl.filter(pl.col("RANDDT").is_not_null())
+        .sort("USUBJID")
+        .with_columns(
+            arm="TRT01P",
+            stratum="STRATUM",
+            member=(pl.col("FASFL") == "Y").fill_null(False),
+            FOLLOWUP=(pl.lit(targets.cutoff) - pl.col("RANDDT")).dt.total_days(),
+        )
+        .select("USUBJID", "arm", "stratum", "member", *_columns(targets.targets))
+    )
+
+
 def _columns(targets: Iterable[Target]) -> tuple[str, ...]:
     return tuple(sorted({one.column for one in targets} - {""}))
 
@@ -143,7 +166,7 @@ def _lean(protocol: Protocol, targets: Targets) -> Protocol:
 def _with_response(
     frame: pl.DataFrame, adam: Mapping[str, pl.DataFrame], protocol: Protocol
 ) -> pl.DataFrame:
-    """Add the best response and whether anything is known of it, as the protocol's analysis does."""
+    """Add the best response, and whether any is known, as the protocol's analysis has them."""
     analysis = next(one for one in protocol.analyses if isinstance(one, BestResponse))
     best = adam["ADRS"].filter(PARAMCD=analysis.parameter).select("USUBJID", response="AVALC")
     seen = evaluable(scope(adam, protocol=protocol, analysis=analysis), analysis)["USUBJID"]

@@ -90,9 +90,7 @@ def turned(
     cohorts_of : what each of some cohorts of a population measures, of the same seeds each time.
     A step that does not bring the means nearer is halved once and then given up.
     """
-    steered = [
-        one for one in targets if WEIGHT[one.role] and not MEASURES[one.measure].at_baseline
-    ]
+    steered = [one for one in targets if WEIGHT[one.role] and not MEASURES[one.measure].at_baseline]
     found = cohorts_of(population)
     spread = _spreads(found, steered)
     place = np.array([_scaled(path, lever(population, path)) for path in paths])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a target asks of a cohort: each measure one function of arrays, by the study's statistics."""
+"""What a target asks of a cohort: each measure is one function of arrays, by our statistics."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -145,7 +145,7 @@ def _odds_ratio(cohort: Cohort, target: Target, asked: Asked) -> tuple[float, ..
     who = _own(cohort, target)
     treated = cohort["arm"][who] == asked.experimental
     response = np.isin(cohort["response"][who], OBJECTIVE)
-    stratum, place = np.unique(cohort["stratum"][who].astype(str), return_inverse=True)
+    stratum, place = np.unique(cohort["stratum"][who], return_inverse=True)
     tables = np.zeros((stratum.size, 2, 2), dtype=np.int64)
     np.add.at(tables, (place, 1 - treated.astype(int), 1 - response.astype(int)), 1)
     try:
@@ -224,25 +224,25 @@ def _shrinkage_less(cohort: Cohort, target: Target, asked: Asked) -> tuple[float
     return _median_of(*_followed(cohort, target, who), asked)
 
 
-MEASURES: Mapping[str, Measure] = {
+MEASURES: Mapping[str, Measure] = {  # those that cost little first: the search asks in this order
     "subjects": Measure(_subjects, 1, at_baseline=True),
     "quartiles": Measure(_quartiles, 3, at_baseline=True),
     "quartiles in months": Measure(_months, 3, at_baseline=True),
     "median in months": Measure(_median_months, 1, at_baseline=True),
     "mean": Measure(_mean, 2, at_baseline=True),
-    "events": Measure(_events, 1),
-    "median": Measure(_median, 3),
-    "survival": Measure(_survival, 3),
-    "hazard ratio": Measure(_hazard_ratio, 3),
-    "hazard ratio estimate": Measure(_hazard_ratio_alone, 1),
-    "log-rank p": Measure(_logrank_p, 1),
     "responses": Measure(_responses, 1),
     "evaluable": Measure(_evaluable, 1),
-    "odds ratio": Measure(_odds_ratio, 3),
-    "shrinkage hazard ratio": Measure(_shrinkage_hazard, 3),
+    "events": Measure(_events, 1),
     "shrinkage subjects": Measure(_shrinkage_subjects, 1),
-    "shrinkage median": Measure(_shrinkage_median, 1),
     "shrinkage count": Measure(_shrinkage_count, 1),
+    "shrinkage median": Measure(_shrinkage_median, 1),
+    "odds ratio": Measure(_odds_ratio, 3),
+    "median": Measure(_median, 3),
+    "survival": Measure(_survival, 3),
     "shrinkage median survival, more": Measure(_shrinkage_more, 3),
     "shrinkage median survival, less": Measure(_shrinkage_less, 3),
+    "log-rank p": Measure(_logrank_p, 1),
+    "hazard ratio": Measure(_hazard_ratio, 3),
+    "hazard ratio estimate": Measure(_hazard_ratio_alone, 1),
+    "shrinkage hazard ratio": Measure(_shrinkage_hazard, 3),
 }

@@ -16,7 +16,8 @@ from radioligand.simulation.population import EPOCH_ORDINAL, simulate_subjects
 
 Draws = NDArray[np.int64]
 Pool = Mapping[str, NDArray[Any]]
-HOT, COLD = 0.3, 0.003  # units of distance that the search gives up readily, first and last
+HOT, COLD = 0.3, 0.002  # units of distance that the search gives up readily, first and last
+ALONE = 0.7  # of the changes are of one subject, the others of two
 SWAPS = 1500  # changes of one subject that are tried to see what stands against a target
 
 
@@ -71,9 +72,7 @@ def distance(cohort: Cohort, targets: Iterable[Target], *, asked: Asked) -> floa
 def steered(targets: Targets) -> tuple[Target, ...]:
     """The targets that the choice of draws can move and that count."""
     return tuple(
-        one
-        for one in targets.targets
-        if WEIGHT[one.role] and not MEASURES[one.measure].at_baseline
+        one for one in targets.targets if WEIGHT[one.role] and not MEASURES[one.measure].at_baseline
     )
 
 
@@ -88,56 +87,64 @@ def choose_draws(
 ) -> Draws:
     """Choose each subject's draw so that the cohort meets the targets, by simulated annealing.
 
-    pool : (draws, n) arrays by name. One subject at a time is given another draw; a change for
-    the worse is kept the less readily, the longer the search has gone on. It ends early when all
-    targets are met. Returned are the best draws seen, (n,); the same for the same `seed`.
+    pool : (draws, n) arrays by name. One subject or two at a time are given other draws; a change
+    for the worse is kept the less readily, the longer the search has gone on. It ends early when
+    all targets are met. Returned are the best draws seen, (n,); the same for the same `seed`.
     """
     several, n = pool["arm"].shape
     random = np.random.default_rng(seed)
     draws = np.zeros(n, dtype=np.int64)
-    best, lowest = draws.copy(), np.inf
-    at = {one.id: _weighted(chosen(pool, draws), one, asked) for one in targets}
+    best, lowest = draws, np.inf
+    order, arms = sorted(targets, key=_cost), pool["arm"][0]
+    at = {one.id: _weighted(chosen(pool, draws), one, asked) for one in order}
     for step in range(steps):
         progress(step, steps)
         total = sum(at.values())
         if total < lowest:
-            best, lowest = draws.copy(), total
+            best, lowest = draws, total
         if total == 0:
             break
-        subject, draw = int(random.integers(n)), int(random.integers(several))
         heat = HOT * (COLD / HOT) ** (step / steps)
-        readiness = random.random()
-        if _same(pool, subject, int(draws[subject]), draw):
-            continue
-        before, draws[subject] = int(draws[subject]), draw
-        moved = _moved(pool, draws, targets, str(pool["arm"][0, subject]), asked)
-        if readiness >= np.exp(min(0.0, (total - sum((at | moved).values())) / heat)):
-            draws[subject] = before
-        else:
-            at |= moved
-    return best
+        affordable = total - heat * np.log(random.random())
+        who = random.integers(n, size=1 if random.random() < ALONE else 2)
+        tried = draws.copy()
+        tried[who] = random.integers(several, size=who.size)
+        moved = _moved(pool, tried, order, set(arms[who].tolist()), at, affordable, asked)
+        if moved is not None:
+            draws, at = tried, at | moved
+    return draws if sum(at.values()) < lowest else best
 
 
 def _weighted(cohort: Cohort, target: Target, asked: Asked) -> float:
     return WEIGHT[target.role] * target.distance(measured(cohort, target, asked=asked))
 
 
+def _cost(target: Target) -> int:
+    return list(MEASURES).index(target.measure)
+
+
 def _moved(
-    pool: Pool, draws: Draws, targets: Iterable[Target], arm: str, asked: Asked
-) -> dict[str, float]:
-    """Distances of the targets that a subject of the arm can move."""
-    cohort = chosen(pool, draws)
-    return {one.id: _weighted(cohort, one, asked) for one in targets if one.arm in ("", arm)}
+    pool: Pool,
+    draws: Draws,
+    targets: Iterable[Target],
+    arms: set[str],
+    at: Mapping[str, float],
+    affordable: float,
+    asked: Asked,
+) -> dict[str, float] | None:
+    """Distances of the targets that subjects of these arms can move, the cheap ones first.
 
-
-def _same(pool: Pool, subject: int, one: int, other: int) -> bool:
-    """Whether two draws of a subject have the same outcome."""
-    return all(
-        values[one, subject] == values[other, subject]
-        or (values[one, subject] != values[one, subject]  # both nan
-            and values[other, subject] != values[other, subject])
-        for values in pool.values()
-    )  # fmt: skip
+    None as soon as all together are more than what is affordable.
+    """
+    movable = [one for one in targets if not one.arm or one.arm in arms]
+    total = sum(at.values()) - sum(at[one.id] for one in movable)
+    cohort, moved = chosen(pool, draws), dict[str, float]()
+    for one in movable:
+        moved[one.id] = _weighted(cohort, one, asked)
+        total += moved[one.id]
+        if total > affordable:
+            return None
+    return moved
 
 
 def rivals(

@@ -5,11 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-
 SIMULATED = "Simulated data — no real patients"
-CALIBRATED = (
-    "Synthetic, calibrated to published summaries — not patient data and no evidence"
-)
+CALIBRATED = "Synthetic, calibrated to published summaries — not patient data and no evidence"
 
 
 class Arm(NamedTuple):
@@ -124,7 +121,7 @@ class Report:
 
     @property
     def notice(self) -> str:
-        """What every page, table and figure says of data that are not of patients; '' if they are."""
+        """What every page, table and figure says of data of no patients; "" of others."""
         return CALIBRATED if self.calibrated else SIMULATED if self.simulated else ""
 
 

@@ -89,8 +89,8 @@ def simulate_course(
 ) -> Course:
     """Take randomised subjects (all of `subjects`) through the study.
 
-    draws : (n,) which draw of tumour kinetics, withdrawal and death each subject has; without it
-        the seed's own. What one subject draws changes nothing for another.
+    draws : (n,) which draw of tumour kinetics, visits, withdrawal and death each subject has;
+        without it the seed's own. What one subject draws changes nothing for another.
     """
     conduct, n = population.conduct, subjects.arm.size
     arm_id = np.array(design.arms)[subjects.arm]
@@ -101,9 +101,11 @@ def simulate_course(
     windows = np.array([conduct.first_dose_days[arm] for arm in design.arms])[subjects.arm]
     planned = between(uniforms(seed, "first dose", n), windows)
     start = np.where(early.treated, planned, np.inf)
-    tumours = simulate_tumours(subjects, population=population, arm_ids=design.arms, seed=seed, draws=draws)
+    tumours = simulate_tumours(
+        subjects, population=population, arm_ids=design.arms, seed=seed, draws=draws
+    )
     scanned_early = np.where(early.kind == "early scan", early.day - 9, np.inf)
-    scans = simulate_scans(population, design=design, early=scanned_early, seed=seed)
+    scans = simulate_scans(population, design=design, early=scanned_early, seed=seed, draws=draws)
     central, local = _readings(tumours, scans, start, population, seed)
     disease_pd = _first_progression(central, scans)  # as if scanning never stopped
     phase_end = _phase_end(subjects, design)

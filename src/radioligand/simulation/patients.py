@@ -68,9 +68,7 @@ def simulate_study(
     subjects = _of(everyone)
     step()
     draws = _draws(population, subjects, seed)
-    course = simulate_course(
-        subjects, population=population, design=design, seed=seed, draws=draws
-    )
+    course = simulate_course(subjects, population=population, design=design, seed=seed, draws=draws)
     step()
     screening = screening_day(everyone, seed)
     study = demographics(everyone, course, design=design, visit=screening)
@@ -152,7 +150,7 @@ def _with_scores(
 def _trial_summary(
     design: Design, everyone: Subjects, population: Population, seed: int
 ) -> pl.DataFrame:
-    """TS: what the trial is; SIMULATD says that its patients are not real, SIMCALIB why they fit."""
+    """TS: the trial; SIMULATD says that its patients are not real, SIMCALIB whom they resemble."""
     rows = [
         ("TITLE", "Trial Title", design.title),
         ("REGID", "Registry Identifier", design.registry),
