@@ -55,6 +55,7 @@ class Effort:
     seeds: int = 60  # with the right sizes, measured at baseline
     draws: int = 100  # of each subject
     steps: int = 60_000  # of the choice among them
+    changes: int = 1_500  # tried to see what stands against a target not met
 
     def scaled(self, share: float) -> "Effort":
         """Return a part of the effort, or a multiple; the levers stay where they are below 0.2."""
@@ -65,6 +66,7 @@ class Effort:
             seeds=max(1, round(self.seeds * share)),
             draws=max(2, round(self.draws * share)),
             steps=max(1, round(self.steps * share)),
+            changes=max(20, round(self.changes * share)),
         )
 
 
@@ -216,7 +218,9 @@ def calibrate(
             for one in targets.targets
         ),
         contradictions=contradictions(targets),
-        rivals=rivals(pool, draws, steered(targets), asked=asked, seed=seed),
+        rivals=rivals(
+            pool, draws, steered(targets), asked=asked, changes=effort.changes, seed=seed
+        ),
     )
 
 

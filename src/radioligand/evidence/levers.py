@@ -93,12 +93,15 @@ def turned(
     steered = [one for one in targets if WEIGHT[one.role] and not MEASURES[one.measure].at_baseline]
     found = cohorts_of(population)
     spread = _spreads(found, steered)
-    place = np.array([_scaled(path, lever(population, path)) for path in paths])
-    kept = 0
+    start = place = np.array([_scaled(path, lever(population, path)) for path in paths])
+    penalty, kept = np.eye(len(paths)) / HELD**2, 0
 
     def at(where: Floats) -> Population:
         unscaled = map(_unscaled, paths, where.tolist())
         return with_levers(population, dict(zip(paths, unscaled, strict=True)))
+
+    def cost(off: Floats, where: Floats) -> float:
+        return float(off @ off + (where - start) @ penalty @ (where - start))
 
     for _ in range(rounds):
         off = _residuals(found, steered, spread)
@@ -107,13 +110,14 @@ def turned(
             probe = place.copy()
             probe[column] += PROBE
             slopes[:, column] = (_residuals(cohorts_of(at(probe)), steered, spread) - off) / PROBE
-        penalty = np.eye(len(paths)) / HELD**2
-        step = np.linalg.solve(slopes.T @ slopes + penalty, -slopes.T @ off)
+        back = penalty @ (place - start)
+        step = np.linalg.solve(slopes.T @ slopes + penalty, -slopes.T @ off - back)
         step *= min(1.0, FARTHEST / float(np.abs(step).max(initial=1e-9)))
         for length in (1.0, 0.5):
-            tried = cohorts_of(at(place + length * step))
-            if np.sum(_residuals(tried, steered, spread) ** 2) < np.sum(off**2):
-                place, found, kept = place + length * step, tried, kept + 1
+            there = place + length * step
+            tried = cohorts_of(at(there))
+            if cost(_residuals(tried, steered, spread), there) < cost(off, place):
+                place, found, kept = there, tried, kept + 1
                 break
         else:
             break

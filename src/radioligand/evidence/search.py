@@ -18,7 +18,6 @@ Draws = NDArray[np.int64]
 Pool = Mapping[str, NDArray[Any]]
 HOT, COLD = 0.3, 0.002  # units of distance that the search gives up readily, first and last
 ALONE = 0.7  # of the changes are of one subject, the others of two
-SWAPS = 1500  # changes of one subject that are tried to see what stands against a target
 
 
 class Rivals(NamedTuple):
@@ -148,16 +147,19 @@ def _moved(
 
 
 def rivals(
-    pool: Pool, draws: Draws, targets: Sequence[Target], *, asked: Asked, seed: int
+    pool: Pool, draws: Draws, targets: Sequence[Target], *, asked: Asked, changes: int, seed: int
 ) -> tuple[Rivals, ...]:
-    """Return for each target not met what changes of one subject towards it would cost."""
+    """Return for each target not met what changes of one subject towards it would cost.
+
+    changes : how many are tried, each of a subject to another of its draws, at random.
+    """
     at = {one.id: one.distance(measured(chosen(pool, draws), one, asked=asked)) for one in targets}
     missed = [name for name, away in at.items() if away]
     nearer = dict.fromkeys(missed, 0)
     spoiled: dict[str, dict[str, int]] = {name: {} for name in missed}
     random = np.random.default_rng(seed)
     several, n = pool["arm"].shape
-    tried = SWAPS if missed else 0
+    tried = changes if missed else 0
     for _ in range(tried):
         swapped = draws.copy()
         swapped[random.integers(n)] = random.integers(several)
