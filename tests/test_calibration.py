@@ -96,7 +96,7 @@ def test_a_number_meets_its_target_if_it_prints_the_same():
     assert one.printed((22.76, 19.449, nan)) == "22.8 (19.4–NE)"
     assert one.misses((22.76, 19.449, nan)) == (0, 0, 0)
     assert one.printed((22.74, 19.4, 31.06)) == "22.7 (19.4–31.1)"
-    assert one.misses((22.70, 19.4, 31.06)) == pytest.approx((0.05, 0, inf))
+    assert one.misses((22.70, 19.4, 31.06)) == pytest.approx((0.1, 0, inf))
     assert one.printed((nan, 19.4, nan)) == "NE (19.4–NE)"
 
 
@@ -113,8 +113,9 @@ def test_bounds_are_met_as_bounds():
 def test_distance_is_in_units_of_the_scale_and_slow_beyond_one():
     one = target("22.8", measure="events", scale=0.5)
 
-    assert one.distance((23.1,)) == pytest.approx(0.5)  # 0.25 beyond what rounds to it
-    assert one.distance((24.35,)) == pytest.approx(1 + np.log(3))
+    assert one.distance((22.84,)) == 0
+    assert one.distance((23.1,)) == pytest.approx(0.6)
+    assert one.distance((24.3,)) == pytest.approx(1 + np.log(3))
     assert one.distance((nan,)) == 4
 
 

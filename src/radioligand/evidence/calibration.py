@@ -74,8 +74,8 @@ class Effort:
 class Reached:
     """A target with what the cohort has: equal texts, and so `met`, are equal numbers.
 
-    `misses` say by how much each number lies away from all that print as published, inf where
-    one is estimated and the other is not. `average` is mean and standard deviation over cohorts
+    `misses` say how far each number lies from the printed one, 0 if it prints the same and inf if
+    only one of the two is estimated. `average` is mean and standard deviation over cohorts
     of the same population that were not chosen; nan where too few of them have the number.
     """
 

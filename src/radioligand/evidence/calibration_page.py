@@ -20,10 +20,10 @@ ROLES: Mapping[Role, str] = {
 METHOD = (
     "The parameters below were turned until virtual cohorts came near the targets on average. Of "
     "the seeds whose arms are as large as published, that was taken whose subjects are most like "
-    "those published at baseline. Of many draws of each subject's tumour kinetics, withdrawal and "
-    "death, one was then chosen by simulated annealing, so that the cohort prints what the paper "
-    "prints. Every number was measured as in any study: SDTM, cut at the cutoff, derived, and "
-    "computed by the functions of the analysis.",
+    "those published at baseline. Of many draws of each subject's tumour kinetics, visits, "
+    "withdrawal and death, one was then chosen by simulated annealing, so that the cohort prints "
+    "what the paper prints. Every number was measured as in any study: SDTM, cut at the cutoff, "
+    "derived, and computed by the functions of the analysis.",
     "A cohort that agrees was chosen to agree. It shows what data behind such a paper may look "
     "like, and tests whether an analysis would print those numbers; about a treatment it tells "
     "nothing that the paper does not. Other cohorts, with other curves, meet the same targets.",
@@ -119,8 +119,8 @@ def _targets(found: Calibrated, role: Role) -> Body:
             for row in rows
         ),
         (
-            "Misses: how far each number lies from all that print as published; — where it does "
-            "not. NE is not estimated. Cohorts not chosen: mean and standard deviation over "
+            "Misses by: how far each number lies from the printed one; — where it prints the same. "
+            "NE is not estimated. Cohorts not chosen: mean and standard deviation over "
             "studies of the same population.",
         ),
     )
@@ -130,7 +130,9 @@ def misses(row: Reached) -> str:
     """By how much a target is missed, number by number; '' if it is met."""
     if row.met:
         return ""
-    return "; ".join(_number(miss, row.target.published, one=2) for miss in row.misses)
+    return "; ".join(
+        _number(miss, row.target.published, one=1) if miss else "—" for miss in row.misses
+    )
 
 
 def _average(row: Reached) -> str:
@@ -143,12 +145,14 @@ def _average(row: Reached) -> str:
 
 def _number(value: float, published: str, *, one: int) -> str:
     """A number with some decimals more than the first printed one has."""
-    if value == 0:
-        return "—"
     if not isfinite(value):
         return "NE"
     first = next((number for _, number in TOKEN.findall(published) if number != "NE"), "0.0")
-    return rounded(value, decimals_of(first) + one)
+    decimals = decimals_of(first) + one
+    told = rounded(value, decimals)
+    return (
+        told if float(told.replace("−", "-")) or not value else f"<{10.0**-decimals:.{decimals}f}"
+    )
 
 
 def _shapes(found: Calibrated) -> Body:

@@ -83,6 +83,10 @@ def _median(cohort: Cohort, target: Target, asked: Asked) -> tuple[float, ...]:
     return _median_of(*_followed(cohort, target, _own(cohort, target)), asked)
 
 
+def _median_alone(cohort: Cohort, target: Target, asked: Asked) -> tuple[float, ...]:
+    return _median(cohort, target, asked)[:1]
+
+
 def _median_of(time: NDArray[Any], event: NDArray[Any], asked: Asked) -> tuple[float, ...]:
     if not event.any():
         return NAN, NAN, NAN
@@ -238,6 +242,7 @@ MEASURES: Mapping[str, Measure] = {  # those that cost little first: the search 
     "shrinkage median": Measure(_shrinkage_median, 1),
     "odds ratio": Measure(_odds_ratio, 3),
     "median": Measure(_median, 3),
+    "median estimate": Measure(_median_alone, 1),
     "survival": Measure(_survival, 3),
     "shrinkage median survival, more": Measure(_shrinkage_more, 3),
     "shrinkage median survival, less": Measure(_shrinkage_less, 3),

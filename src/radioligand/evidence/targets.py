@@ -14,7 +14,7 @@ from importlib.resources import files
 from math import isfinite, isnan, log
 from typing import Any, Literal, get_args
 
-from radioligand.evidence.printing import HOLDS, decimals_of, half_unit, rounded, value_of
+from radioligand.evidence.printing import HOLDS, decimals_of, rounded, value_of
 
 Role = Literal["primary", "secondary", "shown"]
 WEIGHT: Mapping[Role, float] = {"primary": 1.0, "secondary": 0.2, "shown": 0.0}
@@ -77,7 +77,7 @@ class Target:
         return TOKEN.sub(fill, self.published)
 
     def misses(self, values: Sequence[float]) -> tuple[float, ...]:
-        """How far each value lies from all that print as published, in its own unit; inf: NE."""
+        """How far each value lies from the printed one; 0: it prints the same, inf: one is NE."""
         return tuple(
             _miss(bound, number, value)
             for (bound, number), value in zip(TOKEN.findall(self.published), values, strict=True)
@@ -133,7 +133,7 @@ def _miss(bound: str, number: str, value: float) -> float:
     decimals = decimals_of(number)
     if rounded(value, decimals) == rounded(value_of(number), decimals):
         return 0.0
-    return max(abs(value - value_of(number)) - half_unit(number), 1e-9)
+    return abs(value - value_of(number))
 
 
 # -- documents ---------------------------------------------------------------------------------
