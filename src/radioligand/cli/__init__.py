@@ -173,7 +173,18 @@ def _job_options(command: Any) -> Any:
 @cli.command()
 @click.argument("protocol", default="netter-2")
 @_job_options
-@click.option("--seed", default=1, show_default=True, help="Seed of the virtual study.")
+@click.option(
+    "--seed",
+    type=int,
+    show_default="1, or that of a calibration",
+    help="Seed of the virtual study.",
+)
+@click.option(
+    "--population",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Document of the virtual patients, such as `radioligand calibrate` writes; the shipped "
+    "ones of the protocol otherwise.",
+)
 @click.option(
     "--cutoff",
     type=Cutoff(),
@@ -186,7 +197,8 @@ def demo(
     out: Path,
     plans: tuple[str, ...],
     as_json: bool,
-    seed: int,
+    seed: int | None,
+    population: Path | None,
     cutoff: date | str,
 ) -> None:
     """Simulate a virtual study of a protocol, then derive, analyse and report it.
@@ -197,7 +209,15 @@ def demo(
     """
     from radioligand.cli.main_job import run_demo
 
-    done = run_demo(protocol, out=out, seed=seed, cutoff=cutoff, plans=plans, quiet=as_json)
+    done = run_demo(
+        protocol,
+        out=out,
+        seed=seed,
+        cutoff=cutoff,
+        population=population,
+        plans=plans,
+        quiet=as_json,
+    )
     _tell(done, as_json=as_json)
 
 
@@ -277,6 +297,43 @@ def reproduce(study: str | None, as_json: bool, out: Path | None) -> None:
     reproduction.tell(rows, published, console=Console())
     if page:
         click.echo(f"Page: {page}")
+
+
+@cli.command()
+@click.argument("study")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the page, the population, the cohort as SDTM and its report.",
+)
+@click.option("--seed", default=1, show_default=True, help="Seed of the search.")
+@click.option(
+    "--effort",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0, max=20),
+    help="How long to look: 0.1 is a rough look, 4 meets more.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+def calibrate(study: str, out: Path, seed: int, effort: float, as_json: bool) -> None:
+    """Make virtual patients, and one cohort, look like a published trial.
+
+    STUDY is netter-1, netter-2 or shrinkage: the targets of one paper, one cutoff and one
+    reviewer. Each target is told with what was reached. The cohort is chosen to agree: it is not
+    patient data and no evidence, and every page says so.
+
+    Example:  radioligand calibrate netter-2 --out calibrated
+    """
+    from radioligand.cli import calibration
+
+    found = calibration.run_calibration(study, out=out, seed=seed, effort=effort, quiet=as_json)
+    if as_json:
+        click.echo(calibration.as_json(found))
+        return
+    from rich.console import Console
+
+    calibration.tell(found, out=out, console=Console())
 
 
 @cli.command()

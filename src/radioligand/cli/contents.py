@@ -89,6 +89,7 @@ def report_of(
     findings: pl.DataFrame,
     cutoff: date | None,
     simulated: bool,
+    calibrated: bool = False,
     provenance: Mapping[str, Any],
 ) -> Report:
     """Plan the report of a study: the protocol says what stands in it and in which order."""
@@ -109,6 +110,7 @@ def report_of(
             ),
         ),
         simulated=simulated,
+        calibrated=calibrated,
         cutoff=cutoff.isoformat() if cutoff else "none: all data in the folder",
         month_days=protocol.data.month_days,
         populations=tuple(_sizes(protocol, results)),

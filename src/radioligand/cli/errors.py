@@ -2,6 +2,7 @@
 """Which errors a user can mend; everything else is a bug and keeps its trace."""
 
 from radioligand.cdisc import DatasetError
+from radioligand.evidence.targets import TargetsError
 from radioligand.io.dictionaries import DictionaryError
 from radioligand.io.documents import DocumentError
 from radioligand.io.outputs import OutputError
@@ -22,4 +23,5 @@ def mendable() -> tuple[type[Exception], ...]:
         PopulationError,
         ProtocolError,
         SimulationError,
+        TargetsError,
     )

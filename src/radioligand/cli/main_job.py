@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -32,11 +32,21 @@ from radioligand.derivation import (
 )
 from radioligand.io.datasets import inspect_study
 from radioligand.io.dictionaries import demonstration_dictionary, read_dictionary
-from radioligand.io.documents import DocumentError, plan_bytes, protocol_chain, read_protocol
+from radioligand.io.documents import (
+    DocumentError,
+    plan_bytes,
+    protocol_chain,
+    read_protocol,
+    read_tables,
+)
 from radioligand.io.outputs import MARK, check_output, hashes, parquet, sha256, write_folder
 from radioligand.protocol import Protocol
-from radioligand.report import KeyLine, render
+from radioligand.report import CALIBRATED, KeyLine, render
 
+if TYPE_CHECKING:
+    from radioligand.simulation.parameters import Population
+
+NOT_REAL = "simulated data: no real patients"
 PACKAGES = ("radioligand", "polars", "numpy", "scipy", "matplotlib", "pydantic", "pyreadstat")
 
 
@@ -48,6 +58,7 @@ class Outcome:
     protocol: str
     cutoff: date | None
     simulated: bool
+    calibrated: bool
     key_lines: tuple[KeyLine, ...]
 
     @property
@@ -55,7 +66,8 @@ class Outcome:
         """The outcome as lines of a terminal."""
         width = max((len(line.label) for line in self.key_lines), default=0)
         said = [f"{line.label:<{width}}  {line.value}  {line.detail}" for line in self.key_lines]
-        note = "  (simulated data: no real patients)" if self.simulated else ""
+        told = f"{CALIBRATED[0].lower()}{CALIBRATED[1:]}" if self.calibrated else NOT_REAL
+        note = f"  ({told})" if self.simulated else ""
         return (f"Report: {self.out / 'index.html'}{note}", *(line.rstrip() for line in said))
 
     def as_json(self) -> dict[str, Any]:
@@ -65,6 +77,7 @@ class Outcome:
             "protocol": self.protocol,
             "cutoff": self.cutoff.isoformat() if self.cutoff else None,
             "simulated": self.simulated,
+            "calibrated": self.calibrated,
             "results": {
                 line.label: f"{line.value} {line.detail}".strip() for line in self.key_lines
             },
@@ -75,20 +88,28 @@ def run_demo(
     name: str,
     *,
     out: Path,
-    seed: int,
+    seed: int | None,
     cutoff: date | str | None,
+    population: Path | None = None,
     plans: tuple[str, ...] = (),
     quiet: bool = False,
 ) -> Outcome:
-    """Simulate a virtual study of the protocol `name`, then do the main job on it."""
-    from radioligand.simulation.patients import read_population, simulate_study
+    """Simulate a virtual study of the protocol `name`, then do the main job on it.
+
+    `population` is a document of patients in place of the shipped one; without a seed, the study
+    is that of its calibration, or of seed 1.
+    """
+    from radioligand.simulation.patients import simulate_study
 
     protocol = read_protocol(name, plans=plans)
     check_output(out)
-    population = read_population(protocol.trial.id)
+    patients = _population(population, protocol)
+    calibration = patients.calibration
+    if seed is None:
+        seed = calibration.seed if calibration else 1
     with _work(quiet) as told:
         told("virtual study")
-        frames = simulate_study(protocol=protocol, population=population, seed=seed)
+        frames = simulate_study(protocol=protocol, population=patients, seed=seed)
         told("SDTM")
         files = {f"sdtm/{domain.lower()}.parquet": parquet(f) for domain, f in frames.items()}
         study = join_supplemental(frames)
@@ -98,6 +119,14 @@ def run_demo(
         return _analyse(
             (name, *plans), protocol, study, told, out, inputs, cutoff, files, seed, None
         )
+
+
+def _population(document: Path | None, protocol: Protocol) -> "Population":
+    from radioligand.simulation.parameters import parse_population, read_population
+
+    if document is None:
+        return read_population(protocol.trial.id)
+    return parse_population(read_tables(document), name=document.name)
 
 
 def run_analysis(
@@ -143,7 +172,8 @@ def _analyse(
 ) -> Outcome:
     dictionary = own or demonstration_dictionary()
     day = _cutoff(study.frames, protocol, cutoff, told)
-    simulated = _is_simulated(study.frames)
+    simulated = _says(study.frames, "SIMULATD", pl.lit("Y"))
+    calibrated = simulated and _says(study.frames, "SIMCALIB", pl.col("TSVAL"))
     missing = missing_domains(study.frames, protocol=protocol)
     blocks = in_blocks(_given_away(study.frames), ids=study.frames["DM"]["USUBJID"])
     parts, said, checked = [], [], []
@@ -175,6 +205,7 @@ def _analyse(
         findings=together([study.findings, summed(said)]),
         cutoff=day,
         simulated=simulated,
+        calibrated=calibrated,
         provenance=provenance,
     )
     pages = render(results, report=report)
@@ -197,6 +228,7 @@ def _analyse(
         protocol=protocol.trial.id,
         cutoff=day,
         simulated=simulated,
+        calibrated=calibrated,
         key_lines=report.key_lines,
     )
 
@@ -237,11 +269,12 @@ def _cutoff(
         raise DocumentError(str(error)) from None
 
 
-def _is_simulated(frames: Mapping[str, pl.DataFrame]) -> bool:
+def _says(frames: Mapping[str, pl.DataFrame], parameter: str, value: pl.Expr) -> bool:
+    """Whether the trial summary has the parameter with that value."""
     summary = frames.get("TS")
     if summary is None or not {"TSPARMCD", "TSVAL"} <= set(summary.columns):
         return False
-    return not summary.filter(TSPARMCD="SIMULATD", TSVAL="Y").is_empty()
+    return not summary.filter(pl.col("TSVAL") == value, TSPARMCD=parameter).is_empty()
 
 
 def _provenance(

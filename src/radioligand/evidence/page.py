@@ -104,7 +104,7 @@ def _part(name: str, title: str, number: int, rows: Sequence[Reproduced]) -> Par
 
 
 def _of(name: str, title: str, number: int, body: Body, *, population: str = "") -> Part:
-    table = Table(name, f"Table {number}: {title}", population, body, (), simulated=False)
+    table = Table(name, f"Table {number}: {title}", population, body, (), notice="")
     return Part(name, f"Table {number}", title, population, table)
 
 

@@ -121,6 +121,17 @@ def _tables(content: bytes, name: str) -> dict[str, Any]:
         raise ProtocolError((fault,), name=name) from None
 
 
+def read_tables(path: Path) -> dict[str, Any]:
+    """The plain tables of a TOML document of any kind.
+
+    Raises DocumentError if the file cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DocumentError(f"{path}: this is no TOML document: {error}") from None
+
+
 def published_documents() -> dict[str, Mapping[str, Any]]:
     """The plain tables of the documents of published results that come with the package, by name.
 

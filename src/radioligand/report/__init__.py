@@ -2,6 +2,8 @@
 """Results in, report out: tables, figures and one self-contained page; computes no number."""
 
 from radioligand.report.contents import (
+    CALIBRATED,
+    SIMULATED,
     Arm,
     Display,
     Finding,
@@ -16,6 +18,8 @@ from radioligand.report.document import render
 from radioligand.report.headline import headline
 
 __all__ = [
+    "CALIBRATED",
+    "SIMULATED",
     "Arm",
     "Display",
     "Finding",

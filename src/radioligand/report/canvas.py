@@ -22,7 +22,6 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from radioligand.report.contents import Arm
-from radioligand.report.tables import SIMULATED
 
 # Okabe and Ito: told apart by readers of any colour vision.
 ARM_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -185,15 +184,15 @@ def month_step(months: float) -> int:
     return next((step for step in (1, 3, 6, 12, 24) if months / step <= 12), 60)
 
 
-def svg(drawing: Drawing, *, name: str, title: str, simulated: bool) -> str:
+def svg(drawing: Drawing, *, name: str, title: str, notice: str) -> str:
     """Return the figure as SVG with title and description, its ids all beginning with `name`.
 
     Width and height are left to the page; the viewBox keeps the proportions. Simulated data
     are marked inside the drawing, so that the file cannot be parted from the mark.
     """
-    if simulated:
+    if notice:
         across, up = drawing.figure.get_size_inches() * 72
-        mark = drawing.figure.text(1 - 2 / across, 2 / up, SIMULATED, ha="right", va="bottom")
+        mark = drawing.figure.text(1 - 2 / across, 2 / up, notice, ha="right", va="bottom")
         mark.set(fontsize=SMALL, color="#a3330a")
     file = io.StringIO()
     without = dict.fromkeys(("Creator", "Date", "Format", "Type"))

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+SIMULATED = "Simulated data — no real patients"
+CALIBRATED = "Synthetic, calibrated to published summaries — not patient data and no evidence"
+
 
 class Arm(NamedTuple):
     """One arm: its id in the results frame, its full label, and a short one for figures."""
@@ -114,6 +117,12 @@ class Report:
     missing_domains: tuple[MissingDomain, ...] = ()
     provenance: Mapping[str, object] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    calibrated: bool = False  # simulated, and made to look like a published trial
+
+    @property
+    def notice(self) -> str:
+        """What every page, table and figure says of data of no patients; "" of others."""
+        return CALIBRATED if self.calibrated else SIMULATED if self.simulated else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from radioligand.report import (
 )
 from radioligand.report.contents import Display, RenderedReport, Report
 from radioligand.report.lookup import Numbers, View
-from radioligand.report.tables import SIMULATED, Body, Table, spelt_out
+from radioligand.report.tables import Body, Table, spelt_out
 
 BUILDERS: dict[str, Callable[[View], Body]] = {
     "baseline": population_tables.characteristics,
@@ -246,7 +246,7 @@ def _table(
         population=part.population,
         body=body,
         footnotes=(*display.footnotes, *remarks) if display else (),
-        simulated=report.simulated,
+        notice=report.notice,
     )
 
 
@@ -330,7 +330,6 @@ class _Pages:
             # Nothing is fetched, and no script runs but ours, whatever the data hold.
             "policy": "default-src 'none'; style-src 'unsafe-inline'; "
             f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-            "simulated": SIMULATED,
             "cutoff": formatting.long_date(report.cutoff),
         }
 

@@ -78,6 +78,6 @@ def draw(view: View, *, title: str) -> Figure | None:
         return None
     with house_style():
         drawing = kind.draw(view)
-    name, simulated = view.display.name, view.report.simulated
-    drawn_svg = svg(drawing, name=name, title=title, simulated=simulated)
+    name, notice = view.display.name, view.report.notice
+    drawn_svg = svg(drawing, name=name, title=title, notice=notice)
     return Figure(drawn_svg, drawing.remarks, drawing.description)

@@ -19,7 +19,6 @@ ABBREVIATIONS = {
     "NA": "not applicable",
     "NE": "not estimated",
 }
-SIMULATED = "Simulated data — no real patients"
 
 
 class Cell(NamedTuple):
@@ -87,7 +86,7 @@ class Table(NamedTuple):
     population: str
     body: Body
     footnotes: tuple[str, ...]
-    simulated: bool
+    notice: str  # that the data are simulated; "" where they are not
 
     @property
     def groups(self) -> tuple[tuple[str, int], ...]:
@@ -133,8 +132,8 @@ class Table(NamedTuple):
             cells = [text for cell in row.cells for text in _spread(cell)]
             cells += [""] * (len(self.body.columns) - len(cells))
             writer.writerow([_harmless("  " * row.indent + row.label), *map(_harmless, cells)])
-        if self.simulated:
-            writer.writerow([SIMULATED, *[""] * len(self.body.columns)])
+        if self.notice:
+            writer.writerow([self.notice, *[""] * len(self.body.columns)])
         return "\ufeff" + file.getvalue()
 
 

@@ -19,6 +19,7 @@ from radioligand.simulation.streams import (
     Flags,
     Floats,
     Texts,
+    Whole,
     between,
     chosen,
     quota,
@@ -80,9 +81,18 @@ class _Departures:
 
 
 def simulate_course(
-    subjects: Subjects, *, population: Population, design: Design, seed: int
+    subjects: Subjects,
+    *,
+    population: Population,
+    design: Design,
+    seed: int,
+    draws: Whole | None = None,
 ) -> Course:
-    """Take randomised subjects (all of `subjects`) through the study."""
+    """Take randomised subjects (all of `subjects`) through the study.
+
+    draws : (n,) which draw of tumour kinetics, visits, withdrawal and death each subject has;
+        without it the seed's own. What one subject draws changes nothing for another.
+    """
     conduct, n = population.conduct, subjects.arm.size
     arm_id = np.array(design.arms)[subjects.arm]
     horizon = population.enrolment.followed_until.toordinal() - EPOCH_ORDINAL
@@ -92,9 +102,11 @@ def simulate_course(
     windows = np.array([conduct.first_dose_days[arm] for arm in design.arms])[subjects.arm]
     planned = between(uniforms(seed, "first dose", n), windows)
     start = np.where(early.treated, planned, np.inf)
-    tumours = simulate_tumours(subjects, population=population, arm_ids=design.arms, seed=seed)
+    tumours = simulate_tumours(
+        subjects, population=population, arm_ids=design.arms, seed=seed, draws=draws
+    )
     scanned_early = np.where(early.kind == "early scan", early.day - 9, np.inf)
-    scans = simulate_scans(population, design=design, early=scanned_early, seed=seed)
+    scans = simulate_scans(population, design=design, early=scanned_early, seed=seed, draws=draws)
     central, local = _readings(tumours, scans, start, population, seed)
     disease_pd = _first_progression(central, scans)  # as if scanning never stopped
     phase_end = _phase_end(subjects, design)
@@ -102,7 +114,7 @@ def simulate_course(
     central_pd, local_pd = _first_progression(central, scans), _first_progression(local, scans)
 
     new_therapy = _therapy_before_progression(early, central_pd, local_pd, population, seed)
-    withdrawn = _withdrawal_before_progression(early, population, design, seed)
+    withdrawn = _withdrawal_before_progression(early, population, design, seed, draws)
     progressed = central_pd <= np.minimum(np.minimum(new_therapy, withdrawn), study_end)
     u = uniforms(seed, "after progression", n, 8)
     is_infused = np.array(design.infused)[subjects.arm]
@@ -113,7 +125,7 @@ def simulate_course(
     progression = np.where(disease_pd <= study_end, disease_pd, np.inf)
     unseen = disease_pd < central_pd
     death = _deaths(
-        subjects, population, tumours, progression, np.where(unseen, "THERAPY", path), seed
+        subjects, population, tumours, progression, np.where(unseen, "THERAPY", path), seed, draws
     )
     lost = confirmation + waiting_times(seed, "lost", n) * YEAR / conduct.lost_per_year
     withdrawn = np.where(progressed, np.floor(lost), withdrawn)
@@ -296,11 +308,11 @@ def _therapy_before_progression(
 
 
 def _withdrawal_before_progression(
-    early: _Departures, population: Population, design: Design, seed: int
+    early: _Departures, population: Population, design: Design, seed: int, draws: Whole | None
 ) -> Floats:
     """Day of leaving the study; before the first scan only those who depart early do."""
     rate = population.conduct.withdrawal_per_year / YEAR
-    waited = np.floor(waiting_times(seed, "withdrawal", early.day.size) / rate)
+    waited = np.floor(waiting_times(seed, "withdrawal", early.day.size, draws=draws) / rate)
     leaves = (early.kind != "") & ~early.new_therapy
     return np.where(leaves, early.day, design.scan_days[0] + 14 + waited)
 
@@ -338,6 +350,7 @@ def _deaths(
     progression: Floats,
     path: Texts,
     seed: int,
+    draws: Whole | None,
 ) -> Floats:
     """Day of death: one hazard before progression, which grows with g, another after it."""
     conduct = population.conduct
@@ -347,7 +360,7 @@ def _deaths(
     before = (conduct.death_baseline_per_year + conduct.death_growth_per_year * fast) / YEAR
     rates = conduct.death_after_progression_per_year
     after = prognosis * np.array([rates[each] for each in path]) / YEAR
-    hazard = waiting_times(seed, "death", path.size)
+    hazard = waiting_times(seed, "death", path.size, draws=draws)
     alone = hazard / before
     left = hazard - before * np.minimum(progression, 1e9)
     with_progression = progression + conduct.death_lag_days + left / after

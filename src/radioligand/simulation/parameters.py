@@ -141,6 +141,7 @@ class ArmGrowth:
     deep_shrinkage_per_week: float
     deep_growth: float  # of theirs, times that of most
     debulked: float | None  # share of the large liver lesions that shrink as small ones do
+    correlation: float | None  # of log d and log g in this arm; left out: that of [growth]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +288,18 @@ class QualityOfLife:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """Whose published summaries a population was calibrated to, and the study that meets them."""
+
+    study: str
+    paper: str
+    cutoff: date
+    reviewer: str
+    seed: int
+    draws: tuple[int, ...]  # of each randomised subject, by consent; 0 is the seed's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Population:
     """Every assumption of a virtual study."""
 
@@ -306,6 +319,7 @@ class Population:
     safety: Safety
     laboratory: tuple[LaboratoryTest, ...]
     quality_of_life: QualityOfLife | None  # left out where no questionnaire is filled in
+    calibration: Calibration | None  # left out unless it was calibrated to one paper
 
 
 def parse_population(document: Mapping[str, Any], *, name: str = "population") -> Population:

@@ -6,9 +6,10 @@ Nothing downstream can tell the datasets from a real study's but by the flag in 
 analysis's business.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import fields
 
+import numpy as np
 import polars as pl
 
 from radioligand.protocol import Protocol
@@ -28,6 +29,7 @@ from radioligand.simulation.parameters import Population, parse_population, read
 from radioligand.simulation.population import Subjects, simulate_subjects
 from radioligand.simulation.prior_therapy import prior_therapy
 from radioligand.simulation.questionnaires import questionnaires
+from radioligand.simulation.streams import Whole
 
 __all__ = ["Population", "parse_population", "read_population", "simulate_study"]
 
@@ -40,12 +42,16 @@ def simulate_study(
     population: Population,
     seed: int,
     progress: Callable[[int, int], None] | None = None,
+    without: Collection[str] = (),
 ) -> dict[str, pl.DataFrame]:
     """Simulate one study of `protocol` with patients of `population`, as SDTM datasets by name.
 
     The same protocol, population and seed give the same datasets. `progress`, if given, is told
-    how many steps are done and how many there are. Raises ValueError if an allocation list runs
-    out, which a protocol without forced randomisation does not allow.
+    how many steps are done and how many there are. A population calibrated to a paper gives, with
+    the seed of its calibration, the subjects chosen there. Of the domains `without`, AE, LB, VS
+    and QS are not made at all, nor what follows from them. Raises ValueError if an allocation
+    list runs out, which a protocol without forced randomisation does not allow, or if a
+    calibration chose for another number of subjects.
     """
     done = 0
 
@@ -61,7 +67,8 @@ def simulate_study(
     everyone = simulate_subjects(population, design=design, seed=seed)
     subjects = _of(everyone)
     step()
-    course = simulate_course(subjects, population=population, design=design, seed=seed)
+    draws = _draws(population, subjects, seed)
+    course = simulate_course(subjects, population=population, design=design, seed=seed, draws=draws)
     step()
     screening = screening_day(everyone, seed)
     study = demographics(everyone, course, design=design, visit=screening)
@@ -82,27 +89,30 @@ def simulate_study(
     )
     step()
     events = simulate_events(subjects, course, population=population, design=design, seed=seed)
-    study |= adverse_events(events, subjects, population=population, design=design, seed=seed)
+    if "AE" not in without:
+        study |= adverse_events(events, subjects, population=population, design=design, seed=seed)
     step()
-    study["LB"] = laboratory(
-        everyone,
-        subjects,
-        course,
-        events,
-        population=population,
-        design=design,
-        screening=screening,
-        seed=seed,
-    )
-    study["VS"] = vital_signs(
-        everyone, subjects, course, design=design, screening=screening, seed=seed
-    )
+    if "LB" not in without:
+        study["LB"] = laboratory(
+            everyone,
+            subjects,
+            course,
+            events,
+            population=population,
+            design=design,
+            screening=screening,
+            seed=seed,
+        )
+    if "VS" not in without:
+        study["VS"] = vital_signs(
+            everyone, subjects, course, design=design, screening=screening, seed=seed
+        )
     step()
-    if design.form_days and population.quality_of_life:
+    if design.form_days and population.quality_of_life and "QS" not in without:
         study["QS"] = questionnaires(
             subjects, course, model=population.quality_of_life, design=design, seed=seed
         )
-    study["TS"] = _trial_summary(design, everyone, seed)
+    study["TS"] = _trial_summary(design, everyone, population, seed)
     step()
     return dict(sorted(study.items()))
 
@@ -115,6 +125,19 @@ def _of(everyone: Subjects) -> Subjects:
     )
 
 
+def _draws(population: Population, subjects: Subjects, seed: int) -> Whole | None:
+    """Which draw each randomised subject takes; None: the seed's own for all."""
+    chosen = population.calibration
+    if chosen is None or chosen.seed != seed:
+        return None
+    if len(chosen.draws) != subjects.arm.size:
+        raise ValueError(
+            f"population {population.name}: its calibration chose {len(chosen.draws)} draws for "
+            f"{subjects.arm.size} randomised subjects. Calibrate this population again."
+        )
+    return np.array(chosen.draws)
+
+
 def _with_scores(
     responses: pl.DataFrame, scores: dict[str, object], design: Design
 ) -> pl.DataFrame:
@@ -124,8 +147,10 @@ def _with_scores(
     return dataset("RS", design.study, rows, order=["RSCAT", "RSEVAL", "VISITNUM", "RSTESTCD"])
 
 
-def _trial_summary(design: Design, everyone: Subjects, seed: int) -> pl.DataFrame:
-    """TS: what the trial is; SIMULATD says that its patients are not real."""
+def _trial_summary(
+    design: Design, everyone: Subjects, population: Population, seed: int
+) -> pl.DataFrame:
+    """TS: the trial; SIMULATD says that its patients are not real, SIMCALIB whom they resemble."""
     rows = [
         ("TITLE", "Trial Title", design.title),
         ("REGID", "Registry Identifier", design.registry),
@@ -136,6 +161,9 @@ def _trial_summary(design: Design, everyone: Subjects, seed: int) -> pl.DataFram
         ("SIMULATD", "Patients are simulated", "Y"),
         ("SIMSEED", "Seed of the simulation", str(seed)),
     ]
+    if fitted := population.calibration:
+        told = f"{fitted.paper}, cutoff {fitted.cutoff}, {fitted.reviewer} review"
+        rows.append(("SIMCALIB", "Calibrated to published summaries of", told))
     code, name, value = zip(*rows, strict=True)
     return pl.DataFrame(
         {

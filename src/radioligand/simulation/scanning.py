@@ -7,7 +7,14 @@ import numpy as np
 
 from radioligand.simulation.design import Design
 from radioligand.simulation.parameters import Population
-from radioligand.simulation.streams import Flags, Floats, between, from_quantiles, uniforms
+from radioligand.simulation.streams import (
+    Flags,
+    Floats,
+    Whole,
+    between,
+    from_quantiles,
+    uniforms,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,20 +32,32 @@ class Scans:
     follow_up: Flags  # (v,) scans of long-term follow-up, read locally
 
 
-def simulate_scans(population: Population, *, design: Design, early: Floats, seed: int) -> Scans:
-    """Draw the calendar; `early` (n,) is the day of a scan before the first planned one, or inf."""
+def simulate_scans(
+    population: Population,
+    *,
+    design: Design,
+    early: Floats,
+    seed: int,
+    draws: Whole | None = None,
+) -> Scans:
+    """Draw the calendar; `early` (n,) is the day of a scan before the first planned one, or inf.
+
+    draws : (n,) which draw of its visits after the baseline each subject has.
+    """
     visits, n = population.visits, early.size
     planned = np.array(design.scan_days, dtype=np.float64)
     k = planned.size
-    jitter = np.round(from_quantiles(uniforms(seed, "scan day", n, k), visits.jitter_days))
-    late = uniforms(seed, "late scan", n, k, 2)
+    jitter = np.round(
+        from_quantiles(uniforms(seed, "scan day", n, k, draws=draws), visits.jitter_days)
+    )
+    late = uniforms(seed, "late scan", n, k, 2, draws=draws)
     delay = np.where(late[..., 0] < visits.late, between(late[..., 1], visits.late_days), 0.0)
     on_plan = planned + jitter + delay
-    done = uniforms(seed, "missed scan", n, k) >= visits.missed
+    done = uniforms(seed, "missed scan", n, k, draws=draws) >= visits.missed
     baseline = -between(uniforms(seed, "baseline scan", n), visits.baseline_days_before)
 
     before = np.concatenate([np.zeros((n, 1)), on_plan[:, :-1]], axis=1)
-    extra = uniforms(seed, "unscheduled scan", n, k, 2)
+    extra = uniforms(seed, "unscheduled scan", n, k, 2, draws=draws)
     extra_day = np.round(before + (0.3 + 0.4 * extra[..., 1]) * (on_plan - before))
     extra_done = extra[..., 0] < visits.unscheduled
     extra_done[:, 0] = np.isfinite(early)

@@ -20,21 +20,37 @@ Flags = NDArray[np.bool_]
 Texts = NDArray[np.str_]
 
 
-def uniforms(seed: int, purpose: str, subjects: int, *shape: int) -> Floats:
-    """Uniform numbers in (0, 1), one row of `shape` for each of `subjects`."""
+def uniforms(
+    seed: int, purpose: str, subjects: int, *shape: int, draws: Whole | None = None
+) -> Floats:
+    """Uniform numbers in (0, 1), one row of `shape` for each of `subjects`.
+
+    draws : (subjects,) which draw each row is; 0, as without it, is the seed's own.
+    """
     sequence = np.random.SeedSequence(seed, spawn_key=(crc32(purpose.encode()),))
     numbers = np.random.Generator(np.random.PCG64(sequence)).random((subjects, *shape))
+    for draw in () if draws is None else np.unique(draws[draws > 0]):
+        again = uniforms(seed, f"{purpose} {draw}", subjects, *shape)
+        numbers[draws == draw] = again[draws == draw]
     return np.clip(numbers, 1e-12, 1 - 1e-12)
 
 
-def normals(seed: int, purpose: str, subjects: int, *shape: int) -> Floats:
+def normals(
+    seed: int, purpose: str, subjects: int, *shape: int, draws: Whole | None = None
+) -> Floats:
     """Standard normal numbers, one row of `shape` for each of `subjects`."""
-    return np.asarray(ndtri(uniforms(seed, purpose, subjects, *shape)), dtype=np.float64)
+    return np.asarray(
+        ndtri(uniforms(seed, purpose, subjects, *shape, draws=draws)), dtype=np.float64
+    )
 
 
-def waiting_times(seed: int, purpose: str, subjects: int, *shape: int) -> Floats:
+def waiting_times(
+    seed: int, purpose: str, subjects: int, *shape: int, draws: Whole | None = None
+) -> Floats:
     """Exponential numbers of mean 1: hazard that accumulates until the event."""
-    return np.asarray(-np.log(uniforms(seed, purpose, subjects, *shape)), dtype=np.float64)
+    return np.asarray(
+        -np.log(uniforms(seed, purpose, subjects, *shape, draws=draws)), dtype=np.float64
+    )
 
 
 def from_quantiles(uniform: Floats, quantiles: Sequence[tuple[float, float]]) -> Floats:

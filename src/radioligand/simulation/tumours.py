@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radioligand.simulation.parameters import Population
+from radioligand.simulation.parameters import ArmGrowth, Population
 from radioligand.simulation.population import ORGANS, Subjects
-from radioligand.simulation.streams import Flags, Floats, normals, uniforms, waiting_times
+from radioligand.simulation.streams import Flags, Floats, Whole, normals, uniforms, waiting_times
 
 # Every subject has the same slots; a lesion is there or not. (organ, key of its share)
 SLOTS = (
@@ -50,16 +50,25 @@ class Tumours:
 
 
 def simulate_tumours(
-    subjects: Subjects, *, population: Population, arm_ids: tuple[str, ...], seed: int
+    subjects: Subjects,
+    *,
+    population: Population,
+    arm_ids: tuple[str, ...],
+    seed: int,
+    draws: Whole | None = None,
 ) -> Tumours:
-    """Give each randomised subject its lesions and their kinetics under its arm's treatment."""
+    """Give each randomised subject its lesions and their kinetics under its arm's treatment.
+
+    The lesions are the seed's; their kinetics, and whether any can be measured, are those of each
+    subject's draw, (n,).
+    """
     n = subjects.arm.size
     model = population.growth
-    present, diameter = _at_baseline(subjects, population, seed)
+    present, diameter = _at_baseline(subjects, population, seed, draws)
 
     arms = [population.arms[arm] for arm in arm_ids]
     arm = np.maximum(subjects.arm, 0)
-    z = normals(seed, "kinetics", n, 2)
+    z = normals(seed, "kinetics", n, 2, draws=draws)
     ki67 = np.log(subjects.ki67_percent / population.baseline.usual_ki67_percent)
     pancreas, grade3 = subjects.origin == "PANCREAS", subjects.grade == "3"
     log_d = (
@@ -69,8 +78,9 @@ def simulate_tumours(
         + model.shrinkage_uptake4 * ((subjects.highest_uptake == 4) - 0.64)
         + model.shrinkage_sd * z[:, 0]
     )
-    independent = np.sqrt(1 - model.correlation**2)
-    kind = uniforms(seed, "kind of response", n)
+    correlation = np.array([_correlation(each, population) for each in arms])[arm]
+    independent = np.sqrt(1 - correlation**2)
+    kind = uniforms(seed, "kind of response", n, draws=draws)
     deep = kind < np.array([each.deep_responder for each in arms])[arm]
     minority = kind > 1 - np.array([each.minority for each in arms])[arm]
     usual = np.array([each.growth_per_week for each in arms])[arm]
@@ -79,7 +89,7 @@ def simulate_tumours(
     log_g = (
         np.log(np.where(minority, unusual, usual))
         + model.growth_ki67 * ki67
-        + growth_sd * (model.correlation * z[:, 0] + independent * z[:, 1])
+        + growth_sd * (correlation * z[:, 0] + independent * z[:, 1])
     )
     melting = np.array([each.deep_shrinkage_per_week for each in arms])[arm]
     less = np.where(minority, np.array([each.minority_shrinkage for each in arms])[arm], 1.0)
@@ -89,10 +99,10 @@ def simulate_tumours(
     slots = len(SLOTS)
     large = (ORGAN == "LIVER") & (diameter > (model.large_lesion_mm or np.inf))
     debulked = np.array([each.debulked or 0.0 for each in arms])[arm]
-    shielded = large & (uniforms(seed, "debulking", n, slots) >= debulked[:, None])
-    between = normals(seed, "lesion kinetics", n, slots, 2)
+    shielded = large & (uniforms(seed, "debulking", n, slots, draws=draws) >= debulked[:, None])
+    between = normals(seed, "lesion kinetics", n, slots, 2, draws=draws)
     lesion_sd = np.where(deep, 0.2, 1.0) * model.lesion_shrinkage_sd
-    hazard = waiting_times(seed, "new disease", n, 2)
+    hazard = waiting_times(seed, "new disease", n, 2, draws=draws)
     weeks = np.log1p((hazard / [model.new_lesion, model.non_target]) ** (1 / model.kinetics_shape))
     return Tumours(
         present=present,
@@ -107,6 +117,10 @@ def simulate_tumours(
     )
 
 
+def _correlation(arm: ArmGrowth, population: Population) -> float:
+    return population.growth.correlation if arm.correlation is None else arm.correlation
+
+
 def diameters(tumours: Tumours, week: Floats, *, treated: Flags) -> Floats:
     """True diameters in mm at `week` after the start of treatment (n, v), as (n, v, slots)."""
     t = np.maximum(week, 0.0)[:, :, None]
@@ -116,7 +130,9 @@ def diameters(tumours: Tumours, week: Floats, *, treated: Flags) -> Floats:
     return true_mm
 
 
-def _at_baseline(subjects: Subjects, population: Population, seed: int) -> tuple[Flags, Floats]:
+def _at_baseline(
+    subjects: Subjects, population: Population, seed: int, draws: Whole | None
+) -> tuple[Flags, Floats]:
     n, lesions = subjects.arm.size, population.lesions
     share = np.empty((n, len(SLOTS)))
     for slot, (organ, key) in enumerate(SLOTS):
@@ -131,7 +147,7 @@ def _at_baseline(subjects: Subjects, population: Population, seed: int) -> tuple
     bare = ~present[:, :MEASURABLE].any(1)
     fallback = np.where(subjects.metastases[:, 1], 0, np.where(subjects.metastases[:, 2], 3, 5))
     present[np.flatnonzero(bare), fallback[bare]] = True
-    unmeasurable = uniforms(seed, "unmeasurable", n) < lesions.no_measurable
+    unmeasurable = uniforms(seed, "unmeasurable", n, draws=draws) < lesions.no_measurable
     present[unmeasurable, :MEASURABLE] = False
     present[unmeasurable, MEASURABLE + 1] = True
 
