@@ -46,6 +46,15 @@ def ask(condition, patient=PATIENT) -> Verdict:
         ({"field": "weight_kg", "known": True}, "not met"),
         ({"field": "weight_kg", "known": False}, "met"),
         ({"not": {"field": "weight_kg", "above": 40}}, "unknown"),
+        # a limit that the source leaves open: unknown only where it matters
+        ({"field": "ki67_percent", "above": [10, 15]}, "met"),
+        ({"field": "ki67_percent", "above": [15, 17]}, "unknown"),
+        ({"field": "ki67_percent", "at_least": [15, 17]}, "met"),
+        ({"field": "ki67_percent", "above": [17, 20]}, "not met"),
+        ({"field": "ki67_percent", "below": [15, 17]}, "not met"),
+        ({"field": "ki67_percent", "below": [17, 18]}, "unknown"),
+        ({"field": "ki67_percent", "at_most": [16, 17]}, "unknown"),
+        ({"field": "weight_kg", "above": [40, 50]}, "unknown"),
         ({"not": {"field": "grade", "equals": "2"}}, "not met"),
     ],
 )
@@ -146,6 +155,8 @@ def test_a_condition_names_the_fields_it_looks_at(condition):
         ({"field": "a", "abowe": 1}, "unknown word 'abowe'"),
         ({"field": "a", "between": [2, 1]}, "2 is above 1"),
         ({"field": "a", "between": [2]}, "two limits"),
+        ({"field": "a", "above": [2, 1]}, "above takes two limits, lowest first; 2 is above 1"),
+        ({"field": "a", "below": [1, 2, 3]}, "below takes two limits"),
         ({"field": "a", "is": "yes"}, "is cannot take 'yes'"),
         ({"field": "a", "above": True}, "above cannot take True"),
         ({"field": "a", "above": 1, "within_days": 3}, "go together"),
@@ -164,3 +175,5 @@ def test_reads_aloud():
         {"all": [{"field": "ki67_percent", "unit": "%", "between": [10, 55]}, {"not": YES}]}
     )
     assert in_words(condition) == "ki67_percent from 10 to 55 % and not ki67_percent above 1"
+    open_limit = parse_condition({"field": "ki67_percent", "unit": "%", "above": [10, 15]})
+    assert in_words(open_limit) == "ki67_percent above 10–15 %"

@@ -7,7 +7,7 @@ logic is Kleene's: unknown and not met is not met, unknown or met is met, anythi
 touches an unknown stays unknown. A missing value never makes a condition met.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -32,6 +32,9 @@ def verdict(met: bool | None) -> Verdict:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """One question about one field: `field` `operator` `value`, in `unit`.
+
+    Where a source leaves a limit open ("above 10 to 15 %"), `value` is the pair of the lowest and
+    the highest limit it can mean; a number on which the two disagree is unknown.
 
     With `within_days` the field counts only if its date (column ``<field>_date``) lies in the
     given number of days up to and including the date in column `before`; an older, a later or
@@ -83,6 +86,12 @@ OPERATORS: dict[str, tuple[tuple[type, ...], str]] = {
     "known": (_FLAG, ""),
 }
 _OPTIONS = ("unit", "within_days", "before")
+_LIMITS = {
+    "at_least": pl.Expr.ge,
+    "at_most": pl.Expr.le,
+    "above": pl.Expr.gt,
+    "below": pl.Expr.lt,
+}
 
 
 def parse_condition(document: object) -> Condition:
@@ -157,18 +166,20 @@ def _parse_comparison(document: Mapping[str, Any], at: str, faults: list[str]) -
 def _value_faults(operator: str, value: object) -> Iterator[str]:
     kinds, _ = OPERATORS[operator]
     several = operator in ("between", "one_of")
-    values = list(value) if several and isinstance(value, list | tuple) else [value]
-    if several and not isinstance(value, list | tuple):
+    is_list = isinstance(value, list | tuple)
+    is_pair = operator == "between" or (operator in _LIMITS and is_list)
+    values = list(value) if (several or is_pair) and isinstance(value, list | tuple) else [value]
+    if several and not is_list:
         yield f"{operator} takes a list"
-    if operator == "between" and len(values) != 2:
-        yield "between takes two limits, lowest first"
+    if is_pair and len(values) != 2:
+        yield f"{operator} takes two limits, lowest first"
     for one in values:
         if not isinstance(one, kinds) or (isinstance(one, bool) and bool not in kinds):
             yield f"{operator} cannot take {one!r}"
-    if operator == "between" and len(values) == 2:
+    if is_pair and len(values) == 2:
         low, high = values
         if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
-            yield f"between takes two limits, lowest first; {low} is above {high}"
+            yield f"{operator} takes two limits, lowest first; {low} is above {high}"
 
 
 def comparisons(condition: Condition) -> Iterator[Comparison]:
@@ -206,14 +217,8 @@ def _compared(comparison: Comparison) -> pl.Expr:
     match comparison.operator:
         case "between":
             return field.is_between(value[0], value[1])
-        case "at_least":
-            return field.ge(value)
-        case "at_most":
-            return field.le(value)
-        case "above":
-            return field.gt(value)
-        case "below":
-            return field.lt(value)
+        case "at_least" | "at_most" | "above" | "below":
+            return _limited(field, _LIMITS[comparison.operator], value)
         case "equals":
             return field.eq(value)
         case "one_of":
@@ -222,6 +227,14 @@ def _compared(comparison: Comparison) -> pl.Expr:
             return field if value else ~field
         case _:  # "known": the one question that an unknown answers
             return field.is_not_null() if value else field.is_null()
+
+
+def _limited(field: pl.Expr, compare: Callable[[pl.Expr, Any], pl.Expr], value: Any) -> pl.Expr:
+    """Compare with a limit; with a pair of limits, unknown where the two disagree."""
+    if not isinstance(value, tuple):
+        return compare(field, value)
+    low, high = (compare(field, limit) for limit in value)
+    return pl.when(low == high).then(low)
 
 
 def in_words(condition: Condition) -> str:
@@ -236,6 +249,8 @@ def in_words(condition: Condition) -> str:
             if condition.operator == "one_of":
                 shown = ", ".join(str(one) for one in value)
                 text = OPERATORS["one_of"][1].format(shown)
+            elif condition.operator in _LIMITS and isinstance(value, tuple):
+                text = OPERATORS[condition.operator][1].format("–".join(str(one) for one in value))
             else:
                 several = value if isinstance(value, tuple) else (value,)
                 text = OPERATORS[condition.operator][1].format(*several)

@@ -158,6 +158,38 @@ def _published() -> Iterator[tuple[str, bytes]]:
             yield path.name, path.read_bytes()
 
 
+def guideline_documents(added: Sequence[Path] = ()) -> dict[str, Mapping[str, Any]]:
+    """The plain tables of the guideline documents that come with the package, and of others.
+
+    By file name, the package's own first. Raises DocumentError for one that cannot be read.
+    """
+    folder = files("radioligand") / "guidelines"
+    shipped = sorted((path for path in folder.iterdir()), key=lambda path: path.name)
+    found: dict[str, Mapping[str, Any]] = {}
+    for path in (*(path for path in shipped if path.name.endswith(".toml")), *added):
+        name = path.name if path in shipped else str(path)
+        try:
+            found[name] = tomllib.loads(path.read_bytes().decode("utf-8"))
+        except OSError as error:
+            raise DocumentError(f"{name}: this file cannot be read: {error.strerror}.") from None
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise DocumentError(f"{name}: this is not TOML: {error}") from None
+    return found
+
+
+def guideline_hashes(added: Sequence[Path] = ()) -> dict[str, str]:
+    """SHA-256 of each guideline document, by name."""
+    folder = files("radioligand") / "guidelines"
+    shipped = sorted((path for path in folder.iterdir()), key=lambda path: path.name)
+    own = {f"guidelines/{path.name}": path.read_bytes() for path in shipped}
+    own |= {str(path): path.read_bytes() for path in added}
+    return {
+        name: hashlib.sha256(content).hexdigest()
+        for name, content in own.items()
+        if name.endswith(".toml")
+    }
+
+
 def read_form(path: Path) -> Mapping[str, Any]:
     """Read one patient's form, a JSON object.
 

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options against sources: who says what of this patient, and where they disagree.
+
+The matrix is not ordered by worth. Labels stand on top because they are the law somewhere; the
+other sources stand as the documents list them.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+from radioligand.guidance.evaluation import UNDETERMINED, Finding
+from radioligand.guidance.records import Guidelines, Option, Source, Statement
+
+FAVOURABLE, CONTRARY = ("for", "consider"), ("against", "only in a trial")
+
+
+class Matrix(NamedTuple):
+    """`cells` holds, by source and option, the findings that apply or are undetermined."""
+
+    sources: tuple[Source, ...]
+    options: tuple[Option, ...]
+    cells: dict[tuple[str, str], tuple[Finding, ...]]
+
+    def stances(self, source: str, option: str) -> tuple[str, ...]:
+        """The stances that apply, each once; those undetermined end in a question mark."""
+        found = self.cells.get((source, option), ())
+        told = (
+            f"{one.statement.stance}{'?' if one.verdict == UNDETERMINED else ''}" for one in found
+        )
+        return tuple(dict.fromkeys(told))
+
+
+class Disagreement(NamedTuple):
+    """Two statements that disagree about this patient, what kind of disagreement it is, and why."""
+
+    kind: str
+    first: Finding
+    second: Finding
+    why: str
+
+
+def matrix(findings: Sequence[Finding], *, guidelines: Guidelines) -> Matrix:
+    """Arrange the statements on treatments by source and option.
+
+    Sources and options of which nothing applies and nothing is open are left out, labels never.
+    """
+    treatments = {one.id for one in guidelines.options if one.kind == "treatment"}
+    cells: dict[tuple[str, str], tuple[Finding, ...]] = {}
+    for one in findings:
+        key = (one.statement.source, one.statement.option)
+        if one.statement.option in treatments and (one.applies or one.verdict == UNDETERMINED):
+            cells[key] = (*cells.get(key, ()), one)
+    sources = [
+        one
+        for one in sorted(guidelines.sources, key=lambda source: source.kind != "label")
+        if one.kind == "label" or any(source == one.id for source, _ in cells)
+    ]
+    options = (one for one in guidelines.options if any(option == one.id for _, option in cells))
+    return Matrix(tuple(sources), tuple(options), cells)
+
+
+def disagreements(
+    findings: Sequence[Finding], *, guidelines: Guidelines
+) -> tuple[Disagreement, ...]:
+    """List every pair of statements that disagree about this patient.
+
+    Pairs that the documents list come first, with their kind and reason. Then every two
+    statements that apply, speak of one option and take opposite stances; what a trial asked of
+    its patients is no stance.
+    """
+    by_id = {one.statement.id: one for one in findings}
+    found: list[Disagreement] = []
+    for conflict in guidelines.conflicts:
+        if not all(one in by_id for one in conflict.between):
+            continue
+        first, second = (by_id[one] for one in conflict.between)
+        certain = UNDETERMINED not in (first.verdict, second.verdict)
+        both, one_alone = first.applies and second.applies, first.applies != second.applies
+        if certain and (both if conflict.where == "both" else one_alone):
+            found.append(Disagreement(conflict.kind, first, second, conflict.why))
+    listed = {frozenset((one.first.statement.id, one.second.statement.id)) for one in found}
+    for pair in _opposed(findings, guidelines):
+        if frozenset(one.statement.id for one in pair) not in listed:
+            kind, why = _kind(pair[0].statement, pair[1].statement, guidelines)
+            found.append(Disagreement(kind, *pair, why))
+    return tuple(found)
+
+
+def _opposed(
+    findings: Sequence[Finding], guidelines: Guidelines
+) -> Iterator[tuple[Finding, Finding]]:
+    speaking = [
+        one
+        for one in findings
+        if one.applies and guidelines.kind_of(one.statement) != "trial criterion"
+    ]
+    for first, second in combinations(speaking, 2):
+        stances = {first.statement.stance, second.statement.stance}
+        if first.statement.option == second.statement.option and (
+            stances & {*FAVOURABLE} and stances & {*CONTRARY}
+        ):
+            yield first, second
+
+
+def _kind(first: Statement, second: Statement, guidelines: Guidelines) -> tuple[str, str]:
+    """Class an opposition by what the documents tell of the two statements."""
+    one, other = (guidelines.source_of[each.source] for each in (first, second))
+    if one.id == other.id:
+        return "genuine", "One source says both."
+    if "label" in (one.kind, other.kind):
+        label = one if one.kind == "label" else other
+        return "jurisdiction", f"{label.short} is the law in {label.jurisdiction} alone."
+    older, newer = sorted(
+        (first, second), key=lambda each: guidelines.source_of[each.source].earliest
+    )
+    later = [trial for trial in newer.evidence if trial not in older.evidence]
+    age = guidelines.source_of[newer.source].published, guidelines.source_of[older.source].published
+    if later and age[0] != age[1]:
+        return "date of evidence", f"{', '.join(later)} is cited by the newer one alone."
+    if one.jurisdiction != other.jurisdiction:
+        return "jurisdiction", f"{one.jurisdiction} and {other.jurisdiction}."
+    if first.when != second.when:
+        return "population", "They define their patients differently, and this one is of both."
+    return "genuine", "Same patients, same time, other opinion."

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the guideline documents hold: statements with their sources, and the words they use."""
+
+from datetime import date
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from radioligand import criteria
+
+Stance = Literal["for", "consider", "against", "only in a trial", "neither"]
+Kind = Literal["label", "guideline", "position", "expert opinion", "trial criterion"]
+Class = Literal["jurisdiction", "date of evidence", "population", "genuine"]
+
+LINE = (
+    "For professionals, research and teaching. Not a device; not for individual treatment "
+    "decisions. Statements are the opinions of their authors, as of their dates."
+)
+
+
+def _condition(value: object) -> criteria.Condition:
+    if isinstance(value, criteria.Comparison | criteria.AllOf | criteria.AnyOf | criteria.Not):
+        return value
+    return criteria.parse_condition(value)
+
+
+Condition = Annotated[Any, BeforeValidator(_condition)]
+Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Record(BaseModel):
+    """A frozen table of a document; a key it does not know is a fault."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Option(Record):
+    """What a statement speaks of: a treatment, an examination, or how the choice is made."""
+
+    id: Id
+    says: Text
+    kind: Literal["treatment", "examination", "choice"]
+
+
+class Source(Record):
+    """A document. `read_in` is the source that quotes it, where only the quotation was read.
+
+    `published` is a year, a month or a day, as exact as it was printed.
+    """
+
+    id: Id
+    short: Text
+    citation: Text
+    doi: str = ""
+    published: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")]
+    jurisdiction: Text
+    kind: Kind
+    read_in: Id | None = None
+    superseded_by: Id | None = None
+
+    @property
+    def earliest(self) -> date:
+        """The first day that `published` can mean: age is counted from there."""
+        year, month, day = (*self.published.split("-"), "1", "1")[:3]
+        return date(int(year), int(month), int(day))
+
+
+class PatientField(Record):
+    """One thing that may be known of a patient.
+
+    With `window_days` a finding counts only if its date lies in so many days up to the
+    assessment; an older or an undated one is unknown.
+    """
+
+    name: Name
+    label: Text
+    type: Literal["number", "flag", "text", "date"]
+    unit: str | None = None
+    words: tuple[str, ...] = ()
+    lowest: float = 0
+    highest: float | None = None
+    window_days: int | None = None
+    means: str = ""
+
+
+class Definition(Record):
+    """A condition with a name, used by several statements; `origin` says whose it is."""
+
+    id: Id
+    says: Text
+    origin: Text
+    when: Condition
+
+
+class Contradiction(Record):
+    """What cannot be true of one patient: a form that meets `when` is refused."""
+
+    id: Id
+    when: Condition
+    says: Text
+    mend: Text
+
+
+class Strength(Record):
+    """A grade in its own system; none is translated into another."""
+
+    system: Text
+    grade: Text
+
+
+class Statement(Record):
+    """What one source says of one option, for whom, and where it says so.
+
+    `when` is whom it speaks of; `trial` stands in its place where that is what a shipped
+    protocol asks of a patient; `words` then tells how that protocol calls what the form calls
+    otherwise, by field. `says` is in our words. `population` tells how the source limits
+    its patients where the condition cannot. `dissent` names who of the authors differs.
+    """
+
+    id: Id
+    option: Id
+    stance: Stance
+    says: Text
+    when: Condition = None  # None until the trial's eligibility stands here
+    trial: str | None = None
+    words: dict[str, dict[str, str]] = {}
+    population: str = ""
+    strength: Strength | None = None
+    evidence: tuple[str, ...] = ()
+    source: Id
+    place: Text
+    kind: Kind | None = None
+    superseded_by: Id | None = None
+    dissent: str = ""
+
+
+class Conflict(Record):
+    """Two statements known to disagree.
+
+    "both": they disagree where both apply. "one": where one applies and the other does not.
+    """
+
+    id: Id
+    between: tuple[Id, Id]
+    where: Literal["both", "one"]
+    kind: Class
+    why: Text
+
+
+class Examination(Record):
+    """When something is due: `from_days` to `to_days` after the date in `anchor`.
+
+    Without an anchor it is due on the day of the assessment. `done` is the field whose date
+    tells when it was last done.
+    """
+
+    id: Id
+    says: Text
+    when: Condition
+    anchor: Name | None = None
+    from_days: int = 0
+    to_days: int | None = None
+    done: Name
+    source: Id
+    place: Text
+
+
+class Estimate(Record):
+    """A number as printed, with its interval; `remark` tells what is wrong with it."""
+
+    value: float
+    lower: float | None = None
+    upper: float | None = None
+    remark: str = ""
+
+
+class Evidence(Record):
+    """One arm of the evidence table: whom it treated, with what, and how they fared."""
+
+    id: Id
+    population: Text
+    treatment: Text
+    study: Text
+    reference: str
+    grades: tuple[str, ...]
+    sites: tuple[str, ...]
+    line: Text
+    response_percent: Estimate | None = None
+    pfs_months: Estimate | None = None
+    survival_months: Estimate | None = None
+    source: Id
+    place: Text
+
+
+class Guidelines(Record):
+    """Every document together. A later document may add to each list."""
+
+    options: tuple[Option, ...]
+    sources: tuple[Source, ...]
+    fields: tuple[PatientField, ...]
+    definitions: tuple[Definition, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
+    statements: tuple[Statement, ...]
+    conflicts: tuple[Conflict, ...] = ()
+    examinations: tuple[Examination, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+    @cached_property
+    def source_of(self) -> dict[str, Source]:
+        """Sources by id."""
+        return {source.id: source for source in self.sources}
+
+    @cached_property
+    def option_of(self) -> dict[str, Option]:
+        """Options by id."""
+        return {option.id: option for option in self.options}
+
+    def kind_of(self, statement: Statement) -> Kind:
+        """The kind of a statement: its own, or its source's."""
+        return statement.kind or self.source_of[statement.source].kind
+
+    def place_of(self, statement: Statement) -> str:
+        """Where a statement is found; through whom, where only a quotation was read."""
+        source = self.source_of[statement.source]
+        if source.read_in is None:
+            return f"{source.short}, {statement.place}"
+        return (
+            f"{source.short}, as told by {self.source_of[source.read_in].short}, {statement.place}"
+        )
