@@ -25,14 +25,8 @@ from radioligand.evidence.calibration import Effort
 from radioligand.evidence.levers import lever, turned, with_levers
 from radioligand.evidence.measures import MEASURES, asked_of, measured
 from radioligand.evidence.search import choose_draws, distance, rivals, seeds_of_size, steered
-from radioligand.evidence.targets import (
-    WEIGHT,
-    Target,
-    TargetsError,
-    parse_targets,
-    read_targets,
-    shipped_targets,
-)
+from radioligand.evidence.target_documents import parse_targets, read_targets, shipped_targets
+from radioligand.evidence.targets import WEIGHT, Target, TargetsError
 from radioligand.io.documents import read_protocol
 from radioligand.report import CALIBRATED
 from radioligand.simulation.parameters import parse_population, read_population
