@@ -448,6 +448,30 @@ def test_the_written_population_gives_the_written_cohort(folder):
         )
 
 
+@pytest.mark.law
+def test_demo_of_the_written_population_is_the_report_of_the_cohort(folder, tmp_path):
+    words = ["demo", "netter-2", "--population", str(folder / "population.toml")]
+    words += ["--cutoff", "2023-07-20", "--out", str(tmp_path / "again"), "--json"]
+
+    done = CliRunner().invoke(cli, words)
+
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["calibrated"]
+    again = (tmp_path / "again" / "results.json").read_bytes()
+    assert again == (folder / "report" / "results.json").read_bytes()
+
+
+def test_a_population_that_is_no_document_is_one_message(tmp_path):
+    path = tmp_path / "patients.toml"
+    path.write_text("name = ", "utf-8")
+    words = ["demo", "netter-2", "--population", str(path), "--out", str(tmp_path / "x")]
+
+    done = CliRunner().invoke(cli, words)
+
+    assert done.exit_code == 1
+    assert "patients.toml: this is no TOML document" in done.output
+
+
 def test_what_was_reached_is_what_the_report_finds(folder):
     reached = {
         row["id"]: row for row in json.loads((folder / "calibration.json").read_text())["targets"]
