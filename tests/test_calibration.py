@@ -25,14 +25,8 @@ from radioligand.evidence.calibration import Effort
 from radioligand.evidence.levers import lever, turned, with_levers
 from radioligand.evidence.measures import MEASURES, asked_of, measured
 from radioligand.evidence.search import choose_draws, distance, rivals, seeds_of_size, steered
-from radioligand.evidence.targets import (
-    WEIGHT,
-    Target,
-    TargetsError,
-    parse_targets,
-    read_targets,
-    shipped_targets,
-)
+from radioligand.evidence.target_documents import parse_targets, read_targets, shipped_targets
+from radioligand.evidence.targets import WEIGHT, Target, TargetsError
 from radioligand.io.documents import read_protocol
 from radioligand.report import CALIBRATED
 from radioligand.simulation.parameters import parse_population, read_population
@@ -452,6 +446,30 @@ def test_the_written_population_gives_the_written_cohort(folder):
         assert_frame_equal(
             study[name], pl.read_parquet(folder / "sdtm" / f"{name.lower()}.parquet")
         )
+
+
+@pytest.mark.law
+def test_demo_of_the_written_population_is_the_report_of_the_cohort(folder, tmp_path):
+    words = ["demo", "netter-2", "--population", str(folder / "population.toml")]
+    words += ["--cutoff", "2023-07-20", "--out", str(tmp_path / "again"), "--json"]
+
+    done = CliRunner().invoke(cli, words)
+
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["calibrated"]
+    again = (tmp_path / "again" / "results.json").read_bytes()
+    assert again == (folder / "report" / "results.json").read_bytes()
+
+
+def test_a_population_that_is_no_document_is_one_message(tmp_path):
+    path = tmp_path / "patients.toml"
+    path.write_text("name = ", "utf-8")
+    words = ["demo", "netter-2", "--population", str(path), "--out", str(tmp_path / "x")]
+
+    done = CliRunner().invoke(cli, words)
+
+    assert done.exit_code == 1
+    assert "patients.toml: this is no TOML document" in done.output
 
 
 def test_what_was_reached_is_what_the_report_finds(folder):

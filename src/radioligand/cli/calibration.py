@@ -13,7 +13,7 @@ from radioligand.cli.main_job import run_analysis, versions
 from radioligand.cli.progress import counts
 from radioligand.evidence.calibration import Calibrated, Effort, calibrate
 from radioligand.evidence.calibration_page import calibration_page, misses
-from radioligand.evidence.targets import read_targets
+from radioligand.evidence.target_documents import read_targets
 from radioligand.io.documents import protocol_bytes, read_protocol
 from radioligand.io.outputs import MARK, check_output, parquet, sha256, write_folder
 from radioligand.protocol import Protocol

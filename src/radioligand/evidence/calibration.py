@@ -16,8 +16,6 @@ from itertools import count
 from math import isfinite
 from typing import Any
 
-import numpy as np
-
 from radioligand.evidence.cohorts import (
     baseline_cohort,
     by_consent,
@@ -177,22 +175,9 @@ def calibrate(
     fitted = turned(
         population, targets.levers, targets.targets, cohorts_of=cohorts_of, rounds=effort.rounds
     )
-    sized = seeds_of_size(
-        fitted.population,
-        targets,
-        protocol=protocol,
-        first=seed,
-        wanted=effort.seeds,
-        limit=effort.sizes,
+    first = _nearest_seed(
+        fitted.population, targets, protocol=protocol, seed=seed, effort=effort, progress=progress
     )
-    baseline = [one for one in targets.targets if MEASURES[one.measure].at_baseline]
-    first, nearest = sized[0], np.inf
-    for place, one in enumerate(sized):
-        progress("seeds", place, len(sized))
-        found = baseline_cohort(fitted.population, targets, protocol=protocol, seed=one)
-        away = distance(found, baseline, asked=asked)
-        if away < nearest:
-            first, nearest = one, away
     members = []
     for draw in range(effort.draws):
         progress("draws", draw, effort.draws)
@@ -222,6 +207,34 @@ def calibrate(
             pool, draws, steered(targets), asked=asked, changes=effort.changes, seed=seed
         ),
     )
+
+
+def _nearest_seed(
+    population: Population,
+    targets: Targets,
+    *,
+    protocol: Protocol,
+    seed: int,
+    effort: Effort,
+    progress: Progress,
+) -> int:
+    """Of the seeds with arms of the published size, the one nearest at baseline."""
+    sized = seeds_of_size(
+        population,
+        targets,
+        protocol=protocol,
+        first=seed,
+        wanted=effort.seeds,
+        limit=effort.sizes,
+    )
+    baseline = [one for one in targets.targets if MEASURES[one.measure].at_baseline]
+    asked = asked_of(protocol)
+    away: dict[int, float] = {}
+    for place, one in enumerate(sized):
+        progress("seeds", place, len(sized))
+        cohort = baseline_cohort(population, targets, protocol=protocol, seed=one)
+        away[one] = distance(cohort, baseline, asked=asked)
+    return min(away, key=away.__getitem__)
 
 
 def _reached(

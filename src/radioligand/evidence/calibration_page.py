@@ -181,7 +181,10 @@ def _rivals(found: Calibrated) -> Body:
         rows.append(
             Row(
                 found.targets.target(one.target).says,
-                (cell(str(one.nearer)), cell("; ".join(lost) or "nothing")),
+                (
+                    cell(str(one.nearer)),
+                    cell("; ".join(lost) or ("nothing" if one.nearer else "—")),
+                ),
             )
         )
     tried = found.rivals[0].tried

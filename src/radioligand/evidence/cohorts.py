@@ -51,9 +51,8 @@ def virtual_cohort(
     population: Population, targets: Targets, *, protocol: Protocol, seed: int, draw: int = 0
 ) -> Cohort:
     """Simulate a study, each subject by the same draw of the seed, and measure it at the cutoff."""
-    if draw:
-        everyone = [draw] * population.enrolment.randomised
-        population = calibrated(population, targets, seed=seed, draws=everyone)
+    everyone = [draw] * population.enrolment.randomised
+    population = calibrated(population, targets, seed=seed, draws=everyone)
     study = simulate_study(protocol=protocol, population=population, seed=seed, without=WITHOUT)
     return arrays(study, targets, protocol=protocol)
 

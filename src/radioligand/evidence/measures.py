@@ -204,7 +204,7 @@ def _shrinkage_subjects(cohort: Cohort, target: Target, asked: Asked) -> tuple[f
 
 def _shrinkage_median(cohort: Cohort, target: Target, asked: Asked) -> tuple[float, ...]:
     changes = cohort[f"change {target.day}"][_analysed(cohort, target)]
-    return (quartiles(pl.Series(values=changes))[1],)
+    return (float(np.median(changes)) if changes.size else NAN,)
 
 
 def _shrank(cohort: Cohort, target: Target) -> Flags:
