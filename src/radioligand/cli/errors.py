@@ -2,6 +2,7 @@
 """Which errors a user can mend; everything else is a bug and keeps its trace."""
 
 from radioligand.cdisc import DatasetError
+from radioligand.guidance import GuidelineError
 from radioligand.io.dictionaries import DictionaryError
 from radioligand.io.documents import DocumentError
 from radioligand.io.outputs import OutputError
@@ -16,6 +17,7 @@ def mendable() -> tuple[type[Exception], ...]:
         DatasetError,
         DictionaryError,
         DocumentError,
+        GuidelineError,
         OutputError,
         PlanningError,
         PopulationError,

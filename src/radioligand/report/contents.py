@@ -113,6 +113,7 @@ class Report:
     findings: tuple[Finding, ...] = ()
     missing_domains: tuple[MissingDomain, ...] = ()
     provenance: Mapping[str, object] = field(default_factory=dict)
+    line: str = ""  # what must stand on every page, printed ones too
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
