@@ -470,6 +470,60 @@ def screen(protocol: str, patient: Path | None, as_json: bool, template: bool) -
 
 
 @cli.command()
+@click.argument("patient", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the tumour board's sheet; an earlier one there is replaced.",
+)
+@click.option("--template", is_flag=True, help="Print an empty patient form.")
+@click.option(
+    "--add",
+    "added",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also use the statements of a guideline document of your own.",
+)
+@click.option(
+    "--on",
+    type=Day(),
+    help="The day to which the age of sources is counted, if not that of the assessment.",
+)
+def advise(
+    patient: Path | None,
+    as_json: bool,
+    out: Path | None,
+    template: bool,
+    added: tuple[Path, ...],
+    on: date | None,
+) -> None:
+    """Hold guideline statements against one patient: what applies, what does not, what is open.
+
+    PATIENT is a JSON form or an HL7 FHIR bundle; without it, all statements are listed. For
+    professionals, research and teaching: not a device, not for individual treatment decisions.
+
+    Example:  radioligand advise patient.json --out sheet
+    """
+    from radioligand.cli import guidance
+
+    if template:
+        click.echo(guidance.form_template(added))
+        return
+    advice = guidance.advised(patient, added=added, on=on)
+    page = guidance.write_page(advice, path=patient, added=added, out=out) if out else None
+    if as_json:
+        click.echo(json.dumps(advice.as_json(), indent=2, ensure_ascii=False))
+        return
+    from radioligand.guidance import LINE
+
+    click.echo(LINE)
+    guidance.tell(advice)
+    if page:
+        click.echo(f"\nPage: {page}")
+
+
+@cli.command()
 @click.argument("adam", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--protocol", help="Also check what this protocol promises.")
 @click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")

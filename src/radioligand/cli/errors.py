@@ -3,6 +3,7 @@
 
 from radioligand.cdisc import DatasetError
 from radioligand.evidence.targets import TargetsError
+from radioligand.guidance import GuidelineError
 from radioligand.io.dictionaries import DictionaryError
 from radioligand.io.documents import DocumentError
 from radioligand.io.outputs import OutputError
@@ -18,6 +19,7 @@ def mendable() -> tuple[type[Exception], ...]:
         DatasetError,
         DictionaryError,
         DocumentError,
+        GuidelineError,
         OutputError,
         PlanningError,
         PopulationError,

@@ -259,6 +259,7 @@ def questions(
     fields = fields_of(guidelines, also)
     statements = asked(guidelines)
     terms = [one for each in statements for one in comparisons(each.when)]
+    patient = _with_unknown(patient, [each.when for each in statements])
     before = verdicts(patient, guidelines=guidelines).row(0, named=True)
     open_ = [name for name, holds in before.items() if holds is None and name != "USUBJID"]
     row = patient.row(0, named=True)
@@ -323,7 +324,7 @@ def _values(field: PatientField, about: Sequence[Comparison]) -> Iterator[Any]:
             ends = [limits[0] - 1, limits[-1] + 1] if limits else []
             highest = float("inf") if field.highest is None else field.highest
             for value in sorted((*limits, *between, *ends)):
-                if field.lowest <= value <= highest:
+                if field.lowest <= value <= highest and (value == int(value) or not field.whole):
                     yield value
 
 

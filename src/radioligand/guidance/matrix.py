@@ -118,8 +118,6 @@ def _kind(first: Statement, second: Statement, guidelines: Guidelines) -> tuple[
     age = guidelines.source_of[newer.source].published, guidelines.source_of[older.source].published
     if later and age[0] != age[1]:
         return "date of evidence", f"{', '.join(later)} is cited by the newer one alone."
-    if one.jurisdiction != other.jurisdiction:
-        return "jurisdiction", f"{one.jurisdiction} and {other.jurisdiction}."
     if first.when != second.when:
         return "population", "They define their patients differently, and this one is of both."
     return "genuine", "Same patients, same time, other opinion."

@@ -175,7 +175,7 @@ def _condition_faults(guidelines: Guidelines) -> Iterator[str]:
         for one in comparisons(condition):
             field = fields.get(one.field)
             if field is None:
-                close = get_close_matches(one.field, fields, n=1)
+                close = get_close_matches(one.field, fields, n=1, cutoff=0.5)
                 mend = f" Did you mean {close[0]!r}?" if close else ""
                 yield f"{at}: there is no field {one.field!r}.{mend}"
                 continue

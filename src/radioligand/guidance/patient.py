@@ -209,7 +209,10 @@ def _possible(field: PatientField) -> tuple[str, pl.Expr]:
         case "number":
             upper = math.inf if field.highest is None else field.highest
             says = f"the value lies from {field.lowest:g} to {upper:g} {field.unit or ''}".rstrip()
-            return says, value.is_between(field.lowest, upper).fill_null(True)
+            holds = value.is_between(field.lowest, upper)
+            if field.whole:
+                says, holds = f"{says}, whole", holds & (value == value.round())
+            return says, holds.fill_null(True)
         case "text" if field.words:
             return f"the value is one of {', '.join(field.words)}", value.is_in(
                 field.words
@@ -268,6 +271,8 @@ def _number_faults(value: Any, field: PatientField) -> Iterator[str]:
         yield f"{value!r} is not a number"
     elif not math.isfinite(value) or value < field.lowest:
         yield f"{value} is not possible"
+    elif field.whole and value != int(value):
+        yield f"{value} is no whole number"
     elif field.highest is not None and value > field.highest:
         yield f"{value} {field.unit or ''} is above {field.highest:g}"
 

@@ -82,6 +82,7 @@ class PatientField(Record):
     words: tuple[str, ...] = ()
     lowest: float = 0
     highest: float | None = None
+    whole: bool = False
     window_days: int | None = None
     means: str = ""
 
@@ -195,6 +196,22 @@ class Evidence(Record):
     place: Text
 
 
+class Code(Record):
+    """How FHIR codes an observation of a field; `words` translates coded or written values."""
+
+    field: Name
+    system: Text
+    code: Text
+    words: dict[str, str] = {}
+
+
+class SiteCodes(Record):
+    """How a code system names primary sites: its codes, and our words for them."""
+
+    system: Text
+    words: dict[str, str]
+
+
 class Guidelines(Record):
     """Every document together. A later document may add to each list."""
 
@@ -207,6 +224,8 @@ class Guidelines(Record):
     conflicts: tuple[Conflict, ...] = ()
     examinations: tuple[Examination, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    codes: tuple[Code, ...] = ()
+    sites: tuple[SiteCodes, ...] = ()
 
     @cached_property
     def source_of(self) -> dict[str, Source]:

@@ -116,6 +116,7 @@ class Report:
     findings: tuple[Finding, ...] = ()
     missing_domains: tuple[MissingDomain, ...] = ()
     provenance: Mapping[str, object] = field(default_factory=dict)
+    line: str = ""  # what must stand on every page, printed ones too
     labels: Mapping[str, str] = field(default_factory=dict)
     calibrated: bool = False  # simulated, and made to look like a published trial
 

@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tumour board's sheet: patient, matrix, disagreements, open questions; then every statement.
+
+It shows reported findings and never an image. Nothing on it is ranked.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from markupsafe import Markup
+
+from radioligand.advice.advising import Advice
+from radioligand.guidance import APPLIES, LINE, NOT, UNDETERMINED, Finding
+from radioligand.guidance.patient import fields_of
+from radioligand.guidance.records import Estimate, Evidence
+from radioligand.report import KeyLine, RenderedReport, Report
+from radioligand.report.document import Part, Section, render_sections
+from radioligand.report.median_figure import Median, median_figure
+from radioligand.report.tables import Body, Column, Row, Table, cell
+
+ORDER = (APPLIES, UNDETERMINED, NOT)
+MARK = {"applies": "✓", "undetermined": "?", "does not apply": "✗"}
+SIGNATURES = ("Oncology", "Nuclear medicine", "Surgery", "Pathology", "Radiology", "Chair")
+
+
+class _Numbers:
+    """Numbers of tables and figures, in reading order."""
+
+    def __init__(self) -> None:
+        self.table, self.figure = count(1), count(1)
+
+    def part(self, name: str, title: str, body: Body, *, population: str = "") -> Part:
+        number = f"Table {next(self.table)}"
+        table = Table(name, f"{number}: {title}", population, body, (), simulated=False)
+        return Part(name, number, title, population, table)
+
+
+def advice_page(advice: Advice, *, provenance: Mapping[str, object]) -> RenderedReport:
+    """Return the sheet and its tables, the same for the same advice."""
+    numbers = _Numbers()
+    sections = [*_sheet(advice, numbers), *_reading(advice, numbers)]
+    rows = tuple(Row(name, (cell(str(value)),)) for name, value in provenance.items())
+    made_from = numbers.part(
+        "provenance", "What this page was made from", Body("What", (Column("Value"),), rows)
+    )
+    sections.append(Section("section-provenance", "Provenance", (made_from,)))
+    return render_sections(sections, report=_report(advice, provenance))
+
+
+def _report(advice: Advice, provenance: Mapping[str, object]) -> Report:
+    subject = advice.patient["USUBJID"][0]
+    title = "Guideline statements" if advice.is_literature else "Tumour board"
+    who = "" if advice.is_literature else f"Patient {subject or 'not named'}"
+    when = f"as of {advice.on}" if advice.on else ""
+    return Report(
+        title=title,
+        subtitle=", ".join(filter(None, (who, when)))
+        or "What each source says, for whom, and where they differ",
+        arms=(),
+        displays=(),
+        simulated=False,
+        key_lines=() if advice.is_literature else tuple(_key_lines(advice)),
+        provenance=provenance,
+        line=LINE,
+    )
+
+
+def _key_lines(advice: Advice) -> Iterator[KeyLine]:
+    for verdict in ORDER:
+        number = sum(one.verdict == verdict for one in advice.findings)
+        yield KeyLine(f"Statements: {verdict}", str(number))
+    yield KeyLine("Disagreements", str(len(advice.disagreements)))
+
+
+# -- the sheet ------------------------------------------------------------------------------------
+
+
+def _sheet(advice: Advice, numbers: _Numbers) -> Iterator[Section]:
+    """Yield what the board has before it; in literature mode the matrix alone."""
+    if not advice.is_literature:
+        part = numbers.part("patient", "What is known of the patient", _patient(advice))
+        yield Section("section-patient", "Patient", (part,))
+    title = "Stances by source and treatment"
+    matrix = numbers.part("matrix", title, _matrix(advice))
+    yield Section("section-matrix", "Who says what", (matrix,))
+    if advice.is_literature:
+        return
+    made = [
+        numbers.part(name, title, body)
+        for name, title, body in (
+            ("disagreements", "Statements that disagree on this patient", _disagreements(advice)),
+            ("questions", "Which missing item would settle which statement", _questions(advice)),
+            ("due", "Imaging due, by the sources' rules", _due(advice)),
+        )
+        if body.rows
+    ]
+    yield Section("section-open", "Disagreements and open questions", tuple(made))
+    yield Section("section-signatures", "Signatures", (_signatures(numbers),))
+
+
+def _patient(advice: Advice) -> Body:
+    known = fields_of(advice.library.guidelines, advice.library.fields)
+    row = advice.patient.row(0, named=True)
+    rows = []
+    for name, field in known.items():
+        if row.get(name) is None:
+            continue
+        found = row.get(f"{name}_date")
+        rows.append(
+            Row(
+                field.label,
+                (cell(_value(row[name], field.unit)), cell("" if found is None else str(found))),
+            )
+        )
+    note = "Findings are as reported; no image was looked at."
+    return Body("Item", (Column("Value"), Column("Found on")), tuple(rows), (note,))
+
+
+def _value(value: Any, unit: str | None) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    shown = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{shown} {unit}" if unit and unit != "1" else shown
+
+
+def _matrix(advice: Advice) -> Body:
+    """Sources in rows, labels on top; a stance with its strength, open ones with a mark."""
+    guidelines, matrix = advice.library.guidelines, advice.matrix
+    columns = (Column("In force, dated"), *(Column(option.says) for option in matrix.options))
+    rows = []
+    for source in matrix.sources:
+        texts = [
+            _stances(matrix.cells.get((source.id, option.id), ()), literature=advice.is_literature)
+            for option in matrix.options
+        ]
+        if source.kind == "label" and not any(texts) and not advice.is_literature:
+            texts[0] = "does not apply"
+        name = f"{source.short} (label)" if source.kind == "label" else source.short
+        where = f"{source.jurisdiction}, {source.published}"
+        rows.append(Row(name, tuple(map(cell, (where, *texts)))))
+    quoted = [source.short for source in matrix.sources if source.read_in]
+    notes = [
+        "Rows and columns are in no order of worth. ? = undetermined: something is missing. "
+        "An empty field: nothing that applies.",
+        f"Known through another paper's account: {', '.join(quoted)}." if quoted else "",
+    ]
+    if not guidelines.statements:
+        notes.append("No statement is known.")
+    return Body("Source", columns, tuple(rows), tuple(filter(None, notes)))
+
+
+def _stances(found: Sequence[Finding], *, literature: bool) -> str:
+    told = []
+    for one in found:
+        strength = one.statement.strength
+        mark = "?" if one.verdict == UNDETERMINED and not literature else ""
+        grade = f" ({strength.grade})" if strength else ""
+        dissent = " [dissent]" if one.statement.dissent.startswith("One author (E.P.K.), ") else ""
+        told.append(f"{one.statement.stance}{grade}{dissent}{mark}")
+    return "; ".join(dict.fromkeys(told))
+
+
+def _disagreements(advice: Advice) -> Body:
+    guidelines = advice.library.guidelines
+
+    def named(one: Finding) -> str:
+        option = guidelines.option_of[one.statement.option].says
+        source = guidelines.source_of[one.statement.source].short
+        return f"{source}: {option}, {one.statement.stance} ({one.verdict})"
+
+    rows = tuple(
+        Row(one.kind, (cell(named(one.first)), cell(named(one.second)), cell(one.why)))
+        for one in advice.disagreements
+    )
+    return Body("Kind", (Column("One"), Column("Other"), Column("Why")), rows)
+
+
+def _questions(advice: Advice) -> Body:
+    rows = []
+    for question in advice.questions:
+        told = {APPLIES: "", NOT: ""}
+        for verdict in told:
+            changes = (change for change in question.changes if change.verdict == verdict)
+            named = (f"{one.statement} (if {', '.join(one.values)})" for one in changes)
+            told[verdict] = "; ".join(named)
+        rows.append(Row(question.label, (cell(told[APPLIES] or "—"), cell(told[NOT] or "—"))))
+    note = "Each item alone, all else as it is. Statements that need several items are not listed."
+    columns = (Column("Would then apply"), Column("Would then not apply"))
+    return Body("Missing item", columns, tuple(rows), (note,))
+
+
+def _due(advice: Advice) -> Body:
+    guidelines = advice.library.guidelines
+    rows = []
+    for one in advice.due:
+        rule = one.examination
+        window = " to ".join(str(day) for day in (one.first, one.until) if day is not None)
+        source = f"{guidelines.source_of[rule.source].short}, {rule.place}"
+        last = str(one.last) if one.last else "unknown"
+        rows.append(Row(rule.says, (cell(one.state), cell(window), cell(last), cell(source))))
+    columns = (Column("State"), Column("Window"), Column("Last done"), Column("Source"))
+    return Body("Examination", columns, tuple(rows))
+
+
+def _signatures(numbers: _Numbers) -> Part:
+    rows = tuple(Row(who, (cell(""), cell(""), cell(""))) for who in SIGNATURES)
+    columns = (Column("Name"), Column("Signature"), Column("Date"))
+    return numbers.part("signatures", "Present at the board", Body("Discipline", columns, rows))
+
+
+# -- to read --------------------------------------------------------------------------------------
+
+
+def _reading(advice: Advice, numbers: _Numbers) -> Iterator[Section]:
+    guidelines = advice.library.guidelines
+    parts = tuple(
+        numbers.part(f"option-{option.id}", option.says, _statements(advice, option.id))
+        for option in guidelines.options
+        if any(one.statement.option == option.id for one in advice.findings)
+    )
+    yield Section("all-statements", "Every statement", parts)
+    yield _evidence(advice, numbers)
+    sources = numbers.part("sources", "Sources", _sources(advice))
+    yield Section("section-sources", "Sources and their age", (sources,))
+
+
+def _statements(advice: Advice, option: str) -> Body:
+    guidelines = advice.library.guidelines
+    about = [one for one in advice.findings if one.statement.option == option]
+    if not advice.is_literature:
+        about.sort(key=lambda one: ORDER.index(one.verdict))
+    rows = []
+    for one in about:
+        statement = one.statement
+        strength = statement.strength
+        told = [statement.says, statement.population, statement.dissent]
+        if strength:
+            told.append(f"Strength {strength.grade} ({strength.system}).")
+        verdict = f"{MARK[one.verdict]} {one.verdict}"
+        why = "; ".join(one.because) if one.verdict != UNDETERMINED else "; ".join(one.missing)
+        judged = () if advice.is_literature else (cell(verdict), cell(why))
+        cells = (
+            cell(statement.stance),
+            cell(" ".join(filter(None, told))),
+            *judged,
+            cell(f"{guidelines.place_of(statement)} ({guidelines.kind_of(statement)})"),
+        )
+        rows.append(Row(statement.id, cells))
+    judged_columns = (
+        () if advice.is_literature else (Column("Verdict"), Column("Because, or missing"))
+    )
+    columns = (Column("Stance"), Column("Says, in our words"), *judged_columns, Column("Source"))
+    return Body("Statement", columns, tuple(rows))
+
+
+def _evidence(advice: Advice, numbers: _Numbers) -> Section:
+    """Give the board's table of evidence: rows of the patient's site and grade, then the others."""
+    guidelines = advice.library.guidelines
+    row = advice.patient.row(0, named=True)
+    own = [one for one in guidelines.evidence if _speaks_of(one, row)]
+    others = [one for one in guidelines.evidence if one not in own]
+    groups = [("The patient's site and grade", own), ("Other sites or grades", others)]
+    if advice.is_literature or not own:
+        groups = [("All sites and grades", list(guidelines.evidence))]
+    remarks = [
+        f"{one.study}, {one.treatment}: {estimate.remark}"
+        for one in guidelines.evidence
+        for estimate in (one.response_percent, one.pfs_months, one.survival_months)
+        if estimate and estimate.remark
+    ]
+    rows: list[Row] = []
+    for title, found in groups:
+        rows += [Row(title), *map(_evidence_row, found)]
+    columns = tuple(
+        Column(head)
+        for head in ("Population", "Line", "Response", "PFS, months", "Survival, months", "Study")
+    )
+    note = "Rows stand side by side, not in comparison: they come from different studies."
+    body = Body("Treatment", columns, tuple(rows), (note, *(f"* {one}" for one in remarks)))
+    place = "Tafuto 2025, Table 1"
+    drawn = own if own and not advice.is_literature else list(guidelines.evidence)
+    parts = (
+        _figure(numbers, drawn, population=groups[0][0]),
+        numbers.part("evidence", "Response and medians as printed", body, population=place),
+    )
+    return Section("section-evidence", "Evidence the board lays beside", parts)
+
+
+def _speaks_of(one: Evidence, row: Mapping[str, Any]) -> bool:
+    return row["primary_site"] in one.sites and row["grade"] in one.grades
+
+
+def _evidence_row(one: Evidence) -> Row:
+    estimates = (one.response_percent, one.pfs_months, one.survival_months)
+    cells = (one.population, one.line, *map(_estimate, estimates), f"{one.study} ({one.reference})")
+    return Row(one.treatment, tuple(map(cell, cells)), 1)
+
+
+def _estimate(one: Estimate | None) -> str:
+    if one is None:
+        return "—"
+    return Median("", one.value, one.lower, one.upper, one.remark).told
+
+
+def _figure(numbers: _Numbers, evidence: Sequence[Evidence], *, population: str) -> Part:
+    number, title = f"Figure {next(numbers.figure)}", "Median progression-free survival as printed"
+    rows = [
+        Median(
+            f"{one.treatment}, {one.population} ({one.study})",
+            *(one.pfs_months.value, one.pfs_months.lower, one.pfs_months.upper),
+            remark=one.pfs_months.remark,
+        )
+        for one in evidence
+        if one.pfs_months
+    ]
+    drawn = median_figure(
+        rows,
+        name="evidence-medians",
+        title=f"{number}: {title}",
+        axis="Median progression-free survival, months",
+    )
+    notes = tuple(f"* {row.remark}" for row in rows if row.remark)
+    svg = Markup(drawn)  # its texts were escaped when it was drawn
+    return Part(
+        "evidence-medians", number, title, population, svg=svg, footnotes=notes, kind="forest"
+    )
+
+
+def _sources(advice: Advice) -> Body:
+    guidelines = advice.library.guidelines
+    ages = {one.source.id: one for one in advice.stale}
+    used = {one.statement.source for one in advice.findings}
+    rows = []
+    for source in guidelines.sources:
+        if source.id not in used:
+            continue
+        through = guidelines.source_of[source.read_in].short if source.read_in else "itself"
+        old = ages.get(source.id)
+        age = "" if old is None else f"{old.age_months:g} months"
+        if old is not None and old.superseded_by:
+            age += f", superseded by {old.superseded_by}"
+        texts = (source.citation, source.kind, source.jurisdiction, source.published, through, age)
+        rows.append(Row(source.short, tuple(map(cell, texts))))
+    heads = ("Citation", "Kind", "In force", "Dated", "Read in", "Out of date")
+    note = "Out of date: superseded, or older than 24 months on the day asked. "
+    note += "Age is counted from the first day that the printed date can mean."
+    return Body("Source", tuple(Column(head) for head in heads), tuple(rows), (note,))

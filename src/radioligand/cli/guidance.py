@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guidance on one patient, on nobody or on a registry: read, judge, tell, write."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from radioligand.advice import Advice, Library, advice_page, advise, read_library
+from radioligand.cli.main_job import versions
+from radioligand.guidance import PatientError, patient_template
+from radioligand.guidance.fhir import form_of, is_bundle
+from radioligand.io.documents import DocumentError, guideline_hashes, read_form
+from radioligand.io.outputs import MARK, check_output, sha256, write_folder
+
+SIGNS = {"applies": "✓", "does not apply": "✗", "undetermined": "?"}
+
+
+def form_template(added: Sequence[Path]) -> str:
+    """An empty form of everything that a statement may ask, as JSON."""
+    library = read_library(added)
+    form = patient_template(library.guidelines, also=library.fields)
+    return json.dumps(form, indent=2, ensure_ascii=False)
+
+
+def advised(path: Path | None, *, added: Sequence[Path], on: date | None) -> Advice:
+    """Judge the patient of a form or a FHIR bundle; without a path, no patient.
+
+    Raises DocumentError that lists every fault of the form.
+    """
+    library = read_library(added)
+    try:
+        return advise(_form(path, library) if path else None, library=library, on=on)
+    except PatientError as error:
+        raise DocumentError(f"{path}: {error}") from None
+
+
+def _form(path: Path, library: Library) -> Mapping[str, Any]:
+    document = read_form(path)
+    if not is_bundle(document):
+        return document
+    return form_of(document, guidelines=library.guidelines, also=library.fields)
+
+
+def write_page(advice: Advice, *, path: Path | None, added: Sequence[Path], out: Path) -> Path:
+    """Write the sheet, its tables and the findings into a folder; return the page's path."""
+    check_output(out)
+    inputs = {"patient": sha256(path.read_bytes())} if path else {}
+    provenance = inputs | guideline_hashes(added) | versions()
+    page = advice_page(advice, provenance=provenance)
+    results = json.dumps(advice.as_json(), indent=2, ensure_ascii=False) + "\n"
+    cards = json.dumps(advice.as_cards(), indent=2, ensure_ascii=False) + "\n"
+    files = {
+        "index.html": page.index_html,
+        "results.json": results,
+        "cards.json": cards,
+        **{f"tables/{name}": text for name, text in page.tables.items()},
+        **{f"figures/{name}": text for name, text in page.figures.items()},
+        MARK: json.dumps(provenance, indent=2, sort_keys=True) + "\n",
+    }
+    write_folder(out, files)
+    return out / "index.html"
+
+
+def tell(advice: Advice) -> None:
+    """Print what applies, what is open and where sources differ; in literature mode, all."""
+    guidelines = advice.library.guidelines
+    for option in guidelines.options:
+        about = [one for one in advice.findings if one.statement.option == option.id]
+        if not advice.is_literature:
+            about = [one for one in about if one.verdict != "does not apply"]
+        if not about:
+            continue
+        click.echo(f"\n{option.says}")
+        for one in about:
+            sign = " " if advice.is_literature else SIGNS[one.verdict]
+            statement = one.statement
+            click.echo(f"{sign} {statement.stance}: {statement.says}")
+            click.echo(f"      {guidelines.place_of(statement)}")
+            if one.missing and not advice.is_literature:
+                click.echo(f"      missing: {', '.join(one.missing)}")
+    if advice.disagreements:
+        click.echo("\nDisagreements")
+    for pair in advice.disagreements:
+        both = " / ".join(
+            f"{guidelines.source_of[one.statement.source].short} ({one.statement.stance}, "
+            f"{one.verdict})"
+            for one in (pair.first, pair.second)
+        )
+        click.echo(f"  {pair.kind}: {both}. {pair.why}")
+    if advice.questions:
+        click.echo("\nMissing items that would settle statements alone")
+    for question in advice.questions:
+        click.echo(f"  {question.field}: {', '.join(question.statements)}")
+    for due in advice.due:
+        if due.state in ("due", "overdue"):
+            click.echo(f"\n{due.state}: {due.examination.says}")
