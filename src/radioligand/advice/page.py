@@ -32,7 +32,7 @@ class _Numbers:
 
     def part(self, name: str, title: str, body: Body, *, population: str = "") -> Part:
         number = f"Table {next(self.table)}"
-        table = Table(name, f"{number}: {title}", population, body, (), simulated=False)
+        table = Table(name, f"{number}: {title}", population, body, (), notice="")
         return Part(name, number, title, population, table)
 
 

@@ -52,7 +52,7 @@ def median_figure(rows: Sequence[Median], *, name: str, title: str, axis: str) -
     drawn where it is printed.
     """
     with house_style(salt=name):
-        return svg(_drawn(rows, axis=axis), name=name, title=title, simulated=False)
+        return svg(_drawn(rows, axis=axis), name=name, title=title, notice="")
 
 
 def _drawn(rows: Sequence[Median], *, axis: str) -> Drawing:
