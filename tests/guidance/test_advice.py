@@ -467,6 +467,40 @@ def test_a_registry_is_judged_as_its_patients_are(library):
     assert found == [sum(one.applies for one in each) for each in zip(*alone)]
 
 
+def test_a_table_of_patients_is_counted_by_the_command(library, tmp_path):
+    table, parquet = tmp_path / "patients.csv", tmp_path / "patients.parquet"
+    REGISTRY.write_csv(table)
+    REGISTRY.write_parquet(parquet)
+
+    rows = json.loads(run(table, "--json").stdout)
+    said = run(table, "--out", tmp_path / "registry").output
+
+    assert rows == json.loads(run(parquet, "--json").stdout)
+    us = next(row for row in rows if row["statement"] == "us-indication")
+    assert (us["applies"], us["does_not_apply"], us["undetermined"]) == (2, 1, 1)
+    assert "us-indication" in said
+    page = (tmp_path / "registry" / "index.html").read_text("utf-8")
+    assert page.count(LINE) >= 2
+    figure = (tmp_path / "registry/figures/agreement-sets.svg").read_text("utf-8")
+    sets = agreement(
+        read_patients(REGISTRY, guidelines=library.guidelines), guidelines=library.guidelines
+    )
+    for sources, count, _ in sets.rows():
+        short = [library.guidelines.source_of[one].short for one in sources.split(", ") if one]
+        assert f"{', '.join(short) or 'none'}: {count}" in figure
+
+
+def test_a_table_that_cannot_be_is_refused_by_the_command(tmp_path):
+    table = tmp_path / "patients.csv"
+    REGISTRY.with_columns(ki67_percent=pl.lit(140)).write_csv(table)
+    said = run(table, status=1).output
+    assert f"{table}: the table of patients has 1 fault" in said
+    assert "4 of 4 rows break this" in said
+    table.write_text("")
+    assert "cannot be read" in run(table, status=1).output
+    run(tmp_path / "none.csv", status=1)
+
+
 # -- evidence --------------------------------------------------------------------------------------
 
 

@@ -66,6 +66,4 @@ def patient_of(form: Mapping[str, Any], *, library: Library) -> pl.DataFrame:
 def _with_derived(patient: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
     """Fill the protocol's derived fields, such as months since diagnosis; overwrite nothing."""
     derived = complete_by_protocol(patient, variables=protocol.variables, data=protocol.data)
-    return patient.with_columns(
-        derived[name] for name in derived.columns if name not in ("USUBJID",)
-    )
+    return patient.with_columns(derived.drop("USUBJID").get_columns())

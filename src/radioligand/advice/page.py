@@ -126,7 +126,7 @@ def _value(value: Any, unit: str | None) -> str:
 
 def _matrix(advice: Advice) -> Body:
     """Sources in rows, labels on top; a stance with its strength, open ones with a mark."""
-    guidelines, matrix = advice.library.guidelines, advice.matrix
+    matrix = advice.matrix
     columns = (Column("In force, dated"), *(Column(option.says) for option in matrix.options))
     rows = []
     for source in matrix.sources:
@@ -142,11 +142,9 @@ def _matrix(advice: Advice) -> Body:
     quoted = [source.short for source in matrix.sources if source.read_in]
     notes = [
         "Rows and columns are in no order of worth. ? = undetermined: something is missing. "
-        "An empty field: nothing that applies.",
+        "An empty field: nothing that applies. [dissent]: the source's own authors differ.",
         f"Known through another paper's account: {', '.join(quoted)}." if quoted else "",
     ]
-    if not guidelines.statements:
-        notes.append("No statement is known.")
     return Body("Source", columns, tuple(rows), tuple(filter(None, notes)))
 
 
@@ -156,7 +154,7 @@ def _stances(found: Sequence[Finding], *, literature: bool) -> str:
         strength = one.statement.strength
         mark = "?" if one.verdict == UNDETERMINED and not literature else ""
         grade = f" ({strength.grade})" if strength else ""
-        dissent = " [dissent]" if one.statement.dissent.startswith("One author (E.P.K.), ") else ""
+        dissent = " [dissent]" if one.statement.dissent else ""
         told.append(f"{one.statement.stance}{grade}{dissent}{mark}")
     return "; ".join(dict.fromkeys(told))
 

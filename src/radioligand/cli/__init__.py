@@ -500,23 +500,35 @@ def advise(
 ) -> None:
     """Hold guideline statements against one patient: what applies, what does not, what is open.
 
-    PATIENT is a JSON form or an HL7 FHIR bundle; without it, all statements are listed. For
-    professionals, research and teaching: not a device, not for individual treatment decisions.
+    PATIENT is a JSON form or an HL7 FHIR bundle; without it, all statements are listed. A table
+    (CSV, Parquet) with a patient a row is counted by statement. For professionals, research and
+    teaching: not a device, not for individual treatment decisions.
 
     Example:  radioligand advise patient.json --out sheet
     """
     from radioligand.cli import guidance
+    from radioligand.guidance import LINE
 
     if template:
         click.echo(guidance.form_template(added))
+        return
+    if patient is not None and guidance.is_registry(patient):
+        counts, page = guidance.run_registry(patient, added=added, out=out)
+        if as_json:
+            click.echo(json.dumps(counts, indent=2, ensure_ascii=False))
+            return
+        click.echo(LINE)
+        for row in counts:
+            told = f"{row['applies']} apply, {row['undetermined']} undetermined"
+            click.echo(f"{row['statement']:<36} {row['stance']:<16} {told}")
+        if page:
+            click.echo(f"\nPage: {page}")
         return
     advice = guidance.advised(patient, added=added, on=on)
     page = guidance.write_page(advice, path=patient, added=added, out=out) if out else None
     if as_json:
         click.echo(json.dumps(advice.as_json(), indent=2, ensure_ascii=False))
         return
-    from radioligand.guidance import LINE
-
     click.echo(LINE)
     guidance.tell(advice)
     if page:

@@ -9,11 +9,19 @@ from typing import Any
 
 import click
 
-from radioligand.advice import Advice, Library, advice_page, advise, read_library
+from radioligand.advice import (
+    Advice,
+    Library,
+    advice_page,
+    advise,
+    read_library,
+    registry_page,
+)
 from radioligand.cli.main_job import versions
-from radioligand.guidance import PatientError, patient_template
+from radioligand.guidance import PatientError, patient_template, read_patients
 from radioligand.guidance.fhir import form_of, is_bundle
-from radioligand.io.documents import DocumentError, guideline_hashes, read_form
+from radioligand.guidance.registry import counted
+from radioligand.io.documents import DocumentError, guideline_hashes, read_form, read_table
 from radioligand.io.outputs import MARK, check_output, sha256, write_folder
 
 SIGNS = {"applies": "✓", "does not apply": "✗", "undetermined": "?"}
@@ -63,6 +71,40 @@ def write_page(advice: Advice, *, path: Path | None, added: Sequence[Path], out:
     }
     write_folder(out, files)
     return out / "index.html"
+
+
+def is_registry(path: Path | None) -> bool:
+    """Whether a path is a table of patients and no form."""
+    return path is not None and path.suffix.lower() in (".csv", ".parquet")
+
+
+def run_registry(
+    path: Path, *, added: Sequence[Path], out: Path | None
+) -> tuple[list[dict[str, Any]], Path | None]:
+    """Count a registry's patients by statement; with `out`, write the page and return its path.
+
+    Raises DocumentError that lists every rule that the table breaks.
+    """
+    guidelines = read_library(added).guidelines
+    try:
+        patients = read_patients(read_table(path), guidelines=guidelines)
+    except PatientError as error:
+        raise DocumentError(f"{path}: {error}") from None
+    counts = counted(patients, guidelines=guidelines).rename(str.lower).to_dicts()
+    if out is None:
+        return counts, None
+    check_output(out)
+    provenance = {"patients": sha256(path.read_bytes())} | guideline_hashes(added) | versions()
+    page = registry_page(patients, guidelines=guidelines, provenance=provenance)
+    files = {
+        "index.html": page.index_html,
+        "results.json": json.dumps(counts, indent=2, ensure_ascii=False) + "\n",
+        **{f"tables/{name}": text for name, text in page.tables.items()},
+        **{f"figures/{name}": text for name, text in page.figures.items()},
+        MARK: json.dumps(provenance, indent=2, sort_keys=True) + "\n",
+    }
+    write_folder(out, files)
+    return counts, out / "index.html"
 
 
 def tell(advice: Advice) -> None:

@@ -57,7 +57,8 @@ def agreement(
     """Count the patients by the set of sources in favour of an option, largest set of them first.
 
     Columns SOURCES (names joined by ", "; "" where none is), COUNT, and OPPOSED: of these, the
-    patients on whom a statement against it, or for it in a trial only, applies as well.
+    patients on whom a statement against it, or for it in a trial only, applies as well. A source
+    whose statements are undetermined on a patient is not in favour.
     """
     favour = treated(patients, guidelines=guidelines, option=option)
     names = [name for name in favour.columns if name != "USUBJID"]

@@ -9,6 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from radioligand.protocol import Fault, Protocol, ProtocolError, parse_protocol
 from radioligand.protocol.inheritance import InheritanceError, inherit
 
@@ -188,6 +190,19 @@ def guideline_hashes(added: Sequence[Path] = ()) -> dict[str, str]:
         for name, content in own.items()
         if name.endswith(".toml")
     }
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """Read a table of patients, one a row: CSV, all of it text, or Parquet.
+
+    An empty field is unknown. Raises DocumentError if the file cannot be read.
+    """
+    try:
+        if path.suffix.lower() == ".parquet":
+            return pl.read_parquet(path)
+        return pl.read_csv(path, infer_schema=False, null_values=[""])
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DocumentError(f"{path}: this table cannot be read: {error}") from None
 
 
 def read_form(path: Path) -> Mapping[str, Any]:

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A registry's page: how many patients each statement speaks of, and where sources differ."""
+
+from collections.abc import Mapping
+from itertools import groupby
+
+import polars as pl
+from markupsafe import Markup
+
+from radioligand.guidance import LINE, Guidelines
+from radioligand.guidance.registry import agreement, counted
+from radioligand.report import KeyLine, RenderedReport, Report
+from radioligand.report.document import Part, Section, render_sections
+from radioligand.report.sets_figure import MOST, Combination, sets_figure
+from radioligand.report.tables import Body, Column, Row, Table, cell
+
+OPTION = "radioligand-therapy"
+
+
+def registry_page(
+    patients: pl.DataFrame, *, guidelines: Guidelines, provenance: Mapping[str, object]
+) -> RenderedReport:
+    """Return the page of a registry's patients, as `read_patients` leaves them."""
+    counts = counted(patients, guidelines=guidelines)
+    sets = agreement(patients, guidelines=guidelines, option=OPTION)
+    made_from = Body(
+        "What",
+        (Column("Value"),),
+        tuple(Row(name, (cell(str(value)),)) for name, value in provenance.items()),
+    )
+    sections = (
+        Section(
+            "section-agreement",
+            "Which sources would treat whom",
+            (
+                _figure(sets, guidelines),
+                _table(1, "agreement", "Sources in favour", _sets(sets, guidelines)),
+            ),
+        ),
+        Section(
+            "all-statements",
+            "Every statement",
+            (_table(2, "counts", "Patients by statement", _counts(counts, guidelines)),),
+        ),
+        Section(
+            "section-provenance",
+            "Provenance",
+            (_table(3, "provenance", "What this page was made from", made_from),),
+        ),
+    )
+    report = Report(
+        title="Guideline statements on a registry",
+        subtitle="How many patients each source speaks of, and where sources differ",
+        arms=(),
+        displays=(),
+        simulated=False,
+        key_lines=(
+            KeyLine("Patients", str(patients.height)),
+            KeyLine("Statements", str(counts.height)),
+            KeyLine("Sets of sources in favour", str(sets.height)),
+            KeyLine("Patients on whom one is opposed", str(sets["OPPOSED"].sum())),
+        ),
+        provenance=provenance,
+        line=LINE,
+    )
+    return render_sections(sections, report=report)
+
+
+def _table(number: int, name: str, title: str, body: Body) -> Part:
+    table = Table(name, f"Table {number}: {title}", "", body, (), simulated=False)
+    return Part(name, f"Table {number}", title, table=table)
+
+
+def _members(sources: str, guidelines: Guidelines) -> tuple[str, ...]:
+    return tuple(guidelines.source_of[one].short for one in sources.split(", ") if one)
+
+
+def _figure(sets: pl.DataFrame, guidelines: Guidelines) -> Part:
+    title = "Patients by the set of sources in favour of radioligand therapy"
+    rows = [Combination(_members(row[0], guidelines), row[1]) for row in sets.rows()]
+    named = {member for one in rows for member in one.members}
+    drawn = sets_figure(
+        rows,
+        sets=tuple(one.short for one in guidelines.sources if one.short in named),
+        name="agreement-sets",
+        title=f"Figure 1: {title}",
+        axis="Patients, by exactly which sources are in favour",
+    )
+    notes = (f"The {MOST} largest of {len(rows)} sets.",) if len(rows) > MOST else ()
+    svg = Markup(drawn)  # its texts were escaped when it was drawn
+    return Part("agreement-sets", "Figure 1", title, svg=svg, footnotes=notes, kind="forest")
+
+
+def _sets(sets: pl.DataFrame, guidelines: Guidelines) -> Body:
+    rows = tuple(
+        Row(
+            ", ".join(_members(sources, guidelines)) or "none",
+            (cell(str(count)), cell(str(opposed))),
+        )
+        for sources, count, opposed in sets.rows()
+    )
+    note = "Opposed: patients on whom a statement applies that is against, or for a trial only. "
+    note += "A source that is undetermined on a patient is not counted in favour."
+    return Body("Sources in favour", (Column("Patients"), Column("Opposed")), rows, (note,))
+
+
+def _counts(counts: pl.DataFrame, guidelines: Guidelines) -> Body:
+    rows: list[Row] = []
+    order = {option.id: place for place, option in enumerate(guidelines.options)}
+    found = sorted(counts.to_dicts(), key=lambda row: order[row["OPTION"]])
+    for option, group in groupby(found, key=lambda row: row["OPTION"]):
+        rows.append(Row(guidelines.option_of[option].says))
+        for row in group:
+            numbers = (row["APPLIES"], row["DOES_NOT_APPLY"], row["UNDETERMINED"])
+            source = guidelines.source_of[row["SOURCE"]].short
+            cells = (row["STANCE"], source, *map(str, numbers))
+            rows.append(Row(row["STATEMENT"], tuple(map(cell, cells)), 1))
+    heads = ("Stance", "Source", "Applies", "Does not apply", "Undetermined")
+    return Body("Statement", tuple(map(Column, heads)), tuple(rows))
