@@ -42,7 +42,7 @@ def sets_figure(
     """
     with house_style(salt=name):
         drawn = _drawn(combinations[:MOST], sets=sets, axis=axis)
-        return svg(drawn, name=name, title=title, simulated=False)
+        return svg(drawn, name=name, title=title, notice="")
 
 
 def _drawn(combinations: Sequence[Combination], *, sets: Sequence[str], axis: str) -> Drawing:
