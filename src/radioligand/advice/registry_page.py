@@ -67,7 +67,7 @@ def registry_page(
 
 
 def _table(number: int, name: str, title: str, body: Body) -> Part:
-    table = Table(name, f"Table {number}: {title}", "", body, (), simulated=False)
+    table = Table(name, f"Table {number}: {title}", "", body, (), notice="")
     return Part(name, f"Table {number}", title, table=table)
 
 
