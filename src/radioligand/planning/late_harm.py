@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from radioligand import protocol as p
 from radioligand.planning.faults import whole
@@ -44,8 +44,8 @@ def late_harm_plans(protocol: p.Protocol, plan: Plan) -> tuple[LateHarmPlan, ...
             of_all = arm.ratio / parts
             picked = plan.comparison.selection
             subjects = int((picked.subjects if picked else plan.subjects) * of_all)
-            few = int(binom.ppf(ERROR, subjects, given.high))
-            few -= binom.cdf(few, subjects, given.high) > ERROR
+            chance = bdtr(np.arange(subjects + 1), subjects, given.high)
+            few = int(np.searchsorted(chance, ERROR, side="right")) - 1
             found.append(
                 LateHarmPlan(
                     given=given,
@@ -54,7 +54,7 @@ def late_harm_plans(protocol: p.Protocol, plan: Plan) -> tuple[LateHarmPlan, ...
                     seen_usual=float(1 - (1 - given.usual) ** subjects),
                     seen_high=float(1 - (1 - given.high) ** subjects),
                     needed=whole(float(np.log1p(-given.seen) / np.log1p(-given.usual))),
-                    excluded=float(binom.cdf(few, subjects, given.usual)),
+                    excluded=float(bdtr(few, subjects, given.usual)) if few >= 0 else 0.0,
                     month=plan.accrual_months + given.months,
                 )
             )
