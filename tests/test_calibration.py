@@ -196,6 +196,26 @@ def test_a_cohort_put_together_is_the_study_simulated_of_its_draws(pool):
 
 
 @pytest.mark.law
+def test_who_is_randomised_after_the_cutoff_keeps_the_draw_of_the_seed():
+    targets, population = read_targets("netter-1"), read_population("netter-1")
+    protocol = read_protocol("netter-1")
+    given = {"protocol": protocol, "seed": SEED}
+    cohort = c.virtual_cohort(population, targets, **given)
+    draws = np.ones(cohort["arm"].size, dtype=np.int64)
+
+    by_consent = c.by_consent(draws, cohort, population, **given)
+
+    late = 231 - cohort["arm"].size
+    assert late == 3
+    assert sorted(by_consent) == [0] * late + [1] * (231 - late)
+    calibrated = c.calibrated(population, targets, seed=SEED, draws=by_consent)
+    study = simulate_study(population=calibrated, without=c.WITHOUT, **given)
+    again = c.arrays(study, targets, protocol=protocol)
+    drawn = c.virtual_cohort(population, targets, draw=1, **given)
+    assert again["PFS time"].tolist() == pytest.approx(drawn["PFS time"].tolist(), nan_ok=True)
+
+
+@pytest.mark.law
 def test_another_seed_of_a_calibrated_population_is_an_ordinary_study_that_says_so():
     population = c.calibrated(POPULATION, TARGETS, seed=SEED, draws=[1] * 226)
     lean = {"protocol": PROTOCOL, "seed": SEED + 1, "without": c.WITHOUT}

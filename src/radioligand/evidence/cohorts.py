@@ -104,11 +104,14 @@ def by_consent(
     protocol: Protocol,
     seed: int,
 ) -> tuple[int, ...]:
-    """Return the draws of a cohort's subjects in the order in which the simulation has them."""
+    """Return the draws of a cohort's subjects in the order in which the simulation has them.
+
+    Who is randomised after the cutoff is in no cohort, and has the seed's own draw, 0.
+    """
     design = design_for(population, protocol)
     everyone = simulate_subjects(population, design=design, seed=seed)
     drawn = dict(zip(cohort["USUBJID"].tolist(), draws.tolist(), strict=True))
-    return tuple(drawn[name] for name in everyone.identifier[everyone.randomised].tolist())
+    return tuple(drawn.get(name, 0) for name in everyone.identifier[everyone.randomised].tolist())
 
 
 def chosen(pool: Mapping[str, NDArray[Any]], draws: NDArray[np.int64]) -> Cohort:
