@@ -26,7 +26,11 @@ class Record(BaseModel):
     """A frozen table of the document; a key it does not know is a fault."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+        defer_build=True,  # the protocol builds them all at once, when it is read
     )
 
 

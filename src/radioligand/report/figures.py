@@ -76,8 +76,8 @@ def draw(view: View, *, title: str) -> Figure | None:
     )
     if drawn.is_empty() or (kind.by_arm and not view.arms()):
         return None
-    with house_style():
-        drawing = kind.draw(view)
     name, notice = view.display.name, view.report.notice
-    drawn_svg = svg(drawing, name=name, title=title, notice=notice)
+    with house_style(salt=name):
+        drawing = kind.draw(view)
+        drawn_svg = svg(drawing, name=name, title=title, notice=notice)
     return Figure(drawn_svg, drawing.remarks, drawing.description)
