@@ -388,6 +388,19 @@ def test_small_data_imports_neither_numba_nor_scipy_stats():
     assert told.stdout == "set()\n"
 
 
+def test_a_curve_and_its_median_do_not_wait_for_the_special_functions():
+    code = (
+        "import sys\n"
+        "from radioligand.statistics.survival import kaplan_meier\n"
+        "curve = kaplan_meier(range(1, 201), [1, 1, 0] * 66 + [1, 0])\n"
+        "curve.median, curve.median_interval, curve.survival_at([50])\n"
+        "print({'numba', 'scipy.special', 'polars'} & set(sys.modules))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert told.stdout == "set()\n"
+
+
 def test_loops_are_compiled_where_nothing_can_be_kept():
     from radioligand.statistics.kernels import compiled
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
-from scipy.special import stdtrit
 
 from radioligand.analysis.results import Origin, Row
 from radioligand.analysis.scope import Scope
 from radioligand.protocol.records import QualityOfLifeProfile
+from radioligand.statistics import special
 
 METHOD = "mean change from baseline of the subjects who answered; interval by Student's t, {:.0%}"
 
@@ -82,7 +82,7 @@ def _mean(
     yield origin.row(f"{name}_n", n, arm=arm, variable=scale, time_days=day)
     mean = float(known.mean()) if n else np.nan
     error = float(known.std(ddof=1)) / np.sqrt(n) if n > 1 else np.nan
-    reach = float(stdtrit(n - 1, (1 + analysis.level) / 2)) * error if n > 1 else np.nan
+    reach = float(special.stdtrit(n - 1, (1 + analysis.level) / 2)) * error if n > 1 else np.nan
     for suffix, value in (("", mean), ("_lower", mean - reach), ("_upper", mean + reach)):
         yield origin.row(
             f"mean_{name}{suffix}",

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, ndtri
 
+from radioligand.statistics import special
 from radioligand.statistics.exit_probabilities import (
     START,
     beyond,
@@ -143,7 +143,7 @@ def boundaries(
     return Boundaries(
         fractions=times,
         z=z,
-        nominal_p=np.asarray(sided * ndtr(-z), np.float64),
+        nominal_p=np.asarray(sided * special.ndtr(-z), np.float64),
         cumulative_alpha=cumulative,
         alpha=alpha,
         sided=sided,
@@ -181,7 +181,7 @@ def classical(
         return found.power * sided - alpha
 
     # one look alone spends less than alpha, and Bonferroni's share at each look not more
-    low, high = -ndtri(alpha / sided), -ndtri(alpha / sided / planned.size)
+    low, high = -special.ndtri(alpha / sided), -special.ndtri(alpha / sided / planned.size)
     constant = root(excess, 0.999 * low / shape.min(), 1.001 * high / shape.min())
     return constant * fractions ** (steepness - 0.5), float(constant)
 
@@ -259,7 +259,8 @@ def futility_boundaries(
         upper, lower = boundaries_for(drift)
         return float(np.clip(lower[-1] - upper[-1], -FAR, FAR))
 
-    fixed = float(-ndtri(alpha) - ndtri(beta))  # what a trial without interim looks needs
+    # what a trial without interim looks needs
+    fixed = float(-special.ndtri(alpha) - special.ndtri(beta))
     drift = root(gap, fixed * 0.99, fixed * 1.5)
     z, futility_z = boundaries_for(drift)
     if abs(futility_z[-1] - z[-1]) > NEAR:
@@ -271,7 +272,7 @@ def futility_boundaries(
     return FutilityBoundaries(
         fractions=times,
         z=z,
-        nominal_p=np.asarray(ndtr(-z), np.float64),
+        nominal_p=np.asarray(special.ndtr(-z), np.float64),
         cumulative_alpha=alphas,
         alpha=alpha,
         sided=1,
@@ -336,7 +337,7 @@ def required_drift(design: Boundaries, *, power: float) -> RequiredDrift:
         raise ValueError(
             f"power: {power} is not between alpha {design.alpha:g} and 1; give one such as 0.9."
         )
-    fixed = float(ndtri(power) - ndtri(design.alpha / design.sided))
+    fixed = float(special.ndtri(power) - special.ndtri(design.alpha / design.sided))
 
     def excess(drift: float) -> float:
         return exits(design.fractions, design.z, design.lower, drift).power - power

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtrc, ndtr
 
+from radioligand.statistics import special
 from radioligand.statistics.covariates import Frame, check_covariates, covariate_columns
 from radioligand.statistics.observations import (
     Faults,
@@ -145,7 +145,7 @@ def cox(
         lower=lower,
         upper=upper,
         z=z,
-        p_value=2 * ndtr(-np.abs(z)),
+        p_value=2 * special.ndtr(-np.abs(z)),
         covariance=covariance,
         log_likelihood=(null.value, fitted.value),
         wald_test=chi_square_test(wald_statistic(beta, covariance), beta.size),
@@ -382,4 +382,6 @@ def robust(data: CoxData, scaled: Floats, inverse: Floats, cluster: Ints) -> Flo
 def chi_square_test(statistic: float, degrees_of_freedom: int) -> ChiSquareTest:
     """Refer a statistic to chi-square; rounding below 0 counts as 0."""
     positive = max(statistic, 0.0)
-    return ChiSquareTest(positive, degrees_of_freedom, float(chdtrc(degrees_of_freedom, positive)))
+    return ChiSquareTest(
+        positive, degrees_of_freedom, float(special.chdtrc(degrees_of_freedom, positive))
+    )

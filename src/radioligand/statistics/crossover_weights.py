@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit
 
+from radioligand.statistics import special
 from radioligand.statistics.ascent import climb
 from radioligand.statistics.cox import CoxModel, cox, named, symmetric_inverse
 from radioligand.statistics.observations import (
@@ -163,7 +163,7 @@ def logistic(
 
     def likelihood(beta: Floats) -> Likelihood:
         linear = design @ beta
-        chance = expit(linear)
+        chance = special.expit(linear)
         value = float(linear[seen].sum() - np.logaddexp(0, linear).sum())
         information = ((chance * (1 - chance))[:, None] * design).T @ design
         return Likelihood(value, design.T @ (seen - chance), information)
@@ -174,7 +174,7 @@ def logistic(
     back[0, 1:] = -centre / spread
     covariance = back @ symmetric_inverse(found.information) @ back.T
     chance = np.zeros(may.size)
-    chance[may] = expit(design @ beta)
+    chance[may] = special.expit(design @ beta)
     return np.asarray(back @ beta, np.float64), np.asarray(covariance, np.float64), chance
 
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import log_ndtr, ndtr, ndtri
 
+from radioligand.statistics import special
 from radioligand.statistics.observations import Faults, Floats, numbers
 from radioligand.statistics.records import Record
 
@@ -128,7 +128,7 @@ def mirrored(going: Going) -> Going:
 
 def beyond(going: Going, fraction: float, z: float, drift: float) -> float:
     """Return the probability that the trial has gone on until `fraction`, and is above `z`."""
-    return float(going.mass @ ndtr(-deviates(going, fraction, z, drift)))
+    return float(going.mass @ special.ndtr(-deviates(going, fraction, z, drift)))
 
 
 def deviates(going: Going, fraction: float, z: float, drift: float) -> Floats:
@@ -172,11 +172,11 @@ def boundary(going: Going, fraction: float, spend: float, drift: float) -> float
         return -np.inf
     # A tail of a log-concave density is log-concave, so Newton's steps on its logarithm cannot
     # pass the answer from this start, where nobody would have stopped before.
-    z = drift * np.sqrt(fraction) - float(ndtri(spend))
+    z = drift * np.sqrt(fraction) - float(special.ndtri(spend))
     log_mass = np.log(going.mass)
     for _ in range(STEPS):
         away = deviates(going, fraction, z, drift)
-        parts = log_mass + log_ndtr(-away)
+        parts = log_mass + special.log_ndtr(-away)
         log_tail = parts.max() + np.log(np.sum(np.exp(parts - parts.max())))
         slope = np.sqrt(fraction / (2 * np.pi * (fraction - going.fraction)))
         slope *= np.sum(np.exp(log_mass - away**2 / 2 - log_tail))

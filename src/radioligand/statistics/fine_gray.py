@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
 
+from radioligand.statistics import special
 from radioligand.statistics.ascent import climb
 from radioligand.statistics.covariates import check_covariates
 from radioligand.statistics.cox import check_information, model_rows, named, symmetric_inverse
@@ -149,7 +149,7 @@ def fine_gray(
         lower=lower,
         upper=upper,
         z=z,
-        p_value=2 * ndtr(-np.abs(z)),
+        p_value=2 * special.ndtr(-np.abs(z)),
         covariance=covariance,
         log_likelihood=(null.value, fitted.value),
         time=sets.time[data.happens],

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
+from radioligand.statistics import special
 from radioligand.statistics.curves import Convention, Interval, kaplan_meier, survivors
 from radioligand.statistics.observations import (
     Bools,
@@ -237,6 +237,6 @@ def restricted_mean_difference(
         lower=difference - width,
         upper=difference + width,
         z=z,
-        p_value=float(2 * ndtr(-abs(z))),
+        p_value=float(2 * special.ndtr(-abs(z))),
         level=level,
     )

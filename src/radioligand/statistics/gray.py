@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import chdtrc
 
+from radioligand.statistics import special
 from radioligand.statistics.curves import survivors
 from radioligand.statistics.observations import Floats, coded, observations
 from radioligand.statistics.ranks import quadratic_form
@@ -96,7 +96,7 @@ def gray_test(
         variance=variance,
         chi_square=chi_square,
         degrees_of_freedom=freedom,
-        p_value=float(chdtrc(freedom, chi_square)),
+        p_value=float(special.chdtrc(freedom, chi_square)),
         strata=levels,
         stratum_score=stratum_score,
         stratum_variance=stratum_variance,

@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtr, stdtrit
 
+from radioligand.statistics import special
 from radioligand.statistics.cox import symmetric_inverse
 from radioligand.statistics.observations import Floats, Ints, check_choice, check_level
 from radioligand.statistics.records import Record, Values
@@ -345,10 +345,10 @@ def inference(contrasts: Floats, effects: Floats, by: Uncertainty, level: float)
     else:
         freedom = np.full(len(contrasts), float(by.residual_freedom))
     error = np.sqrt(variance)
-    t, width = estimate / error, stdtrit(freedom, 0.5 + level / 2) * error
+    t, width = estimate / error, special.stdtrit(freedom, 0.5 + level / 2) * error
     return Inference(
         estimate, error, freedom, estimate - width, estimate + width, t,
-        2 * stdtr(freedom, -np.abs(t)),
+        2 * special.stdtr(freedom, -np.abs(t)),
     )  # fmt: skip
 
 

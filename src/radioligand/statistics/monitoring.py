@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import log_ndtr
 
+from radioligand.statistics import special
 from radioligand.statistics.boundaries import FAR, Boundaries, opposite, spending_boundaries
 from radioligand.statistics.exit_probabilities import exits
 from radioligand.statistics.observations import Faults, Floats, check_level, numbers
@@ -67,7 +67,7 @@ def repeated_p_value(z: float, at: int, design: Boundaries) -> float:
         return float(np.clip(needed, -FAR, FAR)) - z
 
     # no look can cross with less than its own p value
-    least = float(log_ndtr(-z)) + np.log(design.sided)
+    least = float(special.log_ndtr(-z)) + np.log(design.sided)
     if least >= np.log(most) or excess(np.log(most)) > 0:
         return 1.0
     if least < LEAST:

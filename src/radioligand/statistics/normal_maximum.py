@@ -9,8 +9,8 @@ the last two, in the plane, are Owen's T. Correlations may be singular: the dime
 """
 
 import numpy as np
-from scipy.special import ndtr, owens_t
 
+from radioligand.statistics import special
 from radioligand.statistics.observations import Floats
 
 RANK = 1e-11  # an eigenvalue of a correlation smaller than this is nought but for rounding
@@ -74,13 +74,15 @@ def through(normals: Floats, limits: Floats, height: Floats) -> Floats:
     """
     dimension = normals.shape[1]
     if dimension == 0:
-        return np.asarray(ndtr(-height), np.float64)
+        return np.asarray(special.ndtr(-height), np.float64)
     if dimension == 1:
         upper = np.min(limits[normals[:, 0] > 0], initial=np.inf)
         lower = np.max(-limits[normals[:, 0] < 0], initial=-np.inf)
         if upper <= lower:
             return np.zeros(height.size)
-        return np.asarray(owens_t(height, upper) - owens_t(height, lower), np.float64)
+        return np.asarray(
+            special.owens_t(height, upper) - special.owens_t(height, lower), np.float64
+        )
     gained = np.zeros(height.size)
     last = np.sqrt(height**2 + FAR)
     begin = height

@@ -7,8 +7,8 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaincinv, ndtr
 
+from radioligand.statistics import special
 from radioligand.statistics.ascent import climb
 from radioligand.statistics.covariates import check_covariates
 from radioligand.statistics.cox import model_rows, named, symmetric_inverse
@@ -220,7 +220,7 @@ def parametric_survival(
         lower=coefficient - width,
         upper=coefficient + width,
         z=coefficient / own,
-        p_value=2 * ndtr(-np.abs(coefficient / own)),
+        p_value=2 * special.ndtr(-np.abs(coefficient / own)),
         scale=sigma,
         scale_interval=(
             float(np.exp(log_scale - z_level * scale_error)),
@@ -358,8 +358,10 @@ def piecewise_exponential(
     tail = (1 - level) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = events / exposure
-        lower = np.where(events > 0, gammaincinv(np.maximum(events, 1), tail), 0.0) / exposure
-        upper = gammaincinv(events + 1, 1 - tail) / exposure
+        lower = (
+            np.where(events > 0, special.gammaincinv(np.maximum(events, 1), tail), 0.0) / exposure
+        )
+        upper = special.gammaincinv(events + 1, 1 - tail) / exposure
         logs = np.where(events > 0, events * np.log(rate), 0.0)
     nobody = exposure == 0
     lower[nobody] = upper[nobody] = np.nan

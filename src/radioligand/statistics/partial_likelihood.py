@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.special import gammaln
 
+from radioligand.statistics import special
 from radioligand.statistics.observations import Floats, Ints, Observations
 from radioligand.statistics.risk_sets import RiskSets, risk_sets
 
@@ -215,7 +215,11 @@ def exact_likelihood(data: CoxData, linear: Floats) -> Likelihood:
                 e0[1:] = kept * e0[1:] + grown * e0[:-1]
             if d := tied[cell]:
                 mean = e1[d] / e0[d]
-                choices = gammaln(members + 1) - gammaln(d + 1) - gammaln(members - d + 1)
+                choices = (
+                    special.gammaln(members + 1)
+                    - special.gammaln(d + 1)
+                    - special.gammaln(members - d + 1)
+                )
                 value -= float(np.log(e0[d]) + choices)
                 score = score - mean
                 information += e2[d] / e0[d] - np.outer(mean, mean)

@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import chdtrc
 
+from radioligand.statistics import special
 from radioligand.statistics.cox import fit, symmetric_inverse
 from radioligand.statistics.observations import Bools, Floats, check_level, deviate
 from radioligand.statistics.partial_likelihood import Likelihood, Ties, likelihood
@@ -98,7 +98,7 @@ def profile(
         width = z * float(np.sqrt(covariance[code, code]))
         for side, sign in enumerate((-1, 1)):
             limits[side, code] = edge(partial(below, z**2 / 2), float(beta[code]), sign * width)
-        p_value[code] = chdtrc(1, max(2 * below(0.0, 0.0), 0.0))
+        p_value[code] = special.chdtrc(1, max(2 * below(0.0, 0.0), 0.0))
     return limits, p_value
 
 

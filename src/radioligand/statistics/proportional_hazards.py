@@ -7,8 +7,8 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import chdtrc
 
+from radioligand.statistics import special
 from radioligand.statistics.cox import ChiSquareTest, Fit, chi_square_test, fit
 from radioligand.statistics.curves import kaplan_meier
 from radioligand.statistics.observations import Floats, check_choice
@@ -73,7 +73,7 @@ def proportional_hazards_test(
     return ProportionalHazardsTest(
         names=found.words,
         statistic=statistic,
-        p_value=np.asarray(chdtrc(1, statistic), np.float64),
+        p_value=np.asarray(special.chdtrc(1, statistic), np.float64),
         overall=chi_square_test(overall, p),
         transform=transform,
     )

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betaincinv
 
+from radioligand.statistics import special
 from radioligand.statistics.observations import Faults, Floats, Numbers, check_level, deviate
 from radioligand.statistics.records import Record
 from radioligand.statistics.risk_difference import (
@@ -103,8 +103,8 @@ def clopper_pearson(events: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> 
     """
     x, size = counts(events, n, level)
     tail = (1 - level) / 2
-    lower = np.where(x == 0, 0.0, betaincinv(np.maximum(x, 1), size - x + 1, tail))
-    upper = np.where(x == size, 1.0, betaincinv(x + 1, np.maximum(size - x, 1), 1 - tail))
+    lower = np.where(x == 0, 0.0, special.betaincinv(np.maximum(x, 1), size - x + 1, tail))
+    upper = np.where(x == size, 1.0, special.betaincinv(x + 1, np.maximum(size - x, 1), 1 - tail))
     return proportion(x / size, lower, upper, level)
 
 
@@ -152,8 +152,8 @@ def jeffreys(events: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> Proport
     """
     x, size = counts(events, n, level)
     tail = (1 - level) / 2
-    lower = np.where(x == 0, 0.0, betaincinv(x + 0.5, size - x + 0.5, tail))
-    upper = np.where(x == size, 1.0, betaincinv(x + 0.5, size - x + 0.5, 1 - tail))
+    lower = np.where(x == 0, 0.0, special.betaincinv(x + 0.5, size - x + 0.5, tail))
+    upper = np.where(x == size, 1.0, special.betaincinv(x + 0.5, size - x + 0.5, 1 - tail))
     return proportion(x / size, lower, upper, level)
 
 

@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import chdtrc, ndtr
 
+from radioligand.statistics import special
 from radioligand.statistics.curves import survivors
 from radioligand.statistics.observations import (
     Bools,
@@ -77,7 +77,7 @@ class LogrankTest(Record, rows="groups", apart=("strata",)):
                 f"A one-sided test is of one of two groups; {fewer_events_in!r} of {self.groups}."
             )
         second = fewer_events_in == self.groups[1]
-        return float(ndtr(self.z if second else -self.z))
+        return float(special.ndtr(self.z if second else -self.z))
 
 
 def logrank(
@@ -135,7 +135,7 @@ def logrank(
         variance=variance.sum(0),
         chi_square=chi_square,
         degrees_of_freedom=freedom,
-        p_value=float(chdtrc(freedom, chi_square)),
+        p_value=float(special.chdtrc(freedom, chi_square)),
         strata=levels,
         stratum_observed=observed,
         stratum_expected=expected,

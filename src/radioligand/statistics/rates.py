@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaincinv
 
+from radioligand.statistics import special
 from radioligand.statistics.observations import Floats, check_level
 
 
@@ -48,6 +48,6 @@ def poisson_rate(events: ArrayLike, exposure: ArrayLike, *, level: float = 0.95)
         raise ValueError("; ".join(faults) + ".")
     alpha = 1 - level
     with np.errstate(invalid="ignore"):
-        lower = np.where(x > 0, gammaincinv(x, alpha / 2) / time, 0.0)
-    upper = gammaincinv(x + 1, 1 - alpha / 2) / time
+        lower = np.where(x > 0, special.gammaincinv(x, alpha / 2) / time, 0.0)
+    upper = special.gammaincinv(x + 1, 1 - alpha / 2) / time
     return Rate(estimate=x / time, lower=lower, upper=upper, level=level)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
 
+from radioligand.statistics import special
 from radioligand.statistics.observations import Floats, check_level, deviate
 from radioligand.statistics.records import Record
 from radioligand.statistics.tables import checked
@@ -81,7 +81,7 @@ def mantel_haenszel_difference(
         differences=apart,
         standard_error=error,
         z=z,
-        p_value=float(2 * ndtr(-abs(z))),
+        p_value=float(2 * special.ndtr(-abs(z))),
         level=level,
     )
 

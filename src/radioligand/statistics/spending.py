@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, ndtri
 
+from radioligand.statistics import special
 from radioligand.statistics.observations import Faults, Floats, numbers
 
 Spending = str | tuple[str, float] | Callable[[Floats], ArrayLike] | Sequence[float]
@@ -22,7 +22,7 @@ HAYBITTLE_PETO = 3.0  # z of every look but the last
 
 def obrien_fleming(time: Floats, rate: float) -> Floats:
     r"""Spend :math:`2-2\Phi(z_{\alpha/2}/\sqrt t)`: Lan and DeMets, Biometrika 1983;70:659."""
-    return np.asarray(2 * ndtr(ndtri(rate / 2) / np.sqrt(time)), np.float64)
+    return np.asarray(2 * special.ndtr(special.ndtri(rate / 2) / np.sqrt(time)), np.float64)
 
 
 def pocock(time: Floats, rate: float) -> Floats:

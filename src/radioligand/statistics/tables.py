@@ -11,8 +11,8 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import chdtrc, gammaln, ndtr
 
+from radioligand.statistics import special
 from radioligand.statistics.observations import Floats, check_choice, check_level, deviate
 from radioligand.statistics.records import Record
 
@@ -59,7 +59,7 @@ class CochranMantelHaenszel(Record):
 
     def one_sided(self, *, alternative: Literal["greater", "less"] = "greater") -> float:
         """Return the p value of the claim that the first row has more (or fewer) events."""
-        return float(ndtr(-self.z if alternative == "greater" else self.z))
+        return float(special.ndtr(-self.z if alternative == "greater" else self.z))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +228,7 @@ def cochran_mantel_haenszel(
         log_standard_error=log_error,
         statistic=z**2,
         z=z,
-        p_value=float(2 * ndtr(-abs(z))),
+        p_value=float(2 * special.ndtr(-abs(z))),
         level=level,
     )
 
@@ -264,7 +264,9 @@ def breslow_day(tables: ArrayLike, *, tarone: bool = True) -> BreslowDay:
         statistic -= float(np.sum(a - fitted) ** 2 / variance.sum())
     freedom = len(cells) - 1
     return BreslowDay(
-        statistic=statistic, degrees_of_freedom=freedom, p_value=float(chdtrc(freedom, statistic))
+        statistic=statistic,
+        degrees_of_freedom=freedom,
+        p_value=float(special.chdtrc(freedom, statistic)),
     )
 
 
@@ -324,7 +326,7 @@ def cohen_kappa(
         observed=seen,
         expected=expected,
         null_standard_error=null_error,
-        p_value=float(2 * ndtr(-abs(kappa) / null_error)) if null_error else np.nan,
+        p_value=float(2 * special.ndtr(-abs(kappa) / null_error)) if null_error else np.nan,
         level=level,
     )
 
@@ -355,7 +357,9 @@ def checked(table: ArrayLike, *, shape: tuple[int | None, ...]) -> Floats:
 
 def log_choose(n: float, k: Floats) -> Floats:
     """Return the logarithm of the number of ways to choose k of n."""
-    return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1), np.float64)
+    return np.asarray(
+        special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1), np.float64
+    )
 
 
 def root(rising: Callable[[float], float]) -> float:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import chdtrc
 
+from radioligand.statistics import special
 from radioligand.statistics.observations import Faults, Floats, numbers
 from radioligand.statistics.ranks import Weighting, logrank
 from radioligand.statistics.records import Record
@@ -77,5 +77,5 @@ def logrank_trend(
         expected=test.expected,
         z=z,
         chi_square=z**2,
-        p_value=float(chdtrc(1, z**2)),
+        p_value=float(special.chdtrc(1, z**2)),
     )
