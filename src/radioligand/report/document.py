@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import polars as pl
@@ -139,7 +139,7 @@ def render_sections(sections: Sequence[Section], *, report: Report) -> RenderedR
     for part in every:
         if part.table is not None:
             tables[f"{part.name}.csv"] = part.table.csv
-            tables[f"{part.name}.html"] = pages.table(part)
+            tables[f"{part.name}.html"] = pages.single(part)
     return RenderedReport(
         index_html=pages.index(tuple(sections)),
         tables=tables,
@@ -332,9 +332,22 @@ class _Pages:
             f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
             "cutoff": formatting.long_date(report.cutoff),
         }
+        self._parts: Any = self._environment.get_template("parts.html").module
+        self._written: dict[str, Markup] = {}
 
     def index(self, sections: tuple[Section, ...]) -> str:
-        return self._environment.get_template("page.html").render(sections=sections)
+        return self._environment.get_template("page.html").render(
+            sections=sections, shown=self._shown
+        )
 
-    def table(self, part: Part) -> str:
-        return self._environment.get_template("table.html").render(part=part)
+    def single(self, part: Part) -> str:
+        """Return the page of one display alone."""
+        return self._environment.get_template("table.html").render(
+            part=part, shown=self._shown(part)
+        )
+
+    def _shown(self, part: Part) -> Markup:
+        """Return the display as it stands in every page, written once."""
+        if part.name not in self._written:
+            self._written[part.name] = Markup(self._parts.display(part))
+        return self._written[part.name]

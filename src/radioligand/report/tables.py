@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from markupsafe import Markup, escape
+
 from radioligand.report import formatting
 from radioligand.report.contents import Arm
 from radioligand.report.lookup import Number, Numbers, View
@@ -45,9 +47,12 @@ class Cell(NamedTuple):
         }
 
     @property
-    def tooltip(self) -> str:
-        """The same for a reader without scripts."""
-        return "\n".join(f"{name}: {told}" for name, told in self.trace.items() if told)
+    def attributes(self) -> Markup:
+        """The trace as HTML attributes, and once more as a title for a reader without scripts."""
+        told = {name: escape(words) for name, words in self.trace.items() if words}
+        data = "".join(f' data-{name}="{words}"' for name, words in told.items())
+        title = "\n".join(f"{name}: {words}" for name, words in told.items())
+        return Markup(f'{data} title="{title}"')
 
 
 class Row(NamedTuple):
