@@ -5,7 +5,7 @@ Only treatment-emergent events count (TRTEMFL is Y), and a subject counts once i
 the highest grade: "grade >= 3" are the subjects whose highest grade there is 3 or more.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import polars as pl
 
@@ -21,6 +21,9 @@ ALL_GRADES, SEVERE = "all grades", "grade >= 3"
 SEVERE_GRADE = 3
 GRADES = (1, 2, 3, 4, 5)
 NOT_CODED = "Not coded"
+
+# Subjects by arm and by the highest grade of each; None is no grade.
+Subjects = dict[str, dict[int | None, int]]
 
 
 def adverse_events(scope: Scope, analysis: AdverseEvents) -> Iterator[Row]:
@@ -80,24 +83,15 @@ def _terms(
     `common_severe_percent`, also has a row "common"; where the analysis names a percentage of its
     own, a term in at least so many percent of an arm.
     """
-    subjects = events.group_by("AEDECOD", "arm", "USUBJID").agg(pl.col("grade").max())
-    counted = subjects.group_by("AEDECOD", "arm").agg(
-        any=pl.len(), severe=(pl.col("grade") >= SEVERE_GRADE).sum()
-    )
-    found = {(term, arm): (every, severe) for term, arm, every, severe in counted.iter_rows()}
-    sizes = {arm: scope.subjects.filter(arm=arm).height for arm in scope.arms}
-    milder = analysis.min_grade < SEVERE_GRADE
-    totals = counted.group_by("AEDECOD").agg(pl.col("any").sum()).drop_nulls()
-    for term in totals.sort("any", "AEDECOD", descending=[True, False])["AEDECOD"]:
+    sizes, milder = scope.arm_sizes, analysis.min_grade < SEVERE_GRADE
+    for (term,), subjects in _highest(events.drop_nulls("AEDECOD"), "AEDECOD").items():
         common = False
-        for arm in scope.arms:
-            every, severe = found.get((term, arm), (0, 0))
+        for arm, n in sizes.items():
+            every, severe = _any(subjects.get(arm, {})), _severe(subjects.get(arm, {}))
             told = ((ALL_GRADES, every), (SEVERE, severe)) if milder else ((SEVERE, severe),)
             for level, count in told:
-                yield from count_rows(
-                    origin, count, sizes[arm], arm=arm, variable=term, level=level
-                )
-            common |= sizes[arm] > 0 and _is_common(every, severe, sizes[arm], safety, analysis)
+                yield from count_rows(origin, count, n, arm=arm, variable=term, level=level)
+            common |= n > 0 and _is_common(every, severe, n, safety, analysis)
         if common:
             yield origin.row("common", 1, variable=term, text=_common_words(safety, analysis))
 
@@ -130,46 +124,53 @@ def _classes(
     coded = events.with_columns(
         pl.col("AEBODSYS").fill_null(NOT_CODED), pl.col("AEDECOD").fill_null(NOT_CODED)
     )
-    least = analysis.at_least_percent or 0
-    for (organ_class,), of_class in _most_first(coded, "AEBODSYS"):
-        variable = str(organ_class)
-        yield origin.row("label", 0, variable=variable, text=variable)
-        yield from _by_highest(scope, of_class, origin, variable=variable)
-        for (term,), of_term in _most_first(of_class, "AEDECOD"):
-            shares = [
-                100 * of_term.filter(arm=arm)["USUBJID"].n_unique() >= least * n
-                for arm in scope.arms
-                if (n := scope.subjects.filter(arm=arm).height)
-            ]
-            if any(shares):
-                key = f"{variable}: {term}"
-                yield origin.row("label", 1, variable=key, text=str(term))
-                yield from _by_highest(scope, of_term, origin, variable=key)
+    least, sizes = analysis.at_least_percent or 0, scope.arm_sizes
+    terms = _highest(coded, "AEBODSYS", "AEDECOD")
+    for (organ_class,), of_class in _highest(coded, "AEBODSYS").items():
+        yield origin.row("label", 0, variable=organ_class, text=organ_class)
+        yield from _by_highest(of_class, sizes, origin, variable=organ_class)
+        for (within, term), of_term in terms.items():
+            if within != organ_class or not _is_in_percent(of_term, sizes, least):
+                continue
+            variable = f"{organ_class}: {term}"
+            yield origin.row("label", 1, variable=variable, text=term)
+            yield from _by_highest(of_term, sizes, origin, variable=variable)
 
 
-def _most_first(
-    events: pl.DataFrame, column: str
-) -> Iterator[tuple[tuple[object, ...], pl.DataFrame]]:
-    """Yield the groups of a column, those with most subjects first, then by name."""
-    sizes = events.group_by(column).agg(pl.col("USUBJID").n_unique().alias("n"))
-    for name in sizes.sort("n", column, descending=[True, False])[column]:
-        yield (name,), events.filter(pl.col(column) == name)
+def _highest(events: pl.DataFrame, *by: str) -> dict[tuple[str, ...], Subjects]:
+    """Return how many subjects of each arm have which highest grade, in each group of events.
+
+    Groups stand with most subjects first, then by name.
+    """
+    subjects = events.group_by(*by, "arm", "USUBJID").agg(pl.col("grade").max())
+    found: dict[tuple[str, ...], Subjects] = {}
+    for *group, arm, grade, count in subjects.group_by(*by, "arm", "grade").len().iter_rows():
+        found.setdefault(tuple(group), {}).setdefault(arm, {})[grade] = count
+    totals = {group: sum(map(_any, arms.values())) for group, arms in found.items()}
+    return {group: found[group] for group in sorted(found, key=lambda one: (-totals[one], one))}
+
+
+def _any(grades: dict[int | None, int]) -> int:
+    return sum(grades.values())
+
+
+def _severe(grades: dict[int | None, int]) -> int:
+    return sum(n for grade, n in grades.items() if grade is not None and grade >= SEVERE_GRADE)
+
+
+def _is_in_percent(subjects: Subjects, sizes: Mapping[str, int], least: float) -> bool:
+    return any(n and 100 * _any(subjects.get(arm, {})) >= least * n for arm, n in sizes.items())
 
 
 def _by_highest(
-    scope: Scope, events: pl.DataFrame, origin: Origin, *, variable: str
+    subjects: Subjects, sizes: Mapping[str, int], origin: Origin, *, variable: str
 ) -> Iterator[Row]:
     """Count subjects by arm: all, and under the highest grade of each."""
-    highest = events.group_by("arm", "USUBJID").agg(pl.col("grade").max())
-    for arm in scope.arms:
-        n = scope.subjects.filter(arm=arm).height
-        own = highest.filter(arm=arm)["grade"]
-        yield from count_rows(origin, len(own), n, arm=arm, variable=variable, level=ALL_GRADES)
-        for grade in GRADES:
-            count = int((own == grade).sum())
-            yield from count_rows(
-                origin, count, n, arm=arm, variable=variable, level=f"grade {grade}"
-            )
+    for arm, n in sizes.items():
+        grades = subjects.get(arm, {})
+        told = {ALL_GRADES: _any(grades)} | {f"grade {g}": grades.get(g, 0) for g in GRADES}
+        for level, count in told.items():
+            yield from count_rows(origin, count, n, arm=arm, variable=variable, level=level)
 
 
 def _rates(
@@ -179,26 +180,13 @@ def _rates(
     period = time_at_risk(scope, safety)
     kinds = [("any", "Any adverse event", events)]
     kinds += [(one.id, one.label, events.filter(_in_query(one))) for one in safety.queries]
-    sizes = {arm: scope.subjects.filter(arm=arm).height for arm in scope.arms}
-    for (term,), of_term in _most_first(events.drop_nulls("AEDECOD"), "AEDECOD"):
-        by_arm = {arm: of_term.filter(arm=arm) for arm in scope.arms}
-        common = any(
-            _is_common(
-                own["USUBJID"].n_unique(),
-                own.filter(_is_severe())["USUBJID"].n_unique(),
-                sizes[arm],
-                safety,
-                analysis,
-            )
-            for arm, own in by_arm.items()
-            if sizes[arm]
-        )
-        if common:
-            kinds.append((f"term {term}", str(term), of_term))
+    for (term,), of_term in _highest(events.drop_nulls("AEDECOD"), "AEDECOD").items():
+        arms = ((of_term.get(arm, {}), n) for arm, n in scope.arm_sizes.items() if n)
+        if any(_is_common(_any(own), _severe(own), n, safety, analysis) for own, n in arms):
+            kinds.append((f"term {term}", term, events.filter(AEDECOD=term)))
     for variable, label, of_kind in kinds:
         yield origin.row("label", variable=variable, text=label)
-        for arm in scope.arms:
-            yield from rate_rows(origin, of_kind, period, analysis, arm=arm, variable=variable)
+        yield from rate_rows(origin, of_kind, period, analysis, arms=scope.arms, variable=variable)
 
 
 def _queries(
@@ -232,19 +220,14 @@ def _by_grade(
     arms: tuple[str, ...] = (),
 ) -> Iterator[Row]:
     """Count subjects by arm and grade; a row that is not for an arm says "NA" there."""
-    for arm in scope.arms:
-        n = scope.subjects.filter(arm=arm).height
-        own = events.filter(arm=arm)
-        for level, counted in ((ALL_GRADES, own), (SEVERE, own.filter(_is_severe()))):
+    subjects = _highest(events).get((), {})
+    for arm, n in scope.arm_sizes.items():
+        grades = subjects.get(arm, {})
+        for level, count in ((ALL_GRADES, _any(grades)), (SEVERE, _severe(grades))):
             if arms and arm not in arms:
                 yield origin.row("count", arm=arm, variable=variable, level=level, text="NA")
                 continue
-            count = counted["USUBJID"].n_unique()
             yield from count_rows(origin, count, n, arm=arm, variable=variable, level=level)
-
-
-def _is_severe() -> pl.Expr:
-    return pl.col("grade") >= SEVERE_GRADE
 
 
 def _compared(scope: Scope, origin: Origin, rows: Iterable[Row]) -> Iterator[Row]:
@@ -259,7 +242,7 @@ def _compared(scope: Scope, origin: Origin, rows: Iterable[Row]) -> Iterator[Row
         for row in told
         if row.statistic == "count" and row.level == ALL_GRADES and row.value is not None
     }
-    sizes = {arm: scope.subjects.filter(arm=arm).height for arm in scope.arms}
+    sizes = scope.arm_sizes
     method = f"Fisher's exact test, {ALL_GRADES}, two-sided, not adjusted for multiplicity"
     for variable in dict.fromkeys(row.variable for row in told if row.variable):
         for pair in scope.comparisons:

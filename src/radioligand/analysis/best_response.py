@@ -54,7 +54,7 @@ def best_response(scope: Scope, analysis: BestResponse) -> Iterator[Row]:
     yield from scope.sizes(origin, members)
     if analysis.evaluable:
         for arm in scope.arms:
-            left_out = scope.subjects.filter(arm=arm).height - members.filter(arm=arm).height
+            left_out = scope.arm_sizes[arm] - members.filter(arm=arm).height
             text = "subjects without a known response after baseline are in no number"
             yield origin.row("missing", left_out, arm=arm, text=text)
     responses = known_levels(members, records, levels=analysis.levels)

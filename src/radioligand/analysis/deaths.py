@@ -43,7 +43,7 @@ def deaths(scope: Scope, analysis: Deaths) -> Iterator[Row]:
         causes = counted.group_by("cause").len().sort("len", "cause", descending=[True, False])
         yield origin.row("label", variable=period, text=label)
         for arm in scope.arms:
-            n, own = scope.subjects.filter(arm=arm).height, counted.filter(arm=arm)["cause"]
+            n, own = scope.arm_sizes[arm], counted.filter(arm=arm)["cause"]
             yield from count_rows(origin, len(own), n, arm=arm, variable=period)
             for cause in causes["cause"]:
                 count = int((own == cause).sum())

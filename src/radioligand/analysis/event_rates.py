@@ -44,40 +44,52 @@ def rate_rows(
     period: pl.DataFrame,
     analysis: AdverseEvents,
     *,
-    arm: str,
+    arms: tuple[str, ...],
     variable: str,
 ) -> Iterator[Row]:
-    """Return the rates of one kind of event in one arm.
+    """Return the rates of one kind of event in each arm.
 
     `incidence_rate`: subjects with the event over `person_years` until the first one, or the end
     of the period. `event_rate`: all events over the years of the whole period.
     """
-    own = period.filter(arm=arm)
-    first = events.filter(arm=arm).group_by("USUBJID").agg(first=pl.col("ASTDT").min())
+    each = events.group_by("arm", "USUBJID").agg(pl.len(), first=pl.col("ASTDT").min())
+    counts = dict(each.group_by("arm").agg(pl.col("len").sum()).iter_rows())
     onset = pl.max_horizontal("first", "opens")  # one without a date counts from the first day on
-    until = pl.when("has").then(pl.min_horizontal(onset, "closes")).otherwise("closes")
-    both = own.join(first.with_columns(has=True), on="USUBJID", how="left").with_columns(
-        pl.col("has").fill_null(False)
+    has = pl.col("len").is_not_null()
+    until = pl.when(has).then(pl.min_horizontal(onset, "closes")).otherwise("closes")
+    both = period.join(each.drop("arm"), on="USUBJID", how="left").group_by("arm")
+    sums = both.agg(
+        has.sum(),
+        ((until - pl.col("opens")).dt.total_days() + 1).sum().alias("days"),
+        ((pl.col("closes") - pl.col("opens")).dt.total_days() + 1).sum().alias("whole"),
     )
-    both = both.with_columns(
-        days=(until - pl.col("opens")).dt.total_days() + 1,
-        whole=(pl.col("closes") - pl.col("opens")).dt.total_days() + 1,
-    )
-    subjects = int(both["has"].sum())
-    count = events.filter(arm=arm).height
+    found = {arm: numbers for arm, *numbers in sums.iter_rows()}
+    for arm in arms:
+        subjects, days, whole = found.get(arm, (0, 0, 0))
+        yield from _rates_of(
+            origin, subjects, counts.get(arm, 0), days, whole, analysis, arm=arm, variable=variable
+        )
+
+
+def _rates_of(
+    origin: Origin,
+    subjects: int,
+    events: int,
+    days_to_first: int,
+    days: int,
+    analysis: AdverseEvents,
+    *,
+    arm: str,
+    variable: str,
+) -> Iterator[Row]:
     yield origin.row("count", subjects, arm=arm, variable=variable)
-    yield origin.row("event_count", count, arm=arm, variable=variable)
+    yield origin.row("event_count", events, arm=arm, variable=variable)
     until_first = "until the first event or the end of the treatment period"
-    for name, seen, days, told in (
-        (
-            "incidence",
-            subjects,
-            both["days"].sum(),
-            f"subjects with the event; years {until_first}",
-        ),
-        ("event", count, both["whole"].sum(), "all events; years of the whole treatment period"),
+    for name, seen, at_risk, told in (
+        ("incidence", subjects, days_to_first, f"subjects with the event; years {until_first}"),
+        ("event", events, days, "all events; years of the whole treatment period"),
     ):
-        years = float(days) / YEAR_DAYS
+        years = at_risk / YEAR_DAYS
         yield origin.row(f"{name}_years", years, arm=arm, variable=variable, unit="years")
         if not years:
             yield from origin.not_estimable(

@@ -55,7 +55,7 @@ def exposure(scope: Scope, analysis: Exposure) -> Iterator[Row]:
         origin = _origin(scope, parameter)
         yield origin.row("label", variable=variable, text=label)
         for arm in scope.arms:
-            n = scope.subjects.filter(arm=arm).height
+            n = scope.arm_sizes[arm]
             yield from count_rows(
                 origin, changed.filter(arm=arm).height, n, arm=arm, variable=variable
             )
@@ -124,7 +124,7 @@ def _fewer_cycles(scope: Scope, records: pl.DataFrame) -> Iterator[Row]:
     yield origin.row("label", variable=variable, text="Reasons for not receiving all cycles")
     totals = few.group_by("AVALC").len().sort("len", "AVALC", descending=[True, False])
     for arm in scope.arms:
-        own, n = few.filter(arm=arm)["AVALC"], scope.subjects.filter(arm=arm).height
+        own, n = few.filter(arm=arm)["AVALC"], scope.arm_sizes[arm]
         for reason in totals["AVALC"].drop_nulls():
             count = int((own == reason).sum())
             yield from count_rows(origin, count, n, arm=arm, variable=variable, level=reason)

@@ -42,7 +42,7 @@ def _counts(scope: Scope, origin: Origin, ended: pl.DataFrame, *, phase: Phase) 
     order = [end for end in (FAILED, LIMIT, DIED, LEFT, ONGOING) if end in found]
     for arm in scope.arms:
         own = ended.filter(arm=arm)
-        n = scope.subjects.filter(arm=arm).height
+        n = scope.arm_sizes[arm]
         yield from count_rows(origin, own.height, n, arm=arm, variable=phase.id)
         for end in order:
             count = own.filter(END=end).height

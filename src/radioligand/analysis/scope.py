@@ -50,6 +50,12 @@ class Scope:
         return tuple(arm.id for arm in self.protocol.arms)
 
     @property
+    def arm_sizes(self) -> dict[str, int]:
+        """How many subjects of the population each arm has, in the protocol's order."""
+        found = dict(self.subjects.group_by("arm").len().iter_rows())
+        return {arm: found.get(arm, 0) for arm in self.arms}
+
+    @property
     def comparisons(self) -> tuple[Comparison, ...]:
         """Each experimental arm against the first control; none in a trial without control."""
         controls = [arm.id for arm in self.protocol.arms if arm.role == "control"]

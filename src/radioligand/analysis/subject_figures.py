@@ -76,7 +76,7 @@ def _waterfall(scope: Scope, analysis: SubjectFigure) -> Iterator[Row]:
             "best_change", change, arm=arm, subject=subject, text=response, unit="%", method=method
         )
     for arm in scope.arms:
-        without = scope.subjects.filter(arm=arm).height - best.filter(arm=arm).height
+        without = scope.arm_sizes[arm] - best.filter(arm=arm).height
         text = "subjects without a change from baseline that counts"
         yield origin.row("missing", without, arm=arm, text=text)
 
