@@ -18,7 +18,6 @@ from radioligand.statistics.observations import (
     check_choice,
     check_level,
     coded,
-    deviate,
     observations,
 )
 from radioligand.statistics.ordered_likelihood import (
@@ -37,6 +36,7 @@ from radioligand.statistics.partial_likelihood import (
     score_residuals,
 )
 from radioligand.statistics.records import Record, Values
+from radioligand.statistics.wald import hazard_ratios
 
 MOST_ITERATIONS = 60
 STILL = 1e-8  # a change of every linear predictor smaller than this is the last one made
@@ -132,21 +132,9 @@ def cox(
     scale = problem.frame.scale
     covariance = covariance / np.outer(scale, scale)
     beta = scaled / scale
-    error = np.sqrt(np.diag(covariance))
-    width = deviate(level) * error
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        z = beta / error  # clusters may sum to no variance at all
-        ratio, lower, upper = np.exp([beta, beta - width, beta + width])
     return CoxModel(
         names=problem.words,
-        log_hazard_ratio=beta,
-        standard_error=error,
-        hazard_ratio=ratio,
-        lower=lower,
-        upper=upper,
-        z=z,
-        p_value=2 * special.ndtr(-np.abs(z)),
-        covariance=covariance,
+        **hazard_ratios(beta, covariance, level=level),
         log_likelihood=(null.value, fitted.value),
         wald_test=chi_square_test(wald_statistic(beta, covariance), beta.size),
         score_test=chi_square_test(
@@ -157,7 +145,6 @@ def cox(
         rows=problem.rows.time.size,
         events=int(problem.rows.event.sum()),
         ties=ties,
-        level=level,
     )
 
 

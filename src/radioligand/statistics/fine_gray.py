@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from radioligand.statistics import special
 from radioligand.statistics.ascent import climb
 from radioligand.statistics.covariates import check_covariates
 from radioligand.statistics.cox import check_information, model_rows, named, symmetric_inverse
@@ -20,11 +19,11 @@ from radioligand.statistics.observations import (
     check_choice,
     check_level,
     coded,
-    deviate,
 )
 from radioligand.statistics.partial_likelihood import Likelihood
 from radioligand.statistics.records import Record
 from radioligand.statistics.risk_sets import RiskSets, risk_sets
+from radioligand.statistics.wald import hazard_ratios
 
 Program = Literal["cmprsk", "survival"]
 
@@ -130,27 +129,15 @@ def fine_gray(
     inverse = symmetric_inverse(fitted.information)
     covariance = inverse @ (influence.T @ influence) @ inverse / np.outer(scale, scale)
     beta = scaled / scale
-    error = np.sqrt(np.diag(covariance))
-    width = deviate(level) * error
-    with np.errstate(divide="ignore", invalid="ignore"):  # of a few rows the error may be 0
-        z = beta / error
     sums = risk_sums(data, scaled)
     hazard = np.zeros(sets.time.size)
     hazard[data.happens] = np.add.reduceat(1 / sums.size, data.begin)
     with np.errstate(over="ignore"):
-        ratio, lower, upper = np.exp([beta, beta - width, beta + width])
         baseline = (sets.so_far(hazard) * np.exp(-centre @ beta))[data.happens]
     return FineGrayModel(
         names=words,
         of=of,
-        log_hazard_ratio=beta,
-        standard_error=error,
-        hazard_ratio=ratio,
-        lower=lower,
-        upper=upper,
-        z=z,
-        p_value=2 * special.ndtr(-np.abs(z)),
-        covariance=covariance,
+        **hazard_ratios(beta, covariance, level=level),
         log_likelihood=(null.value, fitted.value),
         time=sets.time[data.happens],
         stratum=sets.stratum[data.happens],
@@ -158,7 +145,6 @@ def fine_gray(
         rows=event.size,
         events=int(event.sum()),
         convention=convention,
-        level=level,
     )
 
 
