@@ -153,15 +153,17 @@ def _over_time(
         planned, left_on="day", right_on="visit", strategy="nearest", coalesce=False
     ).filter((pl.col("day") - pl.col("visit")).abs() <= activity.window_days)
     worst = _highest(near, "visit").drop_nulls("grade")
-    for arm in scope.arms:
-        own = worst.filter(arm=arm)
-        for visit in sorted(own["visit"].unique()):
-            grades = own.filter(visit=visit)["grade"]
-            if len(grades) < analysis.at_least:
+    found: dict[str, dict[int, dict[int, int]]] = {arm: {} for arm in scope.arms}
+    for arm, visit, grade, count in worst.group_by("arm", "visit", "grade").len().iter_rows():
+        found[arm].setdefault(visit, {})[grade] = count
+    for arm, visits in found.items():
+        for visit, grades in sorted(visits.items()):
+            n = sum(grades.values())
+            if n < analysis.at_least:
                 continue
-            yield origin.row("at_visit", len(grades), arm=arm, variable=variable, time_days=visit)
+            yield origin.row("at_visit", n, arm=arm, variable=variable, time_days=visit)
             for grade in GRADES:
-                share = 100 * int((grades == grade).sum()) / len(grades)
+                share = 100 * grades.get(grade, 0) / n
                 yield origin.row(
                     "grade_share", share, arm=arm, variable=variable, level=f"grade {grade}",
                     time_days=visit, unit="%",

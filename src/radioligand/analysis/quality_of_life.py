@@ -51,9 +51,9 @@ def _visits(of_arm: pl.DataFrame) -> Iterator[tuple[int, pl.Series]]:
 
     Of two forms in one window the nearest to the planned day counts, of two as near the later.
     """
-    one = nearest_forms(of_arm)
-    for visit in sorted(one["AWTARGET"].unique()):
-        yield int(visit), one.filter(AWTARGET=visit)["CHG"]
+    by_visit = nearest_forms(of_arm).partition_by("AWTARGET", as_dict=True)
+    for (visit,), forms in sorted(by_visit.items()):
+        yield int(visit), forms["CHG"]
 
 
 def nearest_forms(records: pl.DataFrame) -> pl.DataFrame:

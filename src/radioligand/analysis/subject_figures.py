@@ -3,6 +3,8 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 
 import polars as pl
 
@@ -93,17 +95,13 @@ def _spider(scope: Scope, analysis: SubjectFigure) -> Iterator[Row]:
     where = "ANL01FL = 'Y' up to the first PDFL = 'Y'"
     origin = scope.origin("ADTR", where=where, parameter=parameter)
     yield from scope.sizes(origin)
-    for (subject,), own in (
-        shown.sort("USUBJID", "day")
-        .partition_by("USUBJID", as_dict=True, maintain_order=True)
-        .items()
-    ):
-        row = partial(
-            origin.row, arm=own["arm"][0], subject=subject, text=own["response"][0], unit="%"
-        )
-        yield row("change", 0, time_days=0)
-        for day, change in own.select("day", "PCHG").iter_rows():
-            yield row("change", change, time_days=day)
+    columns = ("USUBJID", "arm", "response", "day", "PCHG")
+    records = shown.sort("USUBJID", "day").select(columns).iter_rows()
+    for (subject, arm, response), own in groupby(records, key=itemgetter(0, 1, 2)):
+        row = partial(origin.row, "change", arm=arm, subject=subject, text=response, unit="%")
+        yield row(0, time_days=0)
+        for *_, day, change in own:
+            yield row(change, time_days=day)
 
 
 # -- course of each subject ------------------------------------------------------------------

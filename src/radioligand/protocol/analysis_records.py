@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from radioligand.protocol.base import Analysis, Fraction, Name, Percent, Positive, Record
+from radioligand.protocol.base import PRINTED, Analysis, Fraction, Name, Percent, Positive, Record
 from radioligand.protocol.safety_records import (
     CompetingRisks,
     Deaths,
@@ -26,6 +26,8 @@ class RankTest(Record):
 
 class Model(Record):
     """The proportional-hazards model of a comparison."""
+
+    model_config = PRINTED
 
     stratified: bool
     ties: Literal["efron", "breslow", "exact"] = "efron"
@@ -67,6 +69,8 @@ class Exposure(Analysis):
 class BestResponse(Analysis):
     """Best overall response, its rates with intervals, and the comparison of rates."""
 
+    model_config = PRINTED
+
     kind: Literal["response"]
     parameter: Name
     levels: tuple[str, ...]
@@ -84,6 +88,8 @@ class BestResponse(Analysis):
 
 class TimeToEvent(Analysis):
     """Kaplan–Meier by arm, and the comparison of arms if there is one."""
+
+    model_config = PRINTED
 
     kind: Literal["time to event"]
     endpoint: Name
@@ -128,6 +134,8 @@ class SubjectFigure(Analysis):
 
 class Shrinkage(Analysis):
     """What every analysis of tumour shrinkage has: whose sums, and until when they count."""
+
+    model_config = PRINTED
 
     evaluation: str
     until: Name
@@ -256,6 +264,8 @@ class Hierarchy(Analysis):
 
 class Interim(Analysis):
     """A look at an endpoint before its final analysis, held against a stopping boundary."""
+
+    model_config = PRINTED
 
     kind: Literal["interim"]
     analysis: str  # a time to event, with its test

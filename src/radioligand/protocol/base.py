@@ -29,9 +29,13 @@ class Record(BaseModel):
         extra="forbid",
         frozen=True,
         strict=True,
-        use_attribute_docstrings=True,
         defer_build=True,  # the protocol builds them all at once, when it is read
     )
+
+
+# Of records whose choices the report prints: it tells what each governs by its docstring, for
+# which pydantic reads the source of a class again.
+PRINTED = ConfigDict(use_attribute_docstrings=True)
 
 
 class Analysis(Record):

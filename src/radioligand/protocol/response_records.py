@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from radioligand.protocol.base import Days, Fraction, Name, Positive, Record, Where, Word
+from radioligand.protocol.base import PRINTED, Days, Fraction, Name, Positive, Record, Where, Word
 from radioligand.protocol.safety_records import Module
 
 
@@ -27,6 +27,8 @@ class Evaluation(Record):
 
 class Response(Record):
     """RECIST 1.1 with every choice on which sources differ as a named policy."""
+
+    model_config = PRINTED
 
     rules: Literal["RECIST 1.1"] = "RECIST 1.1"
     """The response criteria (Eisenhauer 2009)."""
@@ -67,6 +69,8 @@ class Response(Record):
 class Censoring(Record):
     """A convention for progression-free survival, evaluated in the order of these fields."""
 
+    model_config = PRINTED
+
     id: Word
     label: str
     no_baseline: Literal["censor at start", "ignore"] = "censor at start"
@@ -104,6 +108,8 @@ class CensorSource(Record):
 
 class Endpoint(Record):
     """A time to event: where it starts, what ends it, where it is censored."""
+
+    model_config = PRINTED
 
     id: Name
     label: str

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from radioligand.protocol.base import Condition, Name, Record, Where
+from radioligand.protocol.base import PRINTED, Condition, Name, Record, Where
 
 MONTH_DAYS = 30.4375  # a month in days, the mean of the Julian year that trials use
 TIMES = ("days", "weeks", "months", "years")
@@ -83,6 +83,8 @@ class Imputation(Record):
 
 class Data(Record):
     """Conventions of the study's data."""
+
+    model_config = PRINTED
 
     randomised: Source
     first_treatment: Source

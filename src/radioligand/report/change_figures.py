@@ -3,6 +3,8 @@
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from string import ascii_lowercase
 from typing import NamedTuple
 
@@ -110,9 +112,10 @@ def spider(view: View) -> Drawing:
     for panel in panels:
         axes = axes_at(figure, panel.left, FOOT, panel.width, HEIGHT - 14)
         for response in reversed(RESPONSE_COLOURS):
+            own = panel.rows.filter(response == RESPONSE).select("subject", "month", "change")
             lines = [
-                list(one.select("month", "change").iter_rows())
-                for one in panel.rows.filter(response == RESPONSE).partition_by("subject")
+                [(month, change) for _, month, change in line]
+                for _, line in groupby(own.iter_rows(), key=itemgetter(0))
             ]
             colour = _colour(response, line=True)
             one_path(axes, lines, edgecolor=colour, linewidth=0.8, fill=False, alpha=0.85)

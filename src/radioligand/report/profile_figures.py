@@ -78,9 +78,11 @@ def grades_over_time(view: View) -> Drawing:
 def _stack(axes: Axes, own: pl.DataFrame, last: float) -> None:
     """Draw each visit's grades 1 to 4 upon one another; what is left above is grade 0."""
     bars: dict[str, list[list[tuple[float, float]]]] = {grade: [] for grade in GRADE_COLOURS}
-    for (day,), rows in own.group_by("time_days", maintain_order=True):
-        week, base = float(str(day)) / WEEK, 0.0
-        share = dict(rows.select("level", "value").iter_rows())
+    shares: dict[float, dict[str, float]] = {}
+    for day, level, value in own.select("time_days", "level", "value").iter_rows():
+        shares.setdefault(day, {})[level] = value
+    for day, share in shares.items():
+        week, base = day / WEEK, 0.0
         for grade in reversed(GRADE_COLOURS):
             value = share.get(grade) or 0.0
             if value:
