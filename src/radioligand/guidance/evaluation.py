@@ -22,6 +22,7 @@ from radioligand.criteria import (
     comparisons,
     in_words,
     met,
+    with_unknown,
 )
 from radioligand.guidance.parsing import ASSESSED
 from radioligand.guidance.patient import complete, fields_of
@@ -119,28 +120,9 @@ def verdicts(patients: pl.DataFrame, *, guidelines: Guidelines) -> pl.DataFrame:
     `read_patients` leaves it; a field that is no column is unknown.
     """
     conditions = {one.id: one.when for one in asked(guidelines)}
-    return _with_unknown(patients, list(conditions.values())).select(
+    return with_unknown(patients, conditions.values()).select(
         "USUBJID", **{name: met(condition) for name, condition in conditions.items()}
     )
-
-
-def _with_unknown(patients: pl.DataFrame, conditions: Sequence[Condition]) -> pl.DataFrame:
-    """Add what the conditions ask for and the frame lacks, as unknown."""
-    wanted: dict[str, pl.DataType] = {}
-    for condition in conditions:
-        for one in comparisons(condition):
-            wanted.setdefault(one.field, _dtype(one))
-            if one.within_days is not None:
-                wanted |= {f"{one.field}_date": pl.Date(), one.before or "": pl.Date()}
-    lacking = {name: kind for name, kind in wanted.items() if name not in patients.columns}
-    return patients.with_columns(**{name: pl.lit(None, kind) for name, kind in lacking.items()})
-
-
-def _dtype(one: Comparison) -> pl.DataType:
-    if one.operator == "is":
-        return pl.Boolean()
-    value = one.value[0] if isinstance(one.value, tuple) else one.value
-    return pl.String() if isinstance(value, str) else pl.Float64()
 
 
 def judge(patient: pl.DataFrame, *, guidelines: Guidelines) -> tuple[Finding, ...]:
@@ -153,7 +135,7 @@ def judge(patient: pl.DataFrame, *, guidelines: Guidelines) -> tuple[Finding, ..
     statements = asked(guidelines)
     conditions = [one.when for one in statements]
     terms = list(dict.fromkeys(one for each in conditions for one in comparisons(each)))
-    frame = _with_unknown(patient, conditions)
+    frame = with_unknown(patient, conditions)
     answers = frame.select(**{str(place): met(one) for place, one in enumerate(terms)}).row(0)
     known = dict(zip(terms, answers, strict=True))
     words = {one.when: one.says for one in guidelines.definitions}
@@ -259,7 +241,7 @@ def questions(
     fields = fields_of(guidelines, also)
     statements = asked(guidelines)
     terms = [one for each in statements for one in comparisons(each.when)]
-    patient = _with_unknown(patient, [each.when for each in statements])
+    patient = with_unknown(patient, [each.when for each in statements])
     before = verdicts(patient, guidelines=guidelines).row(0, named=True)
     open_ = [name for name, holds in before.items() if holds is None and name != "USUBJID"]
     row = patient.row(0, named=True)
