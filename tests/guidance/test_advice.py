@@ -225,7 +225,7 @@ def parsed_with(*, statement: dict | None = None, **tables: object):
              "source": "tafuto-2025", "place": "x"}  # fmt: skip
     added = {"statements": [usual | statement]} if statement is not None else {}
     documents = guideline_documents() | {"own.toml": added | tables}
-    return parse_guidelines(documents, protocols=("netter-1", "netter-2"))
+    return parse_guidelines(documents, protocols=("netter-1", "netter-2", "net-retreat"))
 
 
 @pytest.mark.parametrize(
@@ -236,6 +236,7 @@ def parsed_with(*, statement: dict | None = None, **tables: object):
         ({"option": "prayer"}, "one: there is no option 'prayer'"),
         ({"superseded_by": "two"}, "one: there is no statement 'two'"),
         ({"trial": "netter-2"}, "either `when` or `trial`"),
+        ({"fields": {"AGE": "agee"}}, "one: there is no field 'agee'"),
         ({"when": {"field": "ki67", "unit": "%", "above": 3}}, "Did you mean 'ki67_percent'"),
         ({"when": {"field": "ki67_percent", "above": 3}}, "is in %, not in none"),
         ({"when": {"field": "ki67_percent", "is": True}}, "is a number, the condition asks"),
@@ -268,6 +269,25 @@ def test_a_trial_that_is_not_shipped_is_a_fault():
         GuidelineError, match="netter-2-population: there is no protocol 'netter-2'"
     ):
         parse_guidelines(guideline_documents(), protocols=("netter-1",))
+
+
+def test_a_trial_may_not_turn_on_what_is_missing(tmp_path):
+    """NET RETREAT asks for a date of progression to be known; the form has a flag for that."""
+    own = tmp_path / "own.toml"
+    own.write_text(
+        OWN.replace('when = "digestive-net"', 'trial = "net-retreat"'),
+    )
+
+    said = run("--add", own, status=1).output
+
+    assert "house-octreotide: net-retreat asks whether progression_after_prrt_date is known" in said
+
+
+def test_a_form_is_not_asked_for_what_another_field_tells(library):
+    names = {one.name for one in library.fields}
+
+    assert "creatinine_clearance_ml_min" in names
+    assert not names & {"progression_after_prrt_date", "months_stable_after_prrt"}
 
 
 # -- what is due, what is old ----------------------------------------------------------------------

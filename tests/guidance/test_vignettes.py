@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole patients with the matrix of treatments worked by hand; see `patients/guidance/README.md`.
 
-What NETTER-1 and NETTER-2 asked of their patients is left out: it has cases of its own.
+What trials ask of their patients is left out: it has cases of its own.
 """
 
 import tomllib

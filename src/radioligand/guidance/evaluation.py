@@ -24,7 +24,7 @@ from radioligand.criteria import (
     met,
     with_unknown,
 )
-from radioligand.guidance.parsing import ASSESSED
+from radioligand.guidance.parsing import ASSESSED, GuidelineError
 from radioligand.guidance.patient import complete, fields_of
 from radioligand.guidance.records import Guidelines, PatientField, Statement
 
@@ -79,29 +79,48 @@ def verdict(holds: bool | None) -> str:
 def with_trials(guidelines: Guidelines, trials: Mapping[str, Condition]) -> Guidelines:
     """Give the statements that point to a trial that trial's condition, in the form's words.
 
-    Raises KeyError for a trial that is not among `trials`.
+    Raises KeyError for a trial that is not among `trials`, and GuidelineError where a trial asks
+    whether a field is known: what is missing of a patient decides nothing here.
     """
     statements = tuple(
         one
         if one.trial is None
-        else one.model_copy(update={"when": _in_our_words(trials[one.trial], one.words)})
+        else one.model_copy(update={"when": _in_our_words(trials[one.trial], one)})
         for one in guidelines.statements
     )
+    faults = (
+        f"{one.id}: {one.trial} asks whether {each.field} is known; name in `fields` the flag of "
+        "the form that tells it."
+        for one in statements
+        if one.trial
+        for each in comparisons(one.when)
+        if each.operator == "known"
+    )
+    if told := tuple(faults):
+        raise GuidelineError(told)
     return guidelines.model_copy(update={"statements": statements})
 
 
-def _in_our_words(condition: Condition, words: Mapping[str, Mapping[str, str]]) -> Condition:
-    """Let a condition accept our words wherever it accepts the protocol's word for them."""
+def _in_our_words(condition: Condition, statement: Statement) -> Condition:
+    """Ask of the form's own fields, and let our words do wherever the protocol's word does.
+
+    A date that has to be known turns into the flag that stands for it.
+    """
     match condition:
         case AllOf(parts):
-            return AllOf(tuple(_in_our_words(part, words) for part in parts))
+            return AllOf(tuple(_in_our_words(part, statement) for part in parts))
         case AnyOf(parts):
-            return AnyOf(tuple(_in_our_words(part, words) for part in parts))
+            return AnyOf(tuple(_in_our_words(part, statement) for part in parts))
         case Not(part):
-            return Not(_in_our_words(part, words))
-        case Comparison(field=name, operator="equals" | "one_of", value=value) if name in words:
+            return Not(_in_our_words(part, statement))
+        case Comparison(field=name) if name in statement.fields:
+            asks = "is" if condition.operator == "known" else condition.operator
+            return replace(condition, field=statement.fields[name], operator=asks)
+        case Comparison(field=name, operator="equals" | "one_of", value=value) if (
+            name in statement.words
+        ):
             theirs = value if isinstance(value, tuple) else (value,)
-            ours = (own for own, their in words[name].items() if their in theirs)
+            ours = (own for own, their in statement.words[name].items() if their in theirs)
             both = tuple(dict.fromkeys((*theirs, *ours)))
             return replace(condition, operator="one_of", value=both)
         case _:

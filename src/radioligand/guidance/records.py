@@ -117,8 +117,9 @@ class Statement(Record):
 
     `when` is whom it speaks of; `trial` stands in its place where that is what a shipped
     protocol asks of a patient; `words` then tells how that protocol calls what the form calls
-    otherwise, by field. `says` is in our words. `population` tells how the source limits
-    its patients where the condition cannot. `dissent` names who of the authors differs.
+    otherwise, by field, and `fields` which of the form's fields stands for one of the protocol's.
+    `says` is in our words. `population` tells how the source limits its patients where the
+    condition cannot. `dissent` names who of the authors differs.
     """
 
     id: Id
@@ -128,6 +129,7 @@ class Statement(Record):
     when: Condition = None  # None until the trial's eligibility stands here
     trial: str | None = None
     words: dict[str, dict[str, str]] = {}
+    fields: dict[str, Name] = {}
     population: str = ""
     strength: Strength | None = None
     evidence: tuple[str, ...] = ()
