@@ -352,6 +352,23 @@ def test_old_statements_are_listed(library):
     assert oldest.source.id == "strosberg-2017"
 
 
+@pytest.mark.by_hand
+def test_a_statement_tells_since_when_it_holds(library):
+    since = {one["statement"]: one["valid_from"] for one in advise(FORM, library=library).as_json()}
+
+    assert since["us-indication"] == "2024-04-23"  # from 12 years; adults since 2018
+    assert since["eu-indication"] == "2017-09-26"  # the authorisation, not the page's last change
+    assert since["esmo-decide-by"] == "2020-07"  # its document's, as exact as printed
+
+
+def test_papers_that_were_read_tell_who_paid_for_them(library):
+    page = advice_page(advise(FORM, library=library), provenance={})
+    for one in library.guidelines.sources:
+        if one.read_in is None and one.kind != "label":
+            assert one.interests in page.tables["sources.csv"].replace('""', '"')
+            assert one.interests
+
+
 def test_a_superseded_statement_is_old_at_any_age(library):
     new = [
         one.model_copy(update={"superseded_by": "board-candidate"})

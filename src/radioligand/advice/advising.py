@@ -61,6 +61,7 @@ class Advice:
                     "kind": guidelines.kind_of(statement),
                     "jurisdiction": source.jurisdiction,
                     "published": source.published,
+                    "valid_from": guidelines.since(statement),
                     "strength": f"{strength.system} {strength.grade}" if strength else None,
                     "dissent": statement.dissent or None,
                     "stale": statement.id in stale_ids if self.on else None,

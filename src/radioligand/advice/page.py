@@ -233,6 +233,8 @@ def _statements(advice: Advice, option: str) -> Body:
         statement = one.statement
         strength = statement.strength
         told = [statement.says, statement.population, statement.dissent]
+        if statement.valid_from:
+            told.append(f"In force since {statement.valid_from}.")
         if strength:
             told.append(f"Strength {strength.grade} ({strength.system}).")
         verdict = f"{MARK[one.verdict]} {one.verdict}"
@@ -339,8 +341,10 @@ def _sources(advice: Advice) -> Body:
         if old is not None and old.superseded_by:
             age += f", superseded by {old.superseded_by}"
         texts = (source.citation, source.kind, source.jurisdiction, source.published, through, age)
+        texts += (source.interests,)
         rows.append(Row(source.short, tuple(map(cell, texts))))
-    heads = ("Citation", "Kind", "In force", "Dated", "Read in", "Out of date")
+    heads = ("Citation", "Kind", "In force", "Dated", "Read in", "Out of date", "Interests")
     note = "Out of date: superseded, or older than 24 months on the day asked. "
-    note += "Age is counted from the first day that the printed date can mean."
+    note += "Age is counted from the first day that the printed date can mean. Interests: who paid "
+    note += "for the document and what its authors declare, where it was read itself and says so."
     return Body("Source", tuple(Column(head) for head in heads), tuple(rows), (note,))

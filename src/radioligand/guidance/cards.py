@@ -71,7 +71,7 @@ def _options(findings: Sequence[Finding], guidelines: Guidelines) -> Iterator[di
         lines = [
             f"- {one.statement.stance}: {one.statement.says} "
             f"({guidelines.place_of(one.statement)}; "
-            f"{guidelines.source_of[one.statement.source].published})"
+            f"{guidelines.since(one.statement)})"
             for one in applied
         ]
         yield _card(f"{option.says}: {told}; {still_open} undetermined", lines)

@@ -110,7 +110,10 @@ def _kind(first: Statement, second: Statement, guidelines: Guidelines) -> tuple[
         return "genuine", "One source says both."
     if "label" in (one.kind, other.kind):
         label = one if one.kind == "label" else other
-        return "jurisdiction", f"{label.short} is the law in {label.jurisdiction} alone."
+        return (
+            "jurisdiction",
+            f"{label.short} is law in its own country alone: {label.jurisdiction}.",
+        )
     older, newer = sorted(
         (first, second), key=lambda each: guidelines.source_of[each.source].earliest
     )

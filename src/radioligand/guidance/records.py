@@ -48,7 +48,8 @@ class Option(Record):
 class Source(Record):
     """A document. `read_in` is the source that quotes it, where only the quotation was read.
 
-    `published` is a year, a month or a day, as exact as it was printed.
+    `published` is a year, a month or a day, as exact as it was printed. `interests` tells who paid
+    for it and what its authors declare, by its own account; "" where that was not read.
     """
 
     id: Id
@@ -60,6 +61,7 @@ class Source(Record):
     kind: Kind
     read_in: Id | None = None
     superseded_by: Id | None = None
+    interests: str = ""
 
     @property
     def earliest(self) -> date:
@@ -119,7 +121,8 @@ class Statement(Record):
     protocol asks of a patient; `words` then tells how that protocol calls what the form calls
     otherwise, by field, and `fields` which of the form's fields stands for one of the protocol's.
     `says` is in our words. `population` tells how the source limits its patients where the
-    condition cannot. `dissent` names who of the authors differs.
+    condition cannot. `dissent` names who of the authors differs. `valid_from` is the day since
+    which it holds, where that is not the date of its document.
     """
 
     id: Id
@@ -136,6 +139,7 @@ class Statement(Record):
     source: Id
     place: Text
     kind: Kind | None = None
+    valid_from: date | None = None
     superseded_by: Id | None = None
     dissent: str = ""
 
@@ -242,6 +246,11 @@ class Guidelines(Record):
     def kind_of(self, statement: Statement) -> Kind:
         """The kind of a statement: its own, or its source's."""
         return statement.kind or self.source_of[statement.source].kind
+
+    def since(self, statement: Statement) -> str:
+        """Since when a statement holds: its own date, or its document's as exact as printed."""
+        own = statement.valid_from
+        return own.isoformat() if own else self.source_of[statement.source].published
 
     def place_of(self, statement: Statement) -> str:
         """Where a statement is found; through whom, where only a quotation was read."""
