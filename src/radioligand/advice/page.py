@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from radioligand.advice.advising import Advice
 from radioligand.guidance import APPLIES, LINE, NOT, UNDETERMINED, Finding
+from radioligand.guidance.matrix import named
 from radioligand.guidance.patient import fields_of
 from radioligand.guidance.records import Estimate, Evidence
 from radioligand.report import KeyLine, RenderedReport, Report
@@ -161,14 +162,15 @@ def _stances(found: Sequence[Finding], *, literature: bool) -> str:
 
 def _disagreements(advice: Advice) -> Body:
     guidelines = advice.library.guidelines
-
-    def named(one: Finding) -> str:
-        option = guidelines.option_of[one.statement.option].says
-        source = guidelines.source_of[one.statement.source].short
-        return f"{source}: {option}, {one.statement.stance} ({one.verdict})"
-
     rows = tuple(
-        Row(one.kind, (cell(named(one.first)), cell(named(one.second)), cell(one.why)))
+        Row(
+            one.kind,
+            (
+                cell(named(one.first, guidelines)),
+                cell(named(one.second, guidelines)),
+                cell(one.why),
+            ),
+        )
         for one in advice.disagreements
     )
     return Body("Kind", (Column("One"), Column("Other"), Column("Why")), rows)
@@ -340,8 +342,10 @@ def _sources(advice: Advice) -> Body:
         age = "" if old is None else f"{old.age_months:g} months"
         if old is not None and old.superseded_by:
             age += f", superseded by {old.superseded_by}"
-        texts = (source.citation, source.kind, source.jurisdiction, source.published, through, age)
-        texts += (source.interests,)
+        texts = (
+            *(source.citation, source.kind, source.jurisdiction, source.published),
+            *(through, age, source.interests),
+        )
         rows.append(Row(source.short, tuple(map(cell, texts))))
     heads = ("Citation", "Kind", "In force", "Dated", "Read in", "Out of date", "Interests")
     note = "Out of date: superseded, or older than 24 months on the day asked. "

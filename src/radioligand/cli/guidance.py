@@ -20,6 +20,7 @@ from radioligand.advice import (
 from radioligand.cli.main_job import versions
 from radioligand.guidance import PatientError, patient_template, read_patients
 from radioligand.guidance.fhir import form_of, is_bundle
+from radioligand.guidance.matrix import named
 from radioligand.guidance.registry import counted
 from radioligand.io.documents import DocumentError, guideline_hashes, read_form, read_table
 from radioligand.io.outputs import MARK, check_output, sha256, write_folder
@@ -127,11 +128,7 @@ def tell(advice: Advice) -> None:
     if advice.disagreements:
         click.echo("\nDisagreements")
     for pair in advice.disagreements:
-        both = " / ".join(
-            f"{guidelines.source_of[one.statement.source].short} ({one.statement.stance}, "
-            f"{one.verdict})"
-            for one in (pair.first, pair.second)
-        )
+        both = " / ".join(named(one, guidelines) for one in (pair.first, pair.second))
         click.echo(f"  {pair.kind}: {both}. {pair.why}")
     if advice.questions:
         click.echo("\nMissing items that would settle statements alone")

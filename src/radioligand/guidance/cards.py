@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from radioligand.guidance.evaluation import APPLIES, UNDETERMINED, Finding, Question
-from radioligand.guidance.matrix import Disagreement
+from radioligand.guidance.matrix import Disagreement, named
 from radioligand.guidance.records import LINE, Guidelines
 
 SUMMARY = 140  # characters that CDS Hooks 2.0 allows a summary
@@ -46,7 +46,7 @@ def cards(
     made = [*_options(findings, guidelines)]
     if disagreements:
         lines = [
-            f"- {_named(one.first, guidelines)} / {_named(one.second, guidelines)}: "
+            f"- {named(one.first, guidelines)} / {named(one.second, guidelines)}: "
             f"{one.kind}. {one.why}"
             for one in disagreements
         ]
@@ -84,9 +84,3 @@ def _card(summary: str, lines: Sequence[str]) -> dict[str, Any]:
         "indicator": "info",
         "source": {"label": "radioligand"},
     }
-
-
-def _named(finding: Finding, guidelines: Guidelines) -> str:
-    one = finding.statement
-    option = guidelines.option_of[one.option].says
-    return f"{guidelines.source_of[one.source].short} ({option}: {one.stance}, {finding.verdict})"

@@ -60,6 +60,13 @@ def matrix(findings: Sequence[Finding], *, guidelines: Guidelines) -> Matrix:
     return Matrix(tuple(sources), tuple(options), cells)
 
 
+def named(finding: Finding, guidelines: Guidelines) -> str:
+    """Name a statement as a side of a disagreement: 'US label 2024 (Surgery: for, applies)'."""
+    one = finding.statement
+    option = guidelines.option_of[one.option].says
+    return f"{guidelines.source_of[one.source].short} ({option}: {one.stance}, {finding.verdict})"
+
+
 def disagreements(
     findings: Sequence[Finding], *, guidelines: Guidelines
 ) -> tuple[Disagreement, ...]:
