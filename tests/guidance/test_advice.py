@@ -105,8 +105,21 @@ def test_labels_stand_on_top_of_the_matrix_even_if_they_do_not_apply(library):
     matrix = advice_page(advise(FORM, library=library), provenance={}).tables["matrix.csv"]
     rows = matrix.splitlines()
 
-    assert rows[1].startswith("US label 2024 (label)")
-    assert rows[2].startswith('EU label (label),"European Union, 2025-04-03",does not apply')
+    assert rows[1].startswith("US label 2024 (law)")
+    assert rows[2].startswith('EU label (law),"European Union, 2025-04-03",does not apply')
+
+
+def test_a_label_that_does_not_apply_says_so_of_its_own_treatment(library):
+    carcinoma = {"differentiation": "POORLY DIFFERENTIATED", "ki67_percent": 60}
+    found = advise(FORM | carcinoma, library=library).matrix
+
+    assert [option.id for option in found.options] == [
+        "radioligand-therapy",
+        "platinum-chemotherapy",
+    ]
+    for label in ("us-label", "eu-label"):
+        assert found.stances(label, "radioligand-therapy") == "does not apply"
+        assert found.stances(label, "platinum-chemotherapy") == ""
 
 
 def test_without_a_patient_the_literature_is_listed(tmp_path):

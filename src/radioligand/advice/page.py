@@ -132,12 +132,10 @@ def _matrix(advice: Advice) -> Body:
     rows = []
     for source in matrix.sources:
         texts = [
-            _stances(matrix.cells.get((source.id, option.id), ()), literature=advice.is_literature)
+            matrix.stances(source.id, option.id, marked=not advice.is_literature)
             for option in matrix.options
         ]
-        if source.kind == "label" and not any(texts) and not advice.is_literature:
-            texts[0] = "does not apply"
-        name = f"{source.short} (label)" if source.kind == "label" else source.short
+        name = f"{source.short} (law)" if source.kind == "label" else source.short
         where = f"{source.jurisdiction}, {source.published}"
         rows.append(Row(name, tuple(map(cell, (where, *texts)))))
     quoted = [source.short for source in matrix.sources if source.read_in]
@@ -147,17 +145,6 @@ def _matrix(advice: Advice) -> Body:
         f"Known through another paper's account: {', '.join(quoted)}." if quoted else "",
     ]
     return Body("Source", columns, tuple(rows), tuple(filter(None, notes)))
-
-
-def _stances(found: Sequence[Finding], *, literature: bool) -> str:
-    told = []
-    for one in found:
-        strength = one.statement.strength
-        mark = "?" if one.verdict == UNDETERMINED and not literature else ""
-        grade = f" ({strength.grade})" if strength else ""
-        dissent = " [dissent]" if one.statement.dissent else ""
-        told.append(f"{one.statement.stance}{grade}{dissent}{mark}")
-    return "; ".join(dict.fromkeys(told))
 
 
 def _disagreements(advice: Advice) -> Body:

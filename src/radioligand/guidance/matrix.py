@@ -9,26 +9,40 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from radioligand.guidance.evaluation import UNDETERMINED, Finding
+from radioligand.guidance.evaluation import NOT, UNDETERMINED, Finding
 from radioligand.guidance.records import Guidelines, Option, Source, Statement
 
 FAVOURABLE, CONTRARY = ("for", "consider"), ("against", "only in a trial")
 
 
 class Matrix(NamedTuple):
-    """`cells` holds, by source and option, the findings that apply or are undetermined."""
+    """`cells` holds, by source and option, the findings that apply or are undetermined.
+
+    Of a label it holds those that do not apply as well: that the law does not cover a patient is
+    what a board has to know.
+    """
 
     sources: tuple[Source, ...]
     options: tuple[Option, ...]
     cells: dict[tuple[str, str], tuple[Finding, ...]]
 
-    def stances(self, source: str, option: str) -> tuple[str, ...]:
-        """The stances that apply, each once; those undetermined end in a question mark."""
-        found = self.cells.get((source, option), ())
-        told = (
-            f"{one.statement.stance}{'?' if one.verdict == UNDETERMINED else ''}" for one in found
-        )
-        return tuple(dict.fromkeys(told))
+    def stances(self, source: str, option: str, *, marked: bool = True) -> str:
+        """The stances, each once, with strength and dissent: 'for (1b-A); consider?'.
+
+        A question mark stands for undetermined, unless they are not to be `marked`.
+        """
+        told = (_told(one, marked) for one in self.cells.get((source, option), ()))
+        return "; ".join(dict.fromkeys(told))
+
+
+def _told(finding: Finding, marked: bool) -> str:
+    one = finding.statement
+    if finding.verdict == NOT:
+        return NOT
+    strength = f" ({one.strength.grade})" if one.strength else ""
+    dissent = " [dissent]" if one.dissent else ""
+    mark = "?" if marked and finding.verdict == UNDETERMINED else ""
+    return f"{one.stance}{strength}{dissent}{mark}"
 
 
 class Disagreement(NamedTuple):
@@ -43,18 +57,20 @@ class Disagreement(NamedTuple):
 def matrix(findings: Sequence[Finding], *, guidelines: Guidelines) -> Matrix:
     """Arrange the statements on treatments by source and option.
 
-    Sources and options of which nothing applies and nothing is open are left out, labels never.
+    Sources and options of which nothing applies and nothing is open are left out, labels and what
+    they speak of never.
     """
     treatments = {one.id for one in guidelines.options if one.kind == "treatment"}
     cells: dict[tuple[str, str], tuple[Finding, ...]] = {}
     for one in findings:
         key = (one.statement.source, one.statement.option)
-        if one.statement.option in treatments and (one.applies or one.verdict == UNDETERMINED):
+        is_shown = one.verdict != NOT or guidelines.kind_of(one.statement) == "label"
+        if one.statement.option in treatments and is_shown:
             cells[key] = (*cells.get(key, ()), one)
     sources = [
         one
         for one in sorted(guidelines.sources, key=lambda source: source.kind != "label")
-        if one.kind == "label" or any(source == one.id for source, _ in cells)
+        if any(source == one.id for source, _ in cells)
     ]
     options = (one for one in guidelines.options if any(option == one.id for _, option in cells))
     return Matrix(tuple(sources), tuple(options), cells)
