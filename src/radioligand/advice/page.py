@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tumour board's sheet: patient, matrix, disagreements, open questions; then every statement.
+"""The page behind the board's sheet: patient, matrix, open questions; then every statement.
 
 It shows reported findings and never an image. Nothing on it is ranked.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from radioligand.advice.advising import Advice
-from radioligand.guidance import APPLIES, LINE, NOT, UNDETERMINED, Finding
+from radioligand.guidance import APPLIES, LINE, NOT, UNDETERMINED
 from radioligand.guidance.matrix import named
 from radioligand.guidance.patient import fields_of
 from radioligand.guidance.records import Estimate, Evidence
@@ -22,7 +22,6 @@ from radioligand.report.tables import Body, Column, Row, Table, cell
 
 ORDER = (APPLIES, UNDETERMINED, NOT)
 MARK = {"applies": "✓", "undetermined": "?", "does not apply": "✗"}
-SIGNATURES = ("Oncology", "Nuclear medicine", "Surgery", "Pathology", "Radiology", "Chair")
 
 
 class _Numbers:
@@ -37,10 +36,15 @@ class _Numbers:
         return Part(name, number, title, population, table)
 
 
-def advice_page(advice: Advice, *, provenance: Mapping[str, object]) -> RenderedReport:
-    """Return the sheet and its tables, the same for the same advice."""
+def advice_page(
+    advice: Advice, *, provenance: Mapping[str, object], sheet: str = ""
+) -> RenderedReport:
+    """Return the page and its tables, the same for the same advice.
+
+    `sheet` is the name of the file beside it that holds the board's sheet; "" if there is none.
+    """
     numbers = _Numbers()
-    sections = [*_sheet(advice, numbers), *_reading(advice, numbers)]
+    sections = [*_patient_sections(advice, numbers, sheet), *_reading(advice, numbers)]
     rows = tuple(Row(name, (cell(str(value)),)) for name, value in provenance.items())
     made_from = numbers.part(
         "provenance", "What this page was made from", Body("What", (Column("Value"),), rows)
@@ -74,14 +78,15 @@ def _key_lines(advice: Advice) -> Iterator[KeyLine]:
     yield KeyLine("Disagreements", str(len(advice.disagreements)))
 
 
-# -- the sheet ------------------------------------------------------------------------------------
+# -- of the patient -------------------------------------------------------------------------------
 
 
-def _sheet(advice: Advice, numbers: _Numbers) -> Iterator[Section]:
-    """Yield what the board has before it; in literature mode the matrix alone."""
+def _patient_sections(advice: Advice, numbers: _Numbers, sheet: str) -> Iterator[Section]:
+    """Yield what is said of this patient; in literature mode the matrix alone."""
     if not advice.is_literature:
         part = numbers.part("patient", "What is known of the patient", _patient(advice))
-        yield Section("section-patient", "Patient", (part,))
+        told = (f"The board's sheet, one page to print and sign, is {sheet} beside this page.",)
+        yield Section("section-patient", "Patient", (part,), told if sheet else ())
     title = "Stances by source and treatment"
     matrix = numbers.part("matrix", title, _matrix(advice))
     yield Section("section-matrix", "Who says what", (matrix,))
@@ -97,7 +102,6 @@ def _sheet(advice: Advice, numbers: _Numbers) -> Iterator[Section]:
         if body.rows
     ]
     yield Section("section-open", "Disagreements and open questions", tuple(made))
-    yield Section("section-signatures", "Signatures", (_signatures(numbers),))
 
 
 def _patient(advice: Advice) -> Body:
@@ -188,12 +192,6 @@ def _due(advice: Advice) -> Body:
         rows.append(Row(rule.says, (cell(one.state), cell(window), cell(last), cell(source))))
     columns = (Column("State"), Column("Window"), Column("Last done"), Column("Source"))
     return Body("Examination", columns, tuple(rows))
-
-
-def _signatures(numbers: _Numbers) -> Part:
-    rows = tuple(Row(who, (cell(""), cell(""), cell(""))) for who in SIGNATURES)
-    columns = (Column("Name"), Column("Signature"), Column("Date"))
-    return numbers.part("signatures", "Present at the board", Body("Discipline", columns, rows))
 
 
 # -- to read --------------------------------------------------------------------------------------

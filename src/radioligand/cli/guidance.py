@@ -12,10 +12,15 @@ import click
 from radioligand.advice import (
     Advice,
     Library,
+    Sheet,
+    SheetError,
     advice_page,
     advise,
+    board_sheet,
     read_library,
     registry_page,
+    sheet_html,
+    sheet_pdf,
 )
 from radioligand.cli.main_job import versions
 from radioligand.guidance import PatientError, patient_template, read_patients
@@ -54,15 +59,21 @@ def _form(path: Path, library: Library) -> Mapping[str, Any]:
     return form_of(document, guidelines=library.guidelines, also=library.fields)
 
 
-def write_page(advice: Advice, *, path: Path | None, added: Sequence[Path], out: Path) -> Path:
-    """Write the sheet, its tables and the findings into a folder; return the page's path."""
+def write_page(
+    advice: Advice, *, path: Path | None, added: Sequence[Path], out: Path, pdf: bool = False
+) -> Path:
+    """Write page, sheet, tables and findings into a folder; return the page's path.
+
+    With `pdf` the sheet is printed as PDF too. Without a patient there is no sheet.
+    """
     check_output(out)
     inputs = {"patient": sha256(path.read_bytes())} if path else {}
     provenance = inputs | guideline_hashes(added) | versions()
-    page = advice_page(advice, provenance=provenance)
+    sheet = "" if advice.is_literature else "sheet.html"
+    page = advice_page(advice, provenance=provenance, sheet=sheet)
     results = json.dumps(advice.as_json(), indent=2, ensure_ascii=False) + "\n"
     cards = json.dumps(advice.as_cards(), indent=2, ensure_ascii=False) + "\n"
-    files = {
+    files: dict[str, str | bytes] = {
         "index.html": page.index_html,
         "results.json": results,
         "cards.json": cards,
@@ -70,8 +81,18 @@ def write_page(advice: Advice, *, path: Path | None, added: Sequence[Path], out:
         **{f"figures/{name}": text for name, text in page.figures.items()},
         MARK: json.dumps(provenance, indent=2, sort_keys=True) + "\n",
     }
+    if sheet:
+        files |= _sheet_files(board_sheet(advice, provenance=provenance), pdf=pdf)
     write_folder(out, files)
     return out / "index.html"
+
+
+def _sheet_files(sheet: Sheet, *, pdf: bool) -> dict[str, str | bytes]:
+    try:
+        printed = {"sheet.pdf": sheet_pdf(sheet)} if pdf else {}
+    except SheetError as error:
+        raise DocumentError(str(error)) from None
+    return {"sheet.html": sheet_html(sheet), **printed}
 
 
 def is_registry(path: Path | None) -> bool:
