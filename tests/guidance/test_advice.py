@@ -2,6 +2,10 @@
 """Advice as a user meets it: the command, the sheet, what is due and old, cards, registries."""
 
 import json
+import os
+import re
+import shutil
+import subprocess
 from datetime import date
 
 import polars as pl
@@ -582,6 +586,114 @@ def test_the_evidence_is_the_patients_own_first_and_its_misprint_marked(library)
     own, others = table.split("Other sites or grades")
     assert "E2211" in own
     assert "RADIANT-4" in others
+    assert "NETTER-2" in others  # its patients begin at 10 %
     assert "9.1 (10.2–17.6)*" in own
+    assert "11.0 (8.4–13.9)" in own  # as printed
     assert "9.1 (10.2–17.6)*" in page.figures["evidence-medians.svg"]
+    assert "NETTER-2" not in page.figures["evidence-medians.svg"]
+    assert "44.0 (35.6–51.8)" in page.figures["evidence-survival.svg"]
     assert "below its own interval" in page.index_html
+
+
+@pytest.mark.by_hand
+def test_the_evidence_links_to_what_was_recomputed(library, tmp_path):
+    form = tmp_path / "patient.json"
+    form.write_text(json.dumps(FORM | {"ki67_percent": 8}), "utf-8")
+    run(form, "--out", tmp_path / "out")
+    page = (tmp_path / "out/index.html").read_text("utf-8")
+    alone = (tmp_path / "out/tables/evidence.html").read_text("utf-8")
+    rows = (tmp_path / "out/tables/recomputed.csv").read_text("utf-8-sig").splitlines()
+
+    named = "board.intervals.pancreas-temozolomide"
+    assert f'<a href="#{named}">9.1 (10.2–17.6)*</a>' in page
+    assert f'<tr id="{named}">' in page
+    assert f'<a href="../index.html#{named}">' in alone
+    printed = [row for row in rows if "pancreas-temozolomide" in row]
+    assert [row.split(",")[1:5] for row in printed] == [
+        ["9.1 (10.2–17.6)", "does not hold", "inside its interval", "no match"],
+        ["9.1", "13.9", "middle of limits", "no match"],
+    ]
+
+
+def test_every_row_that_the_evidence_names_is_published(library):
+    published = {
+        f"{study.id}.{group.id}.{row.id.rpartition('.')[2]}": row
+        for study in read_published().studies
+        for group in study.groups
+        for row in group.rows
+    }
+    for one in library.guidelines.evidence:
+        for estimate in (one.response_percent, one.pfs_months, one.survival_months):
+            for name in estimate.recomputed if estimate else ():
+                printed = published[name].published.removesuffix("%")
+                assert printed.split(" ")[0] == f"{estimate.value:.1f}", name
+
+
+def test_without_recomputations_the_evidence_links_nowhere(library):
+    page = advice_page(advise(FORM, library=library), provenance={})
+
+    assert "recomputed.csv" not in page.tables
+    assert 'href="#board.' not in page.index_html
+
+
+# -- the evidence in a browser ---------------------------------------------------------------------
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+PROBE = """<!DOCTYPE html><iframe src="index.html" width="390" height="800"></iframe><script>
+addEventListener("load", () => {
+  const page = document.querySelector("iframe").contentDocument;
+  const part = page.getElementById("evidence");
+  const shown = () => [...part.querySelectorAll("tbody tr")].filter((row) => !row.hidden)
+    .map((row) => row.children[5]?.textContent ?? "heading");
+  const choose = (control, value) => {
+    control.value = value;
+    control.dispatchEvent(new Event("input"));
+  };
+  const before = shown();
+  const head = part.querySelectorAll("thead th")[5];
+  head.querySelector("button").click();
+  const sorted = shown();
+  head.querySelector("button").click();
+  const falling = [head.ariaSort, shown()[1]];
+  choose(part.querySelectorAll("select")[2], "later");
+  const later = part.querySelector("output").textContent;
+  choose(part.querySelector("input"), "clarinet");
+  document.body.append(Object.assign(document.createElement("pre"), { textContent: JSON.stringify({
+    before: before.length, sorted, falling, later,
+    both: part.querySelector("output").textContent,
+    beyond: page.documentElement.scrollWidth - page.documentElement.clientWidth,
+  }) }));
+});
+</script>"""
+
+
+@pytest.mark.browser
+def test_the_evidence_is_sorted_and_narrowed_in_a_browser(library, tmp_path):
+    if CHROMIUM is None and not os.environ.get("CI"):
+        pytest.skip("no Chromium on this machine; it is required where CI is set")
+    assert CHROMIUM is not None, "CI is set and there is no Chromium"
+    advice = advise(FORM | {"ki67_percent": 8}, library=library)
+    page = advice_page(advice, provenance={}).index_html
+    (tmp_path / "index.html").write_text(page, "utf-8")
+    (tmp_path / "probe.html").write_text(PROBE, "utf-8")
+    options = "--headless --no-sandbox --disable-gpu --no-first-run --allow-file-access-from-files"
+    options += f" --virtual-time-budget=3000 --user-data-dir={tmp_path}/p"
+
+    seen = subprocess.run(
+        [CHROMIUM, *options.split(), "--dump-dom", (tmp_path / "probe.html").as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+    told = json.loads(re.search(r"<pre>(.*)</pre>", seen.stdout, re.DOTALL)[1])
+    assert told["before"] == 17  # 15 rows, two headings
+    own, others = told["sorted"][:10], told["sorted"][10:]
+    assert (own[0], others[0]) == ("heading", "heading")
+    assert (own[1], own[2], own[-1]) == ("5.6 (5.5–8.3)", "9.1 (10.2–17.6)*", "34.3 (27.3–41.2)")
+    assert (others[1], others[-1]) == ("8.3 (5.6–11.1)", "28.4")
+    assert told["falling"] == ["descending", "34.3 (27.3–41.2)"]
+    assert told["later"] == "4 of 15 rows"  # NETTER-1 and CLARINET FORTE, two arms each
+    assert told["both"] == "2 of 15 rows"
+    assert told["beyond"] == 0

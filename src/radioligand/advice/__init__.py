@@ -2,6 +2,7 @@
 """Guidance as the tumour board meets it: library, one patient's advice, and the sheet."""
 
 from radioligand.advice.advising import Advice, advise
+from radioligand.advice.evidence_section import Recomputed
 from radioligand.advice.library import Library, patient_of, read_library
 from radioligand.advice.page import advice_page
 from radioligand.advice.registry_page import registry_page
@@ -10,6 +11,7 @@ from radioligand.advice.sheet import Sheet, SheetError, board_sheet, sheet_html,
 __all__ = [
     "Advice",
     "Library",
+    "Recomputed",
     "Sheet",
     "SheetError",
     "advice_page",

@@ -5,48 +5,38 @@ It shows reported findings and never an image. Nothing on it is ranked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
 from typing import Any
 
-from markupsafe import Markup
-
 from radioligand.advice.advising import Advice
+from radioligand.advice.evidence_section import Recomputed, evidence_section
+from radioligand.advice.numbering import Numbers
 from radioligand.guidance import APPLIES, LINE, NOT, UNDETERMINED
 from radioligand.guidance.matrix import named
 from radioligand.guidance.patient import fields_of
-from radioligand.guidance.records import Estimate, Evidence
 from radioligand.report import KeyLine, RenderedReport, Report
-from radioligand.report.document import Part, Section, render_sections
-from radioligand.report.median_figure import Median, median_figure
-from radioligand.report.tables import Body, Column, Row, Table, cell
+from radioligand.report.document import Section, render_sections
+from radioligand.report.tables import Body, Column, Row, cell
 
 ORDER = (APPLIES, UNDETERMINED, NOT)
 MARK = {"applies": "✓", "undetermined": "?", "does not apply": "✗"}
 
 
-class _Numbers:
-    """Numbers of tables and figures, in reading order."""
-
-    def __init__(self) -> None:
-        self.table, self.figure = count(1), count(1)
-
-    def part(self, name: str, title: str, body: Body, *, population: str = "") -> Part:
-        number = f"Table {next(self.table)}"
-        table = Table(name, f"{number}: {title}", population, body, (), notice="")
-        return Part(name, number, title, population, table)
-
-
 def advice_page(
-    advice: Advice, *, provenance: Mapping[str, object], sheet: str = ""
+    advice: Advice,
+    *,
+    provenance: Mapping[str, object],
+    sheet: str = "",
+    recomputed: Sequence[Recomputed] = (),
 ) -> RenderedReport:
     """Return the page and its tables, the same for the same advice.
 
     `sheet` is the name of the file beside it that holds the board's sheet; "" if there is none.
+    `recomputed` are rows of published results to which the evidence may link.
     """
-    numbers = _Numbers()
-    sections = [*_patient_sections(advice, numbers, sheet), *_reading(advice, numbers)]
+    numbers = Numbers()
+    sections = [*_patient_sections(advice, numbers, sheet), *_reading(advice, numbers, recomputed)]
     rows = tuple(Row(name, (cell(str(value)),)) for name, value in provenance.items())
-    made_from = numbers.part(
+    made_from = numbers.table(
         "provenance", "What this page was made from", Body("What", (Column("Value"),), rows)
     )
     sections.append(Section("section-provenance", "Provenance", (made_from,)))
@@ -81,19 +71,19 @@ def _key_lines(advice: Advice) -> Iterator[KeyLine]:
 # -- of the patient -------------------------------------------------------------------------------
 
 
-def _patient_sections(advice: Advice, numbers: _Numbers, sheet: str) -> Iterator[Section]:
+def _patient_sections(advice: Advice, numbers: Numbers, sheet: str) -> Iterator[Section]:
     """Yield what is said of this patient; in literature mode the matrix alone."""
     if not advice.is_literature:
-        part = numbers.part("patient", "What is known of the patient", _patient(advice))
+        part = numbers.table("patient", "What is known of the patient", _patient(advice))
         told = (f"The board's sheet, one page to print and sign, is {sheet} beside this page.",)
         yield Section("section-patient", "Patient", (part,), told if sheet else ())
     title = "Stances by source and treatment"
-    matrix = numbers.part("matrix", title, _matrix(advice))
+    matrix = numbers.table("matrix", title, _matrix(advice))
     yield Section("section-matrix", "Who says what", (matrix,))
     if advice.is_literature:
         return
     made = [
-        numbers.part(name, title, body)
+        numbers.table(name, title, body)
         for name, title, body in (
             ("disagreements", "Statements that disagree on this patient", _disagreements(advice)),
             ("questions", "Which missing item would settle which statement", _questions(advice)),
@@ -197,16 +187,18 @@ def _due(advice: Advice) -> Body:
 # -- to read --------------------------------------------------------------------------------------
 
 
-def _reading(advice: Advice, numbers: _Numbers) -> Iterator[Section]:
+def _reading(
+    advice: Advice, numbers: Numbers, recomputed: Sequence[Recomputed]
+) -> Iterator[Section]:
     guidelines = advice.library.guidelines
     parts = tuple(
-        numbers.part(f"option-{option.id}", option.says, _statements(advice, option.id))
+        numbers.table(f"option-{option.id}", option.says, _statements(advice, option.id))
         for option in guidelines.options
         if any(one.statement.option == option.id for one in advice.findings)
     )
     yield Section("all-statements", "Every statement", parts)
-    yield _evidence(advice, numbers)
-    sources = numbers.part("sources", "Sources", _sources(advice))
+    yield evidence_section(advice, numbers, recomputed={one.id: one for one in recomputed})
+    sources = numbers.table("sources", "Sources", _sources(advice))
     yield Section("section-sources", "Sources and their age", (sources,))
 
 
@@ -239,79 +231,6 @@ def _statements(advice: Advice, option: str) -> Body:
     )
     columns = (Column("Stance"), Column("Says, in our words"), *judged_columns, Column("Source"))
     return Body("Statement", columns, tuple(rows))
-
-
-def _evidence(advice: Advice, numbers: _Numbers) -> Section:
-    """Give the board's table of evidence: rows of the patient's site and grade, then the others."""
-    guidelines = advice.library.guidelines
-    row = advice.patient.row(0, named=True)
-    own = [one for one in guidelines.evidence if _speaks_of(one, row)]
-    others = [one for one in guidelines.evidence if one not in own]
-    groups = [("The patient's site and grade", own), ("Other sites or grades", others)]
-    if advice.is_literature or not own:
-        groups = [("All sites and grades", list(guidelines.evidence))]
-    remarks = [
-        f"{one.study}, {one.treatment}: {estimate.remark}"
-        for one in guidelines.evidence
-        for estimate in (one.response_percent, one.pfs_months, one.survival_months)
-        if estimate and estimate.remark
-    ]
-    rows: list[Row] = []
-    for title, found in groups:
-        rows += [Row(title), *map(_evidence_row, found)]
-    columns = tuple(
-        Column(head)
-        for head in ("Population", "Line", "Response", "PFS, months", "Survival, months", "Study")
-    )
-    note = "Rows stand side by side, not in comparison: they come from different studies."
-    body = Body("Treatment", columns, tuple(rows), (note, *(f"* {one}" for one in remarks)))
-    place = "Tafuto 2025, Table 1"
-    drawn = own if own and not advice.is_literature else list(guidelines.evidence)
-    parts = (
-        _figure(numbers, drawn, population=groups[0][0]),
-        numbers.part("evidence", "Response and medians as printed", body, population=place),
-    )
-    return Section("section-evidence", "Evidence the board lays beside", parts)
-
-
-def _speaks_of(one: Evidence, row: Mapping[str, Any]) -> bool:
-    return row["primary_site"] in one.sites and row["grade"] in one.grades
-
-
-def _evidence_row(one: Evidence) -> Row:
-    estimates = (one.response_percent, one.pfs_months, one.survival_months)
-    cells = (one.population, one.line, *map(_estimate, estimates), f"{one.study} ({one.reference})")
-    return Row(one.treatment, tuple(map(cell, cells)), 1)
-
-
-def _estimate(one: Estimate | None) -> str:
-    if one is None:
-        return "—"
-    return Median("", one.value, one.lower, one.upper, one.remark).told
-
-
-def _figure(numbers: _Numbers, evidence: Sequence[Evidence], *, population: str) -> Part:
-    number, title = f"Figure {next(numbers.figure)}", "Median progression-free survival as printed"
-    rows = [
-        Median(
-            f"{one.treatment}, {one.population} ({one.study})",
-            *(one.pfs_months.value, one.pfs_months.lower, one.pfs_months.upper),
-            remark=one.pfs_months.remark,
-        )
-        for one in evidence
-        if one.pfs_months
-    ]
-    drawn = median_figure(
-        rows,
-        name="evidence-medians",
-        title=f"{number}: {title}",
-        axis="Median progression-free survival, months",
-    )
-    notes = tuple(f"* {row.remark}" for row in rows if row.remark)
-    svg = Markup(drawn)  # its texts were escaped when it was drawn
-    return Part(
-        "evidence-medians", number, title, population, svg=svg, footnotes=notes, kind="forest"
-    )
 
 
 def _sources(advice: Advice) -> Body:

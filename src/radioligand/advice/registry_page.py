@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from itertools import groupby
 
 import polars as pl
-from markupsafe import Markup
 
+from radioligand.advice.numbering import Numbers
 from radioligand.guidance import LINE, Guidelines
 from radioligand.guidance.registry import agreement, counted
 from radioligand.report import KeyLine, RenderedReport, Report
 from radioligand.report.document import Part, Section, render_sections
 from radioligand.report.sets_figure import MOST, Combination, sets_figure
-from radioligand.report.tables import Body, Column, Row, Table, cell
+from radioligand.report.tables import Body, Column, Row, cell
 
 OPTION = "radioligand-therapy"
 
@@ -23,6 +23,7 @@ def registry_page(
     """Return the page of a registry's patients, as `read_patients` leaves them."""
     counts = counted(patients, guidelines=guidelines)
     sets = agreement(patients, guidelines=guidelines, option=OPTION)
+    numbers = Numbers()
     made_from = Body(
         "What",
         (Column("Value"),),
@@ -33,19 +34,19 @@ def registry_page(
             "section-agreement",
             "Which sources would treat whom",
             (
-                _figure(sets, guidelines),
-                _table(1, "agreement", "Sources in favour", _sets(sets, guidelines)),
+                _figure(sets, guidelines, numbers),
+                numbers.table("agreement", "Sources in favour", _sets(sets, guidelines)),
             ),
         ),
         Section(
             "all-statements",
             "Every statement",
-            (_table(2, "counts", "Patients by statement", _counts(counts, guidelines)),),
+            (numbers.table("counts", "Patients by statement", _counts(counts, guidelines)),),
         ),
         Section(
             "section-provenance",
             "Provenance",
-            (_table(3, "provenance", "What this page was made from", made_from),),
+            (numbers.table("provenance", "What this page was made from", made_from),),
         ),
     )
     report = Report(
@@ -66,16 +67,11 @@ def registry_page(
     return render_sections(sections, report=report)
 
 
-def _table(number: int, name: str, title: str, body: Body) -> Part:
-    table = Table(name, f"Table {number}: {title}", "", body, (), notice="")
-    return Part(name, f"Table {number}", title, table=table)
-
-
 def _members(sources: str, guidelines: Guidelines) -> tuple[str, ...]:
     return tuple(guidelines.source_of[one].short for one in sources.split(", ") if one)
 
 
-def _figure(sets: pl.DataFrame, guidelines: Guidelines) -> Part:
+def _figure(sets: pl.DataFrame, guidelines: Guidelines, numbers: Numbers) -> Part:
     title = "Patients by the set of sources in favour of radioligand therapy"
     rows = [Combination(_members(row[0], guidelines), row[1]) for row in sets.rows()]
     named = {member for one in rows for member in one.members}
@@ -83,12 +79,11 @@ def _figure(sets: pl.DataFrame, guidelines: Guidelines) -> Part:
         rows,
         sets=tuple(one.short for one in guidelines.sources if one.short in named),
         name="agreement-sets",
-        title=f"Figure 1: {title}",
+        title=title,
         axis="Patients, by exactly which sources are in favour",
     )
     notes = (f"The {MOST} largest of {len(rows)} sets.",) if len(rows) > MOST else ()
-    svg = Markup(drawn)  # its texts were escaped when it was drawn
-    return Part("agreement-sets", "Figure 1", title, svg=svg, footnotes=notes, kind="forest")
+    return numbers.figure("agreement-sets", title, drawn, footnotes=notes)
 
 
 def _sets(sets: pl.DataFrame, guidelines: Guidelines) -> Body:

@@ -12,6 +12,7 @@ import click
 from radioligand.advice import (
     Advice,
     Library,
+    Recomputed,
     Sheet,
     SheetError,
     advice_page,
@@ -70,7 +71,7 @@ def write_page(
     inputs = {"patient": sha256(path.read_bytes())} if path else {}
     provenance = inputs | guideline_hashes(added) | versions()
     sheet = "" if advice.is_literature else "sheet.html"
-    page = advice_page(advice, provenance=provenance, sheet=sheet)
+    page = advice_page(advice, provenance=provenance, sheet=sheet, recomputed=_recomputed(advice))
     results = json.dumps(advice.as_json(), indent=2, ensure_ascii=False) + "\n"
     cards = json.dumps(advice.as_cards(), indent=2, ensure_ascii=False) + "\n"
     files: dict[str, str | bytes] = {
@@ -85,6 +86,28 @@ def write_page(
         files |= _sheet_files(board_sheet(advice, provenance=provenance), pdf=pdf)
     write_folder(out, files)
     return out / "index.html"
+
+
+def _recomputed(advice: Advice) -> list[Recomputed]:
+    """Recompute the studies whose rows the evidence names."""
+    from radioligand.evidence import read_published, reproduce
+
+    rows = {
+        row
+        for one in advice.library.guidelines.evidence
+        for estimate in (one.response_percent, one.pfs_months, one.survival_months)
+        if estimate
+        for row in estimate.recomputed
+    }
+    published = read_published()
+    named = {row.partition(".")[0] for row in rows}
+    studies = [study.id for study in published.studies if study.id in named]
+    found = reproduce(published, studies=studies) if studies else ()
+    return [
+        Recomputed(one.id, one.published, one.recomputed, one.method, one.verdict, one.reason)
+        for one in found
+        if one.id in rows
+    ]
 
 
 def _sheet_files(sheet: Sheet, *, pdf: bool) -> dict[str, str | bytes]:

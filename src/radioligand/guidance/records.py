@@ -176,16 +176,23 @@ class Examination(Record):
 
 
 class Estimate(Record):
-    """A number as printed, with its interval; `remark` tells what is wrong with it."""
+    """A number as printed, with its interval; `remark` tells what is wrong with it.
+
+    `recomputed` names the rows of the published results that work it out again or check it.
+    """
 
     value: float
     lower: float | None = None
     upper: float | None = None
     remark: str = ""
+    recomputed: tuple[str, ...] = ()
 
 
 class Evidence(Record):
-    """One arm of the evidence table: whom it treated, with what, and how they fared."""
+    """One arm of the evidence table: whom it treated, with what, and how they fared.
+
+    `ki67_percent` are the lowest and the highest index it took in, where it limits more than grade.
+    """
 
     id: Id
     population: Text
@@ -194,6 +201,7 @@ class Evidence(Record):
     reference: str
     grades: tuple[str, ...]
     sites: tuple[str, ...]
+    ki67_percent: tuple[float, float] | None = None
     line: Text
     response_percent: Estimate | None = None
     pfs_months: Estimate | None = None

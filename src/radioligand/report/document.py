@@ -72,7 +72,10 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
 class Part(NamedTuple):
-    """One numbered display of the page: a table, a figure, or the reason why there is neither."""
+    """One numbered display of the page: a table, a figure, or the reason why there is neither.
+
+    A table that is `sortable` can be sorted by its columns and narrowed where scripts run.
+    """
 
     name: str
     number: str
@@ -84,6 +87,7 @@ class Part(NamedTuple):
     reason: str = ""
     source: str = ""
     kind: str = ""
+    sortable: bool = False
 
     def notes(self, before: tuple[str, ...], after: str) -> tuple[str, ...]:
         """The sentences under a display, each once: how it is printed, its own, abbreviations."""
@@ -334,7 +338,9 @@ class _Pages:
         }
 
     def index(self, sections: tuple[Section, ...]) -> str:
-        return self._environment.get_template("page.html").render(sections=sections)
+        return self._environment.get_template("page.html").render(sections=sections, beside="")
 
     def table(self, part: Part) -> str:
-        return self._environment.get_template("table.html").render(part=part)
+        return self._environment.get_template("table.html").render(
+            part=part, beside="../index.html"
+        )
