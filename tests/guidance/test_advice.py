@@ -18,7 +18,7 @@ from radioligand.evidence import read_published
 from radioligand.guidance import LINE, judge, parse_guidelines, read_patients
 from radioligand.guidance.cards import SUMMARY, discovery
 from radioligand.guidance.parsing import GuidelineError
-from radioligand.guidance.registry import agreement, counted, treated
+from radioligand.guidance.registry import agreement, by_source, counted, treated
 from radioligand.guidance.schedule import stale
 from radioligand.io.documents import guideline_documents
 
@@ -510,6 +510,18 @@ def test_a_registry_tells_where_sources_agree(library):
     assert sets["COUNT"].sum() == 4
     assert sets["OPPOSED"].sum() == 1  # the mismatch
     assert "strosberg-2017" not in favour.columns  # what a trial asked is no stance
+
+
+@pytest.mark.by_hand
+def test_a_registry_tells_whom_each_source_would_treat(library):
+    patients = read_patients(REGISTRY, guidelines=library.guidelines)
+    found = {row[0]: row[1:] for row in by_source(patients, guidelines=library.guidelines).rows()}
+
+    assert found["us-label"] == (2, 1, 1, 0)  # 1 and 2; 3 has a score of 1; 4 has none
+    assert found["eu-label"] == (1, 3, 0, 0)
+    assert found["tafuto-2025"][3] == 1  # the mismatch
+    assert found["singh-2023"][:3] == (0, 4, 0)  # it is against it in some, for it in none
+    assert "strosberg-2017" not in found
 
 
 def test_a_registry_is_judged_as_its_patients_are(library):

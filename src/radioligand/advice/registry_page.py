@@ -8,7 +8,7 @@ import polars as pl
 
 from radioligand.advice.numbering import Numbers
 from radioligand.guidance import LINE, Guidelines
-from radioligand.guidance.registry import agreement, counted
+from radioligand.guidance.registry import agreement, by_source, counted, disputed
 from radioligand.report import KeyLine, RenderedReport, Report
 from radioligand.report.document import Part, Section, render_sections
 from radioligand.report.sets_figure import MOST, Combination, sets_figure
@@ -23,6 +23,8 @@ def registry_page(
     """Return the page of a registry's patients, as `read_patients` leaves them."""
     counts = counted(patients, guidelines=guidelines)
     sets = agreement(patients, guidelines=guidelines, option=OPTION)
+    sources = by_source(patients, guidelines=guidelines, option=OPTION)
+    disputes = disputed(patients, guidelines=guidelines)
     numbers = Numbers()
     made_from = Body(
         "What",
@@ -34,8 +36,24 @@ def registry_page(
             "section-agreement",
             "Which sources would treat whom",
             (
-                _figure(sets, guidelines, numbers),
+                numbers.table(
+                    "sources",
+                    "Patients whom each source would treat",
+                    _sources(sources, guidelines),
+                ),
+                _figure(sets, sources, guidelines, numbers),
                 numbers.table("agreement", "Sources in favour", _sets(sets, guidelines)),
+            ),
+        ),
+        Section(
+            "section-disputes",
+            "Where sources disagree",
+            (
+                numbers.table(
+                    "disputes",
+                    "Patients on whom two statements disagree",
+                    _disputes(disputes, guidelines),
+                ),
             ),
         ),
         Section(
@@ -60,6 +78,7 @@ def registry_page(
             KeyLine("Statements", str(counts.height)),
             KeyLine("Sets of sources in favour", str(sets.height)),
             KeyLine("Patients on whom one is opposed", str(sets["OPPOSED"].sum())),
+            KeyLine("Pairs of statements that disagree", str(disputes.height)),
         ),
         provenance=provenance,
         line=LINE,
@@ -71,19 +90,54 @@ def _members(sources: str, guidelines: Guidelines) -> tuple[str, ...]:
     return tuple(guidelines.source_of[one].short for one in sources.split(", ") if one)
 
 
-def _figure(sets: pl.DataFrame, guidelines: Guidelines, numbers: Numbers) -> Part:
+def _sources(sources: pl.DataFrame, guidelines: Guidelines) -> Body:
+    rows = tuple(
+        Row(guidelines.source_of[source].short, tuple(cell(str(one)) for one in counts))
+        for source, *counts in sources.rows()
+    )
+    heads = ("In favour", "Not in favour", "Undetermined", "Opposed")
+    note = (
+        "In favour: a statement applies that is for radioligand therapy or lets it be considered. "
+    )
+    note += "Opposed: one applies that is against it, or for a trial only; a source may say both."
+    return Body("Source", tuple(map(Column, heads)), rows, (note,))
+
+
+def _disputes(disputes: pl.DataFrame, guidelines: Guidelines) -> Body:
+    statements = {one.id: one for one in guidelines.statements}
+
+    def side(name: str) -> str:
+        one = statements[name]
+        option = guidelines.option_of[one.option].says
+        return f"{guidelines.source_of[one.source].short} ({option}: {one.stance})"
+
+    rows = tuple(
+        Row(kind, (cell(side(first)), cell(side(second)), cell(str(count)), cell(why)))
+        for kind, first, second, why, count in disputes.rows()
+    )
+    heads = ("One", "Other", "Patients", "Why")
+    return Body("Kind", tuple(map(Column, heads)), rows)
+
+
+def _figure(
+    sets: pl.DataFrame, sources: pl.DataFrame, guidelines: Guidelines, numbers: Numbers
+) -> Part:
     title = "Patients by the set of sources in favour of radioligand therapy"
     rows = [Combination(_members(row[0], guidelines), row[1]) for row in sets.rows()]
     named = {member for one in rows for member in one.members}
+    sizes = {guidelines.source_of[row[0]].short: row[1] for row in sources.rows()}
     drawn = sets_figure(
         rows,
-        sets=tuple(one.short for one in guidelines.sources if one.short in named),
+        sets={short: size for short, size in sizes.items() if short in named},
         name="agreement-sets",
         title=title,
         axis="Patients, by exactly which sources are in favour",
     )
-    notes = (f"The {MOST} largest of {len(rows)} sets.",) if len(rows) > MOST else ()
-    return numbers.figure("agreement-sets", title, drawn, footnotes=notes)
+    notes = (
+        ["The grey bar: no source is in favour."] if any(not one.members for one in rows) else []
+    )
+    notes += [f"The {MOST} largest of {len(rows)} sets."] if len(rows) > MOST else []
+    return numbers.figure("agreement-sets", title, drawn, footnotes=tuple(notes))
 
 
 def _sets(sets: pl.DataFrame, guidelines: Guidelines) -> Body:

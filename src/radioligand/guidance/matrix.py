@@ -5,7 +5,7 @@ The matrix is not ordered by worth. Labels stand on top because they are the law
 other sources stand as the documents list them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -102,32 +102,30 @@ def disagreements(
         both, one_alone = first.applies and second.applies, first.applies != second.applies
         if certain and (both if conflict.where == "both" else one_alone):
             found.append(Disagreement(conflict.kind, first, second, conflict.why))
-    listed = {frozenset((one.first.statement.id, one.second.statement.id)) for one in found}
-    for pair in _opposed(findings, guidelines):
-        if frozenset(one.statement.id for one in pair) not in listed:
-            kind, why = _kind(pair[0].statement, pair[1].statement, guidelines)
-            found.append(Disagreement(kind, *pair, why))
+    listed = {frozenset((each.first.statement.id, each.second.statement.id)) for each in found}
+    applying = [one for one in findings if one.applies]
+    for first, second in combinations(applying, 2):
+        one, other = first.statement, second.statement
+        is_listed = frozenset((one.id, other.id)) in listed
+        if not is_listed and are_opposed(one, other, guidelines):
+            kind, why = opposition(one, other, guidelines)
+            found.append(Disagreement(kind, first, second, why))
     return tuple(found)
 
 
-def _opposed(
-    findings: Sequence[Finding], guidelines: Guidelines
-) -> Iterator[tuple[Finding, Finding]]:
-    speaking = [
-        one
-        for one in findings
-        if one.applies and guidelines.kind_of(one.statement) != "trial criterion"
-    ]
-    for first, second in combinations(speaking, 2):
-        stances = {first.statement.stance, second.statement.stance}
-        if first.statement.option == second.statement.option and (
-            stances & {*FAVOURABLE} and stances & {*CONTRARY}
-        ):
-            yield first, second
+def are_opposed(first: Statement, second: Statement, guidelines: Guidelines) -> bool:
+    """Whether two statements take opposite stances on one option.
+
+    What a trial asked of its patients is no stance.
+    """
+    stances = {first.stance, second.stance}
+    is_trial = "trial criterion" in (guidelines.kind_of(first), guidelines.kind_of(second))
+    differ = bool(stances & {*FAVOURABLE} and stances & {*CONTRARY})
+    return first.option == second.option and differ and not is_trial
 
 
-def _kind(first: Statement, second: Statement, guidelines: Guidelines) -> tuple[str, str]:
-    """Class an opposition by what the documents tell of the two statements."""
+def opposition(first: Statement, second: Statement, guidelines: Guidelines) -> tuple[str, str]:
+    """Class an opposition by what the documents tell of the two statements, and say why."""
     one, other = (guidelines.source_of[each.source] for each in (first, second))
     if one.id == other.id:
         return "genuine", "One source says both."
