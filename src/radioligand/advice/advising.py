@@ -86,7 +86,7 @@ def advise(form: Mapping[str, Any] | None, *, library: Library, on: date | None 
     """
     guidelines = library.guidelines
     patient = patient_of(form or {}, library=library)
-    findings = judge(patient, guidelines=guidelines)
+    findings = judge(patient, guidelines=guidelines, also=library.fields)
     day = on or assessed(patient)
     return Advice(
         library=library,

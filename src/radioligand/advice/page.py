@@ -10,12 +10,12 @@ from typing import Any
 from radioligand.advice.advising import Advice
 from radioligand.advice.evidence_section import Recomputed, evidence_section
 from radioligand.advice.numbering import Numbers
-from radioligand.guidance import APPLIES, LINE, NOT, UNDETERMINED
+from radioligand.guidance import APPLIES, LINE, NOT, UNDETERMINED, Finding
 from radioligand.guidance.matrix import named
-from radioligand.guidance.patient import fields_of
+from radioligand.guidance.patient import fields_of, in_label
 from radioligand.report import KeyLine, RenderedReport, Report
 from radioligand.report.document import Section, render_sections
-from radioligand.report.tables import Body, Column, Row, cell
+from radioligand.report.tables import Body, Cell, Column, Row, cell
 
 ORDER = (APPLIES, UNDETERMINED, NOT)
 MARK = {"applies": "✓", "undetermined": "?", "does not apply": "✗"}
@@ -143,15 +143,12 @@ def _matrix(advice: Advice) -> Body:
 
 def _disagreements(advice: Advice) -> Body:
     guidelines = advice.library.guidelines
+
+    def side(one: Finding) -> Cell:
+        return cell(named(one, guidelines))._replace(link=one.statement.id)
+
     rows = tuple(
-        Row(
-            one.kind,
-            (
-                cell(named(one.first, guidelines)),
-                cell(named(one.second, guidelines)),
-                cell(one.why),
-            ),
-        )
+        Row(one.kind, (side(one.first), side(one.second), cell(one.why)))
         for one in advice.disagreements
     )
     return Body("Kind", (Column("One"), Column("Other"), Column("Why")), rows)
@@ -207,6 +204,7 @@ def _statements(advice: Advice, option: str) -> Body:
     about = [one for one in advice.findings if one.statement.option == option]
     if not advice.is_literature:
         about.sort(key=lambda one: ORDER.index(one.verdict))
+    known = fields_of(guidelines, advice.library.fields)
     rows = []
     for one in about:
         statement = one.statement
@@ -217,7 +215,8 @@ def _statements(advice: Advice, option: str) -> Body:
         if strength:
             told.append(f"Strength {strength.grade} ({strength.system}).")
         verdict = f"{MARK[one.verdict]} {one.verdict}"
-        why = "; ".join(one.because) if one.verdict != UNDETERMINED else "; ".join(one.missing)
+        missing = (in_label(name, known) for name in one.missing)
+        why = "; ".join(missing) or "; ".join(one.because)
         judged = () if advice.is_literature else (cell(verdict), cell(why))
         cells = (
             cell(statement.stance),
@@ -225,7 +224,7 @@ def _statements(advice: Advice, option: str) -> Body:
             *judged,
             cell(f"{guidelines.place_of(statement)} ({guidelines.kind_of(statement)})"),
         )
-        rows.append(Row(statement.id, cells))
+        rows.append(Row(statement.id, cells, anchor=statement.id))
     judged_columns = (
         () if advice.is_literature else (Column("Verdict"), Column("Because, or missing"))
     )

@@ -20,7 +20,7 @@ from radioligand.advice.advising import Advice
 from radioligand.guidance import APPLIES, LINE, NOT, UNDETERMINED, Guidelines
 from radioligand.guidance.matrix import Disagreement
 from radioligand.guidance.parsing import ASSESSED
-from radioligand.guidance.patient import fields_of
+from radioligand.guidance.patient import fields_of, in_label
 from radioligand.guidance.records import PatientField
 
 SIGNATURES = ("Oncology", "Nuclear medicine", "Surgery", "Pathology", "Radiology", "Chair")
@@ -200,9 +200,7 @@ def _questions(advice: Advice, known: Mapping[str, PatientField]) -> Iterator[tu
         yield f"Each alone would settle {_counted(number, 'statement')}", labels
     settling = {one.field for one in advice.questions}
     missing = dict.fromkeys(name for one in advice.findings for name in one.missing)
-    others = [
-        known[name].label if name in known else name for name in missing if name not in settling
-    ]
+    others = [in_label(name, known) for name in missing if name not in settling]
     if others:
         yield "Missing together with others", "; ".join(others)
 

@@ -83,7 +83,7 @@ def write_page(
         MARK: json.dumps(provenance, indent=2, sort_keys=True) + "\n",
     }
     if sheet:
-        files |= _sheet_files(board_sheet(advice, provenance=provenance), pdf=pdf)
+        files |= _sheet_files(board_sheet(advice, provenance=_marks(provenance)), pdf=pdf)
     write_folder(out, files)
     return out / "index.html"
 
@@ -108,6 +108,12 @@ def _recomputed(advice: Advice) -> list[Recomputed]:
         for one in found
         if one.id in rows
     ]
+
+
+def _marks(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """What a printed sheet can be told by: marks of the form and of all else it was made from."""
+    everything = json.dumps(provenance, sort_keys=True).encode()
+    return {"form": provenance["patient"], "made from": sha256(everything)}
 
 
 def _sheet_files(sheet: Sheet, *, pdf: bool) -> dict[str, str | bytes]:
@@ -169,11 +175,16 @@ def tell(advice: Advice) -> None:
             click.echo(f"      {guidelines.place_of(statement)}")
             if one.missing and not advice.is_literature:
                 click.echo(f"      missing: {', '.join(one.missing)}")
+            elif one.verdict == "undetermined" and not advice.is_literature:
+                click.echo(f"      {'; '.join(one.because)}")
     if advice.disagreements:
         click.echo("\nDisagreements")
-    for pair in advice.disagreements:
-        both = " / ".join(named(one, guidelines) for one in (pair.first, pair.second))
-        click.echo(f"  {pair.kind}: {both}. {pair.why}")
+    told = (
+        f"  {one.kind}: {named(one.first, guidelines)} / {named(one.second, guidelines)}. {one.why}"
+        for one in advice.disagreements
+    )
+    for line in dict.fromkeys(told):  # statements of one source may read alike
+        click.echo(line)
     if advice.questions:
         click.echo("\nMissing items that would settle statements alone")
     for question in advice.questions:

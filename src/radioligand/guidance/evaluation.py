@@ -144,10 +144,13 @@ def verdicts(patients: pl.DataFrame, *, guidelines: Guidelines) -> pl.DataFrame:
     )
 
 
-def judge(patient: pl.DataFrame, *, guidelines: Guidelines) -> tuple[Finding, ...]:
+def judge(
+    patient: pl.DataFrame, *, guidelines: Guidelines, also: Sequence[PatientField] = ()
+) -> tuple[Finding, ...]:
     """Judge one patient by every statement, in the documents' order, with the reasons.
 
-    Raises ValueError if the frame does not hold exactly one patient.
+    `also` are fields that trials ask for, so that reasons can name them. Raises ValueError if the
+    frame does not hold exactly one patient.
     """
     if patient.height != 1:
         raise ValueError(f"one patient is judged at a time; the frame holds {patient.height}")
@@ -157,7 +160,9 @@ def judge(patient: pl.DataFrame, *, guidelines: Guidelines) -> tuple[Finding, ..
     frame = with_unknown(patient, conditions)
     answers = frame.select(**{str(place): met(one) for place, one in enumerate(terms)}).row(0)
     known = dict(zip(terms, answers, strict=True))
-    words = {one.when: one.says for one in guidelines.definitions}
+    labels = {name: field.label for name, field in fields_of(guidelines, also).items()}
+    words: dict[Condition, str] = {one: _asks(one, labels) for one in terms}
+    words |= {one.when: one.says for one in guidelines.definitions}
     seen = frame.row(0, named=True)
     return tuple(_finding(one, known, seen, words) for one in statements)
 
@@ -210,19 +215,26 @@ def deciding(condition: Condition, known: Known) -> Iterator[Comparison]:
             yield condition
 
 
+def _asks(one: Comparison, labels: Mapping[str, str]) -> str:
+    """What a comparison asks, by the label of its field; the answer of a flag says the rest."""
+    label = labels.get(one.field, one.field)
+    if one.operator == "is":
+        return label
+    return in_words(replace(one, field=label, within_days=None, before=None))
+
+
 def _term_in_words(
     one: Comparison, holds: bool | None, seen: Mapping[str, Any], words: Mapping[Condition, str]
 ) -> str:
-    """'Grade G2: G3': what is asked, by the name of a definition if it has one, and what is."""
-    asks = words.get(one) or in_words(replace(one, within_days=None, before=None))
+    """'Grade (WHO 2022) G2: G3': what is asked, by a definition's name if it has one; what is."""
     value = seen[one.field]
     if value is None:
-        return f"{asks}: unknown"
-    shown = _shown(value)
+        return f"{words[one]}: unknown"
+    shown = f"{words[one]}: {_shown(value)}"
     if holds is not None:
-        return f"{asks}: {shown}"
+        return shown
     stale = any(_lacking(one, seen))
-    return f"{asks}: {shown}, {'too old or undated' if stale else 'left open by the source'}"
+    return f"{shown}, {'too old or undated' if stale else 'left open by the source'}"
 
 
 def _age(one: Comparison, seen: Mapping[str, Any]) -> int | None:

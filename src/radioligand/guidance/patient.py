@@ -163,6 +163,17 @@ def fields_of(guidelines: Guidelines, also: Sequence[PatientField] = ()) -> dict
     return {one.name: one for one in (*also, *guidelines.fields)}
 
 
+def in_label(missing: str, known: Mapping[str, PatientField]) -> str:
+    """Name what a finding misses by the label of its field: 'date of: Ki-67 index'."""
+    if missing in known:
+        return known[missing].label
+    stem, _, window = missing.partition(" within ")
+    if window and stem in known:
+        return f"{known[stem].label}, found in the {window.split()[0]} days before"
+    stem = missing.removesuffix("_date")
+    return f"date of: {known[stem].label}" if stem in known else missing
+
+
 def _schema(known: Mapping[str, PatientField], values: Mapping[str, Any]) -> dict[str, pl.DataType]:
     dated = {name: pl.Date() for name in values if name not in known}
     own = {name: DTYPES[known[name].type] for name in values if name in known}
