@@ -459,6 +459,16 @@ def test_cards_inform_and_suggest_nothing(library):
     assert LINE in discovery()["services"][0]["description"]
 
 
+def test_a_card_lists_the_missing_items_that_settle_most(library):
+    advice = advise(FORM, library=library)
+    last = advice.as_cards()["cards"][-1]
+    lines = last["detail"].splitlines()
+
+    assert last["summary"] == f"{len(advice.questions)} missing items would settle statements"
+    assert lines[0].startswith(f"- {advice.questions[0].label}: ")
+    assert lines[10].startswith(f"- and {len(advice.questions) - 10} more")
+
+
 def test_without_a_patient_there_is_no_card(library):
     assert advise(None, library=library).as_cards() == {"cards": []}
 

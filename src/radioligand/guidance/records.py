@@ -211,7 +211,10 @@ class Evidence(Record):
 
 
 class Code(Record):
-    """How FHIR codes an observation of a field; `words` translates coded or written values."""
+    """How FHIR codes an observation of a field; `words` translates coded or written values.
+
+    A value translated into "" says nothing of the field; "*" stands for every one not listed.
+    """
 
     field: Name
     system: Text
