@@ -353,6 +353,22 @@ def test_imaging_on_suspicion_is_due_at_once(library):
     same_day = due(library, suspected_progression=True, highest_uptake_score_date="2025-11-01")
     assert same_day["receptor-pet-on-suspicion"][0] == "done"
     assert due(library)["receptor-pet-on-suspicion"][0] == "undetermined"
+
+
+@pytest.mark.by_hand
+@pytest.mark.parametrize(
+    ("found_on", "state"),
+    [
+        ("2025-08-01", "done"),  # 92 days before 1 November
+        ("2025-07-31", "due"),
+        ("2025-11-02", "due"),  # after the board
+    ],
+)
+def test_an_fdg_scan_of_three_months_is_not_due_again(library, found_on, state):
+    asked = {"suspected_rapid_progression": True, "fdg_positive": True}
+    found = due(library, **asked, fdg_positive_date=found_on)
+
+    assert found["fdg-before-start"][0] == state
     assert due(library, suspected_rapid_progression=True)["fdg-before-start"][0] == "due"
 
 
@@ -383,7 +399,7 @@ def test_papers_that_were_read_tell_who_paid_for_them(library):
     page = advice_page(advise(FORM, library=library), provenance={})
     for one in library.guidelines.sources:
         if one.read_in is None and one.kind != "label":
-            assert one.interests in page.tables["sources.csv"].replace('""', '"')
+            assert one.interests in page.tables["sources.csv"]
             assert one.interests
 
 

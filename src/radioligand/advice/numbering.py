@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables and figures of a page, numbered in reading order."""
+"""Tables and figures of a page, numbered in reading order, and the table that ends each page."""
 
+from collections.abc import Mapping
 from itertools import count
 
 from markupsafe import Markup
 
-from radioligand.report.document import Part
-from radioligand.report.tables import Body, Table
+from radioligand.report.document import Part, Section
+from radioligand.report.tables import Body, Column, Row, Table, cell
 
 
 class Numbers:
@@ -38,3 +39,18 @@ class Numbers:
         return Part(
             *(name, number, title, population), svg=Markup(svg), footnotes=footnotes, kind="forest"
         )
+
+
+def provenance_section(provenance: Mapping[str, object], numbers: Numbers) -> Section:
+    """Tell what a page was made from; a table of versions is one row."""
+    rows = []
+    for name, value in provenance.items():
+        told = (
+            ", ".join(f"{key} {each}" for key, each in value.items())
+            if isinstance(value, Mapping)
+            else str(value)
+        )
+        rows.append(Row(name, (cell(told),)))
+    body = Body("What", (Column("Value"),), tuple(rows))
+    table = numbers.table("provenance", "What this page was made from", body)
+    return Section("section-provenance", "Provenance", (table,))

@@ -9,7 +9,7 @@ from typing import Any
 
 from radioligand.advice.advising import Advice
 from radioligand.advice.evidence_section import Recomputed, evidence_section
-from radioligand.advice.numbering import Numbers
+from radioligand.advice.numbering import Numbers, provenance_section
 from radioligand.guidance import APPLIES, LINE, NOT, UNDETERMINED, Finding
 from radioligand.guidance.matrix import named
 from radioligand.guidance.patient import fields_of, in_label
@@ -35,11 +35,7 @@ def advice_page(
     """
     numbers = Numbers()
     sections = [*_patient_sections(advice, numbers, sheet), *_reading(advice, numbers, recomputed)]
-    rows = tuple(Row(name, (cell(str(value)),)) for name, value in provenance.items())
-    made_from = numbers.table(
-        "provenance", "What this page was made from", Body("What", (Column("Value"),), rows)
-    )
-    sections.append(Section("section-provenance", "Provenance", (made_from,)))
+    sections.append(provenance_section(provenance, numbers))
     return render_sections(sections, report=_report(advice, provenance))
 
 
@@ -245,13 +241,11 @@ def _sources(advice: Advice) -> Body:
         age = "" if old is None else f"{old.age_months:g} months"
         if old is not None and old.superseded_by:
             age += f", superseded by {old.superseded_by}"
-        texts = (
-            *(source.citation, source.kind, source.jurisdiction, source.published),
-            *(through, age, source.interests),
-        )
+        citation = " ".join(filter(None, (source.citation, source.interests)))
+        texts = (citation, source.kind, source.jurisdiction, source.published, through, age)
         rows.append(Row(source.short, tuple(map(cell, texts))))
-    heads = ("Citation", "Kind", "In force", "Dated", "Read in", "Out of date", "Interests")
+    heads = ("Citation, and who paid", "Kind", "In force", "Dated", "Read in", "Out of date")
     note = "Out of date: superseded, or older than 24 months on the day asked. "
-    note += "Age is counted from the first day that the printed date can mean. Interests: who paid "
-    note += "for the document and what its authors declare, where it was read itself and says so."
+    note += "Age is counted from the first day that the printed date can mean. Who paid for a "
+    note += "document, and what its authors declare, is told where it was read itself and says so."
     return Body("Source", tuple(Column(head) for head in heads), tuple(rows), (note,))

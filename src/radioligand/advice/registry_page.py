@@ -6,7 +6,7 @@ from itertools import groupby
 
 import polars as pl
 
-from radioligand.advice.numbering import Numbers
+from radioligand.advice.numbering import Numbers, provenance_section
 from radioligand.guidance import LINE, Guidelines
 from radioligand.guidance.registry import agreement, by_source, counted, disputed
 from radioligand.report import KeyLine, RenderedReport, Report
@@ -26,11 +26,6 @@ def registry_page(
     sources = by_source(patients, guidelines=guidelines, option=OPTION)
     disputes = disputed(patients, guidelines=guidelines)
     numbers = Numbers()
-    made_from = Body(
-        "What",
-        (Column("Value"),),
-        tuple(Row(name, (cell(str(value)),)) for name, value in provenance.items()),
-    )
     sections = (
         Section(
             "section-agreement",
@@ -61,11 +56,7 @@ def registry_page(
             "Every statement",
             (numbers.table("counts", "Patients by statement", _counts(counts, guidelines)),),
         ),
-        Section(
-            "section-provenance",
-            "Provenance",
-            (numbers.table("provenance", "What this page was made from", made_from),),
-        ),
+        provenance_section(provenance, numbers),
     )
     report = Report(
         title="Guideline statements on a registry",

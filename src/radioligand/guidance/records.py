@@ -160,8 +160,8 @@ class Conflict(Record):
 class Examination(Record):
     """When something is due: `from_days` to `to_days` after the date in `anchor`.
 
-    Without an anchor it is due on the day of the assessment. `done` is the field whose date
-    tells when it was last done.
+    Without an anchor it is due on the day of the assessment, unless it was done in the
+    `within_days` before. `done` is the field whose date tells when it was last done.
     """
 
     id: Id
@@ -170,6 +170,7 @@ class Examination(Record):
     anchor: Name | None = None
     from_days: int = 0
     to_days: int | None = None
+    within_days: int = 0
     done: Name
     source: Id
     place: Text
