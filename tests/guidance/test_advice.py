@@ -395,6 +395,17 @@ def test_a_statement_tells_since_when_it_holds(library):
     assert since["esmo-decide-by"] == "2020-07"  # its document's, as exact as printed
 
 
+def test_a_statement_tells_its_trials_and_its_document(library):
+    page = advice_page(advise(FORM, library=library), provenance={})
+    found = {one["statement"]: one for one in advise(FORM, library=library).as_json()}
+
+    assert found["us-indication"]["evidence"] == ["NETTER-1", "ERASMUS", "NETTER-P"]
+    assert found["netter-2-first-line"]["doi"] == "10.1016/S0140-6736(24)00701-3"
+    assert found["us-indication"]["superseded_by"] is None
+    assert "Rests on NETTER-1, ERASMUS, NETTER-P." in page.tables["option-radioligand-therapy.csv"]
+    assert "doi:10.1016/S0140-6736(24)00701-3" in page.tables["sources.csv"]
+
+
 def test_papers_that_were_read_tell_who_paid_for_them(library):
     page = advice_page(advise(FORM, library=library), provenance={})
     for one in library.guidelines.sources:

@@ -63,7 +63,10 @@ class Advice:
                     "published": source.published,
                     "valid_from": guidelines.since(statement),
                     "strength": f"{strength.system} {strength.grade}" if strength else None,
+                    "evidence": list(statement.evidence),
+                    "doi": source.doi or None,
                     "dissent": statement.dissent or None,
+                    "superseded_by": statement.superseded_by or source.superseded_by,
                     "stale": statement.id in stale_ids if self.on else None,
                 }
             )

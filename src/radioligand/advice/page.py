@@ -206,6 +206,8 @@ def _statements(advice: Advice, option: str) -> Body:
         statement = one.statement
         strength = statement.strength
         told = [statement.says, statement.population, statement.dissent]
+        if statement.evidence:
+            told.append(f"Rests on {', '.join(statement.evidence)}.")
         if statement.valid_from:
             told.append(f"In force since {statement.valid_from}.")
         if strength:
@@ -241,7 +243,8 @@ def _sources(advice: Advice) -> Body:
         age = "" if old is None else f"{old.age_months:g} months"
         if old is not None and old.superseded_by:
             age += f", superseded by {old.superseded_by}"
-        citation = " ".join(filter(None, (source.citation, source.interests)))
+        doi = f"doi:{source.doi}." if source.doi else ""
+        citation = " ".join(filter(None, (source.citation, doi, source.interests)))
         texts = (citation, source.kind, source.jurisdiction, source.published, through, age)
         rows.append(Row(source.short, tuple(map(cell, texts))))
     heads = ("Citation, and who paid", "Kind", "In force", "Dated", "Read in", "Out of date")
