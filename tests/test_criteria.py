@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radioligand.criteria import Verdict, comparisons, in_words, met, parse_condition, verdict
+from radioligand.criteria import (
+    Verdict,
+    comparisons,
+    in_words,
+    met,
+    parse_condition,
+    verdict,
+    with_unknown,
+)
 
 PATIENT = {
     "ki67_percent": 17.0,
@@ -108,6 +116,29 @@ def test_a_finding_after_the_anchor_or_without_a_date_is_unknown():
     assert ask(condition, later) == "unknown"
     frame = pl.DataFrame([undated], schema_overrides={"uptake_date": pl.Date})
     assert frame.select(met(parse_condition(condition))).item() is None
+
+
+def test_what_a_frame_lacks_is_added_as_unknown():
+    condition = parse_condition(
+        {
+            "all": [
+                {"field": "prior_prrt", "is": True},
+                {"field": "grade", "one_of": ["1", "2"]},
+                {"field": "uptake", "at_least": 3, "within_days": 90, "before": "assessed"},
+            ]
+        }
+    )
+    frame = with_unknown(pl.DataFrame({"grade": ["2"]}), [condition])
+
+    assert dict(frame.schema) == {
+        "grade": pl.String,
+        "prior_prrt": pl.Boolean,
+        "uptake": pl.Float64,
+        "uptake_date": pl.Date,
+        "assessed": pl.Date,
+    }
+    assert frame["grade"].to_list() == ["2"]
+    assert frame.null_count().row(0) == (0, 1, 1, 1, 1)
 
 
 values = st.one_of(st.none(), st.booleans())

@@ -7,7 +7,7 @@ logic is Kleene's: unknown and not met is not met, unknown or met is met, anythi
 touches an unknown stays unknown. A missing value never makes a condition met.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -235,6 +235,28 @@ def _limited(field: pl.Expr, compare: Callable[[pl.Expr, Any], pl.Expr], value: 
         return compare(field, value)
     low, high = (compare(field, limit) for limit in value)
     return pl.when(low == high).then(low)
+
+
+def with_unknown(patients: pl.DataFrame, conditions: Iterable[Condition]) -> pl.DataFrame:
+    """Add, as unknown, the columns that the conditions ask for and the frame lacks.
+
+    Such a column has the type of the value it is compared with: Boolean, String or Float64; Date
+    for the date of a finding and for the date it is counted back from.
+    """
+    wanted: dict[str, pl.DataType] = {}
+    for one in (one for condition in conditions for one in comparisons(condition)):
+        wanted.setdefault(one.field, _dtype(one))
+        if one.within_days is not None:
+            wanted |= {f"{one.field}_date": pl.Date(), one.before or "": pl.Date()}
+    lacking = {name: kind for name, kind in wanted.items() if name not in patients.columns}
+    return patients.with_columns(**{name: pl.lit(None, kind) for name, kind in lacking.items()})
+
+
+def _dtype(one: Comparison) -> pl.DataType:
+    if one.operator == "is":
+        return pl.Boolean()
+    value = one.value[0] if isinstance(one.value, tuple) else one.value
+    return pl.String() if isinstance(value, str) else pl.Float64()
 
 
 def in_words(condition: Condition) -> str:

@@ -2,6 +2,10 @@
 """Advice as a user meets it: the command, the sheet, what is due and old, cards, registries."""
 
 import json
+import os
+import re
+import shutil
+import subprocess
 from datetime import date
 
 import polars as pl
@@ -14,7 +18,7 @@ from radioligand.evidence import read_published
 from radioligand.guidance import LINE, judge, parse_guidelines, read_patients
 from radioligand.guidance.cards import SUMMARY, discovery
 from radioligand.guidance.parsing import GuidelineError
-from radioligand.guidance.registry import agreement, counted, treated
+from radioligand.guidance.registry import agreement, by_source, counted, treated
 from radioligand.guidance.schedule import stale
 from radioligand.io.documents import guideline_documents
 
@@ -71,7 +75,7 @@ def test_the_sheet_and_its_files(patient, tmp_path):
     run(patient, "--out", tmp_path / "again")
 
     names = {str(p.relative_to(tmp_path / "sheet")) for p in (tmp_path / "sheet").rglob("*.*")}
-    assert {"index.html", "results.json", "cards.json", "provenance.json"} <= names
+    assert {"index.html", "sheet.html", "results.json", "cards.json", "provenance.json"} <= names
     assert {"tables/matrix.csv", "tables/questions.csv", "figures/evidence-medians.svg"} <= names
     assert said.startswith(LINE)
     for name in names:
@@ -83,19 +87,21 @@ def test_the_line_is_on_every_page(patient, tmp_path):
     run(patient, "--out", tmp_path / "sheet")
     run("--out", tmp_path / "literature")
 
+    assert (tmp_path / "sheet" / "sheet.html").exists()
     pages = [*(tmp_path / "sheet").rglob("*.html"), *(tmp_path / "literature").rglob("*.html")]
     assert len(pages) > 20
     for page in pages:
         text = page.read_text("utf-8")
-        assert text.count(LINE) >= 2  # on the screen and on every printed page
+        least = 1 if page.name == "sheet.html" else 2  # on the screen and on every printed page
+        assert text.count(LINE) >= least
         for loads in ('src="http', 'href="http', "url(http", "@import"):
             assert loads not in text
 
 
-def test_the_sheet_begins_with_what_the_board_needs(library):
+def test_the_page_begins_with_what_the_board_needs(library):
     page = advice_page(advise(FORM, library=library), provenance={}).index_html
     places = [page.index(f'id="section-{name}"') for name in
-              ("patient", "matrix", "open", "signatures")]  # fmt: skip
+              ("patient", "matrix", "open")]  # fmt: skip
 
     assert places == sorted(places)
     assert places[-1] < page.index('id="all-statements"')
@@ -105,16 +111,28 @@ def test_labels_stand_on_top_of_the_matrix_even_if_they_do_not_apply(library):
     matrix = advice_page(advise(FORM, library=library), provenance={}).tables["matrix.csv"]
     rows = matrix.splitlines()
 
-    assert rows[1].startswith("US label 2024 (label)")
-    assert rows[2].startswith('EU label (label),"European Union, 2025-04-03",does not apply')
+    assert rows[1].startswith("US label 2024 (law)")
+    assert rows[2].startswith('EU label (law),"European Union, 2025-04-03",does not apply')
+
+
+def test_a_label_that_does_not_apply_says_so_of_its_own_treatment(library):
+    carcinoma = {"differentiation": "POORLY DIFFERENTIATED", "ki67_percent": 60}
+    found = advise(FORM | carcinoma, library=library).matrix
+
+    assert [option.id for option in found.options] == [
+        "radioligand-therapy",
+        "platinum-chemotherapy",
+    ]
+    for label in ("us-label", "eu-label"):
+        assert found.stances(label, "radioligand-therapy") == "does not apply"
+        assert found.stances(label, "platinum-chemotherapy") == ""
 
 
 def test_without_a_patient_the_literature_is_listed(tmp_path):
     said = run("--out", tmp_path / "literature").output
-    page = (tmp_path / "literature" / "index.html").read_text("utf-8")
 
     assert "Radioligand therapy" in said
-    assert "Signatures" not in page
+    assert not (tmp_path / "literature" / "sheet.html").exists()
     assert "undetermined" not in (tmp_path / "literature/tables/option-everolimus.csv").read_text()
     entries = json.loads(run("--json").stdout)
     assert {entry["verdict"] for entry in entries} == {"undetermined"}
@@ -225,7 +243,7 @@ def parsed_with(*, statement: dict | None = None, **tables: object):
              "source": "tafuto-2025", "place": "x"}  # fmt: skip
     added = {"statements": [usual | statement]} if statement is not None else {}
     documents = guideline_documents() | {"own.toml": added | tables}
-    return parse_guidelines(documents, protocols=("netter-1", "netter-2"))
+    return parse_guidelines(documents, protocols=("netter-1", "netter-2", "net-retreat"))
 
 
 @pytest.mark.parametrize(
@@ -236,6 +254,7 @@ def parsed_with(*, statement: dict | None = None, **tables: object):
         ({"option": "prayer"}, "one: there is no option 'prayer'"),
         ({"superseded_by": "two"}, "one: there is no statement 'two'"),
         ({"trial": "netter-2"}, "either `when` or `trial`"),
+        ({"fields": {"AGE": "agee"}}, "one: there is no field 'agee'"),
         ({"when": {"field": "ki67", "unit": "%", "above": 3}}, "Did you mean 'ki67_percent'"),
         ({"when": {"field": "ki67_percent", "above": 3}}, "is in %, not in none"),
         ({"when": {"field": "ki67_percent", "is": True}}, "is a number, the condition asks"),
@@ -268,6 +287,25 @@ def test_a_trial_that_is_not_shipped_is_a_fault():
         GuidelineError, match="netter-2-population: there is no protocol 'netter-2'"
     ):
         parse_guidelines(guideline_documents(), protocols=("netter-1",))
+
+
+def test_a_trial_may_not_turn_on_what_is_missing(tmp_path):
+    """NET RETREAT asks for a date of progression to be known; the form has a flag for that."""
+    own = tmp_path / "own.toml"
+    own.write_text(
+        OWN.replace('when = "digestive-net"', 'trial = "net-retreat"'),
+    )
+
+    said = run("--add", own, status=1).output
+
+    assert "house-octreotide: net-retreat asks whether progression_after_prrt_date is known" in said
+
+
+def test_a_form_is_not_asked_for_what_another_field_tells(library):
+    names = {one.name for one in library.fields}
+
+    assert "creatinine_clearance_ml_min" in names
+    assert not names & {"progression_after_prrt_date", "months_stable_after_prrt"}
 
 
 # -- what is due, what is old ----------------------------------------------------------------------
@@ -315,6 +353,22 @@ def test_imaging_on_suspicion_is_due_at_once(library):
     same_day = due(library, suspected_progression=True, highest_uptake_score_date="2025-11-01")
     assert same_day["receptor-pet-on-suspicion"][0] == "done"
     assert due(library)["receptor-pet-on-suspicion"][0] == "undetermined"
+
+
+@pytest.mark.by_hand
+@pytest.mark.parametrize(
+    ("found_on", "state"),
+    [
+        ("2025-08-01", "done"),  # 92 days before 1 November
+        ("2025-07-31", "due"),
+        ("2025-11-02", "due"),  # after the board
+    ],
+)
+def test_an_fdg_scan_of_three_months_is_not_due_again(library, found_on, state):
+    asked = {"suspected_rapid_progression": True, "fdg_positive": True}
+    found = due(library, **asked, fdg_positive_date=found_on)
+
+    assert found["fdg-before-start"][0] == state
     assert due(library, suspected_rapid_progression=True)["fdg-before-start"][0] == "due"
 
 
@@ -330,6 +384,34 @@ def test_old_statements_are_listed(library):
     assert "enets-small-intestine-first-line" not in found  # 2024: 22 months
     oldest = stale(library.guidelines, on=date(2025, 11, 1))[0]
     assert oldest.source.id == "strosberg-2017"
+
+
+@pytest.mark.by_hand
+def test_a_statement_tells_since_when_it_holds(library):
+    since = {one["statement"]: one["valid_from"] for one in advise(FORM, library=library).as_json()}
+
+    assert since["us-indication"] == "2024-04-23"  # from 12 years; adults since 2018
+    assert since["eu-indication"] == "2017-09-26"  # the authorisation, not the page's last change
+    assert since["esmo-decide-by"] == "2020-07"  # its document's, as exact as printed
+
+
+def test_a_statement_tells_its_trials_and_its_document(library):
+    page = advice_page(advise(FORM, library=library), provenance={})
+    found = {one["statement"]: one for one in advise(FORM, library=library).as_json()}
+
+    assert found["us-indication"]["evidence"] == ["NETTER-1", "ERASMUS", "NETTER-P"]
+    assert found["netter-2-first-line"]["doi"] == "10.1016/S0140-6736(24)00701-3"
+    assert found["us-indication"]["superseded_by"] is None
+    assert "Rests on NETTER-1, ERASMUS, NETTER-P." in page.tables["option-radioligand-therapy.csv"]
+    assert "doi:10.1016/S0140-6736(24)00701-3" in page.tables["sources.csv"]
+
+
+def test_papers_that_were_read_tell_who_paid_for_them(library):
+    page = advice_page(advise(FORM, library=library), provenance={})
+    for one in library.guidelines.sources:
+        if one.read_in is None and one.kind != "label":
+            assert one.interests in page.tables["sources.csv"]
+            assert one.interests
 
 
 def test_a_superseded_statement_is_old_at_any_age(library):
@@ -404,6 +486,16 @@ def test_cards_inform_and_suggest_nothing(library):
     assert LINE in discovery()["services"][0]["description"]
 
 
+def test_a_card_lists_the_missing_items_that_settle_most(library):
+    advice = advise(FORM, library=library)
+    last = advice.as_cards()["cards"][-1]
+    lines = last["detail"].splitlines()
+
+    assert last["summary"] == f"{len(advice.questions)} missing items would settle statements"
+    assert lines[0].startswith(f"- {advice.questions[0].label}: ")
+    assert lines[10].startswith(f"- and {len(advice.questions) - 10} more")
+
+
 def test_without_a_patient_there_is_no_card(library):
     assert advise(None, library=library).as_cards() == {"cards": []}
 
@@ -455,6 +547,18 @@ def test_a_registry_tells_where_sources_agree(library):
     assert sets["COUNT"].sum() == 4
     assert sets["OPPOSED"].sum() == 1  # the mismatch
     assert "strosberg-2017" not in favour.columns  # what a trial asked is no stance
+
+
+@pytest.mark.by_hand
+def test_a_registry_tells_whom_each_source_would_treat(library):
+    patients = read_patients(REGISTRY, guidelines=library.guidelines)
+    found = {row[0]: row[1:] for row in by_source(patients, guidelines=library.guidelines).rows()}
+
+    assert found["us-label"] == (2, 1, 1, 0)  # 1 and 2; 3 has a score of 1; 4 has none
+    assert found["eu-label"] == (1, 3, 0, 0)
+    assert found["tafuto-2025"][3] == 1  # the mismatch
+    assert found["singh-2023"][:3] == (0, 4, 0)  # it is against it in some, for it in none
+    assert "strosberg-2017" not in found
 
 
 def test_a_registry_is_judged_as_its_patients_are(library):
@@ -531,6 +635,114 @@ def test_the_evidence_is_the_patients_own_first_and_its_misprint_marked(library)
     own, others = table.split("Other sites or grades")
     assert "E2211" in own
     assert "RADIANT-4" in others
+    assert "NETTER-2" in others  # its patients begin at 10 %
     assert "9.1 (10.2–17.6)*" in own
+    assert "11.0 (8.4–13.9)" in own  # as printed
     assert "9.1 (10.2–17.6)*" in page.figures["evidence-medians.svg"]
+    assert "NETTER-2" not in page.figures["evidence-medians.svg"]
+    assert "44.0 (35.6–51.8)" in page.figures["evidence-survival.svg"]
     assert "below its own interval" in page.index_html
+
+
+@pytest.mark.by_hand
+def test_the_evidence_links_to_what_was_recomputed(library, tmp_path):
+    form = tmp_path / "patient.json"
+    form.write_text(json.dumps(FORM | {"ki67_percent": 8}), "utf-8")
+    run(form, "--out", tmp_path / "out")
+    page = (tmp_path / "out/index.html").read_text("utf-8")
+    alone = (tmp_path / "out/tables/evidence.html").read_text("utf-8")
+    rows = (tmp_path / "out/tables/recomputed.csv").read_text("utf-8-sig").splitlines()
+
+    named = "board.intervals.pancreas-temozolomide"
+    assert f'<a href="#{named}">9.1 (10.2–17.6)*</a>' in page
+    assert f'<tr id="{named}">' in page
+    assert f'<a href="../index.html#{named}">' in alone
+    printed = [row for row in rows if "pancreas-temozolomide" in row]
+    assert [row.split(",")[1:5] for row in printed] == [
+        ["9.1 (10.2–17.6)", "does not hold", "inside its interval", "no match"],
+        ["9.1", "13.9", "middle of limits", "no match"],
+    ]
+
+
+def test_every_row_that_the_evidence_names_is_published(library):
+    published = {
+        f"{study.id}.{group.id}.{row.id.rpartition('.')[2]}": row
+        for study in read_published().studies
+        for group in study.groups
+        for row in group.rows
+    }
+    for one in library.guidelines.evidence:
+        for estimate in (one.response_percent, one.pfs_months, one.survival_months):
+            for name in estimate.recomputed if estimate else ():
+                printed = published[name].published.removesuffix("%")
+                assert printed.split(" ")[0] == f"{estimate.value:.1f}", name
+
+
+def test_without_recomputations_the_evidence_links_nowhere(library):
+    page = advice_page(advise(FORM, library=library), provenance={})
+
+    assert "recomputed.csv" not in page.tables
+    assert 'href="#board.' not in page.index_html
+
+
+# -- the evidence in a browser ---------------------------------------------------------------------
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+PROBE = """<!DOCTYPE html><iframe src="index.html" width="390" height="800"></iframe><script>
+addEventListener("load", () => {
+  const page = document.querySelector("iframe").contentDocument;
+  const part = page.getElementById("evidence");
+  const shown = () => [...part.querySelectorAll("tbody tr")].filter((row) => !row.hidden)
+    .map((row) => row.children[5]?.textContent ?? "heading");
+  const choose = (control, value) => {
+    control.value = value;
+    control.dispatchEvent(new Event("input"));
+  };
+  const before = shown();
+  const head = part.querySelectorAll("thead th")[5];
+  head.querySelector("button").click();
+  const sorted = shown();
+  head.querySelector("button").click();
+  const falling = [head.ariaSort, shown()[1]];
+  choose(part.querySelectorAll("select")[2], "later");
+  const later = part.querySelector("output").textContent;
+  choose(part.querySelector("input"), "clarinet");
+  document.body.append(Object.assign(document.createElement("pre"), { textContent: JSON.stringify({
+    before: before.length, sorted, falling, later,
+    both: part.querySelector("output").textContent,
+    beyond: page.documentElement.scrollWidth - page.documentElement.clientWidth,
+  }) }));
+});
+</script>"""
+
+
+@pytest.mark.browser
+def test_the_evidence_is_sorted_and_narrowed_in_a_browser(library, tmp_path):
+    if CHROMIUM is None and not os.environ.get("CI"):
+        pytest.skip("no Chromium on this machine; it is required where CI is set")
+    assert CHROMIUM is not None, "CI is set and there is no Chromium"
+    advice = advise(FORM | {"ki67_percent": 8}, library=library)
+    page = advice_page(advice, provenance={}).index_html
+    (tmp_path / "index.html").write_text(page, "utf-8")
+    (tmp_path / "probe.html").write_text(PROBE, "utf-8")
+    options = "--headless --no-sandbox --disable-gpu --no-first-run --allow-file-access-from-files"
+    options += f" --virtual-time-budget=3000 --user-data-dir={tmp_path}/p"
+
+    seen = subprocess.run(
+        [CHROMIUM, *options.split(), "--dump-dom", (tmp_path / "probe.html").as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+    told = json.loads(re.search(r"<pre>(.*)</pre>", seen.stdout, re.DOTALL)[1])
+    assert told["before"] == 17  # 15 rows, two headings
+    own, others = told["sorted"][:10], told["sorted"][10:]
+    assert (own[0], others[0]) == ("heading", "heading")
+    assert (own[1], own[2], own[-1]) == ("5.6 (5.5–8.3)", "9.1 (10.2–17.6)*", "34.3 (27.3–41.2)")
+    assert (others[1], others[-1]) == ("8.3 (5.6–11.1)", "28.4")
+    assert told["falling"] == ["descending", "34.3 (27.3–41.2)"]
+    assert told["later"] == "4 of 15 rows"  # NETTER-1 and CLARINET FORTE, two arms each
+    assert told["both"] == "2 of 15 rows"
+    assert told["beyond"] == 0

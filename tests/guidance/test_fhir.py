@@ -127,6 +127,11 @@ def test_the_latest_finding_counts_and_void_ones_do_not(library):
             {},
             r"syndrome: no value that the form knows; found \['flushing'\]",
         ),
+        (
+            (PATIENT, observation(LOINC, "33732-9", valueCodeableConcept={"text": "G9"})),
+            {},
+            r"grade: no value that the form knows; found \['G9'\]",
+        ),
         ((PATIENT,), {"type": 7}, r"not R5: type.*\n.*not R4B: type"),
     ],
 )
@@ -143,6 +148,34 @@ def test_every_fault_of_a_bundle_is_told_at_once(library):
         form(library, wrong, unknown)
 
     assert len(told.value.faults) == 3
+
+
+def test_impossible_values_are_told_with_the_faults_of_the_bundle(library):
+    unit = observation(FIELD_SYSTEM, "age_years", valueQuantity={"value": 7, "unit": "months"})
+    index = observation(LOINC, "29593-1", **percent(140))
+
+    with pytest.raises(PatientError, match="the FHIR bundle has 2 faults") as told:
+        form(library, PATIENT, unit, index)
+
+    assert told.value.faults == (
+        "age_years: the unit is years, not 'months'; convert the value",
+        "ki67_percent: 140 % is above 100 %",
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "text"), [("21908-9", "Stage IIIB"), ("21902-2", "II"), ("33732-9", "GX")]
+)
+def test_a_value_that_says_nothing_of_the_field_is_unknown(library, code, text):
+    found = form(library, PATIENT, observation(LOINC, code, valueCodeableConcept={"text": text}))
+
+    assert not {"disease_extent", "grade"} & found["fields"].keys()
+
+
+def test_another_resource_is_no_bundle(library):
+    assert is_bundle(PATIENT)
+    with pytest.raises(PatientError, match="it is a Patient; give the Bundle"):
+        form_of(PATIENT, guidelines=library.guidelines)
 
 
 def test_a_form_is_no_bundle():

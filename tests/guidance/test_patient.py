@@ -22,7 +22,7 @@ from radioligand.guidance import (
     verdicts,
 )
 from radioligand.guidance.evaluation import kleene
-from radioligand.guidance.patient import fields_of
+from radioligand.guidance.patient import fields_of, in_label
 
 LIBRARY = read_library()
 GUIDELINES = LIBRARY.guidelines
@@ -123,6 +123,30 @@ def test_an_old_scan_is_told_as_what_is_missing():
     assert one.because == (
         "Uptake at least that of the liver (score 2 or more): 4, too old or undated",
     )
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ("ki67_percent", "Ki-67 index"),
+        ("fdg_positive_date", "date of: Lesions take up FDG"),
+        (
+            "fdg_positive within 92 days up to assessment_date",
+            "Lesions take up FDG, found in the 92 days before",
+        ),
+        ("nobody_knows", "nobody_knows"),
+    ],
+)
+def test_what_is_missing_is_named_by_its_label(missing, told):
+    assert in_label(missing, fields_of(GUIDELINES)) == told
+
+
+def test_reasons_name_fields_by_their_labels():
+    found = judge(read(ki67_percent=12, grade="G2"), guidelines=GUIDELINES)
+    because = {one.statement.id: one.because for one in found}
+
+    assert "Ki-67 index below 10 %: 12" in because["esmo-midgut-after-analogue"]
+    assert "Progression of disease, by images or clinically: unknown" in because["board-candidate"]
 
 
 # -- refusals -------------------------------------------------------------------------------------

@@ -61,8 +61,12 @@ class Advice:
                     "kind": guidelines.kind_of(statement),
                     "jurisdiction": source.jurisdiction,
                     "published": source.published,
+                    "valid_from": guidelines.since(statement),
                     "strength": f"{strength.system} {strength.grade}" if strength else None,
+                    "evidence": list(statement.evidence),
+                    "doi": source.doi or None,
                     "dissent": statement.dissent or None,
+                    "superseded_by": statement.superseded_by or source.superseded_by,
                     "stale": statement.id in stale_ids if self.on else None,
                 }
             )
@@ -85,7 +89,7 @@ def advise(form: Mapping[str, Any] | None, *, library: Library, on: date | None 
     """
     guidelines = library.guidelines
     patient = patient_of(form or {}, library=library)
-    findings = judge(patient, guidelines=guidelines)
+    findings = judge(patient, guidelines=guidelines, also=library.fields)
     day = on or assessed(patient)
     return Advice(
         library=library,

@@ -41,6 +41,7 @@ def read_library(added: Sequence[Path] = ()) -> Library:
         for name, protocol in protocols.items()
     }
     known = {one.name for one in guidelines.fields}
+    known |= {theirs for one in guidelines.statements for theirs in one.fields}  # asked otherwise
     fields = {
         one.field: PatientField(name=one.field, label=one.label, type=one.type, unit=one.unit)
         for protocol in protocols.values()

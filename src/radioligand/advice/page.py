@@ -1,50 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tumour board's sheet: patient, matrix, disagreements, open questions; then every statement.
+"""The page behind the board's sheet: patient, matrix, open questions; then every statement.
 
 It shows reported findings and never an image. Nothing on it is ranked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
 from typing import Any
 
-from markupsafe import Markup
-
 from radioligand.advice.advising import Advice
+from radioligand.advice.evidence_section import Recomputed, evidence_section
+from radioligand.advice.numbering import Numbers, provenance_section
 from radioligand.guidance import APPLIES, LINE, NOT, UNDETERMINED, Finding
-from radioligand.guidance.patient import fields_of
-from radioligand.guidance.records import Estimate, Evidence
+from radioligand.guidance.matrix import named
+from radioligand.guidance.patient import fields_of, in_label
 from radioligand.report import KeyLine, RenderedReport, Report
-from radioligand.report.document import Part, Section, render_sections
-from radioligand.report.median_figure import Median, median_figure
-from radioligand.report.tables import Body, Column, Row, Table, cell
+from radioligand.report.document import Section, render_sections
+from radioligand.report.tables import Body, Cell, Column, Row, cell
 
 ORDER = (APPLIES, UNDETERMINED, NOT)
 MARK = {"applies": "✓", "undetermined": "?", "does not apply": "✗"}
-SIGNATURES = ("Oncology", "Nuclear medicine", "Surgery", "Pathology", "Radiology", "Chair")
 
 
-class _Numbers:
-    """Numbers of tables and figures, in reading order."""
+def advice_page(
+    advice: Advice,
+    *,
+    provenance: Mapping[str, object],
+    sheet: str = "",
+    recomputed: Sequence[Recomputed] = (),
+) -> RenderedReport:
+    """Return the page and its tables, the same for the same advice.
 
-    def __init__(self) -> None:
-        self.table, self.figure = count(1), count(1)
-
-    def part(self, name: str, title: str, body: Body, *, population: str = "") -> Part:
-        number = f"Table {next(self.table)}"
-        table = Table(name, f"{number}: {title}", population, body, (), notice="")
-        return Part(name, number, title, population, table)
-
-
-def advice_page(advice: Advice, *, provenance: Mapping[str, object]) -> RenderedReport:
-    """Return the sheet and its tables, the same for the same advice."""
-    numbers = _Numbers()
-    sections = [*_sheet(advice, numbers), *_reading(advice, numbers)]
-    rows = tuple(Row(name, (cell(str(value)),)) for name, value in provenance.items())
-    made_from = numbers.part(
-        "provenance", "What this page was made from", Body("What", (Column("Value"),), rows)
-    )
-    sections.append(Section("section-provenance", "Provenance", (made_from,)))
+    `sheet` is the name of the file beside it that holds the board's sheet; "" if there is none.
+    `recomputed` are rows of published results to which the evidence may link.
+    """
+    numbers = Numbers()
+    sections = [*_patient_sections(advice, numbers, sheet), *_reading(advice, numbers, recomputed)]
+    sections.append(provenance_section(provenance, numbers))
     return render_sections(sections, report=_report(advice, provenance))
 
 
@@ -73,21 +64,22 @@ def _key_lines(advice: Advice) -> Iterator[KeyLine]:
     yield KeyLine("Disagreements", str(len(advice.disagreements)))
 
 
-# -- the sheet ------------------------------------------------------------------------------------
+# -- of the patient -------------------------------------------------------------------------------
 
 
-def _sheet(advice: Advice, numbers: _Numbers) -> Iterator[Section]:
-    """Yield what the board has before it; in literature mode the matrix alone."""
+def _patient_sections(advice: Advice, numbers: Numbers, sheet: str) -> Iterator[Section]:
+    """Yield what is said of this patient; in literature mode the matrix alone."""
     if not advice.is_literature:
-        part = numbers.part("patient", "What is known of the patient", _patient(advice))
-        yield Section("section-patient", "Patient", (part,))
+        part = numbers.table("patient", "What is known of the patient", _patient(advice))
+        told = (f"The board's sheet, one page to print and sign, is {sheet} beside this page.",)
+        yield Section("section-patient", "Patient", (part,), told if sheet else ())
     title = "Stances by source and treatment"
-    matrix = numbers.part("matrix", title, _matrix(advice))
+    matrix = numbers.table("matrix", title, _matrix(advice))
     yield Section("section-matrix", "Who says what", (matrix,))
     if advice.is_literature:
         return
     made = [
-        numbers.part(name, title, body)
+        numbers.table(name, title, body)
         for name, title, body in (
             ("disagreements", "Statements that disagree on this patient", _disagreements(advice)),
             ("questions", "Which missing item would settle which statement", _questions(advice)),
@@ -96,7 +88,6 @@ def _sheet(advice: Advice, numbers: _Numbers) -> Iterator[Section]:
         if body.rows
     ]
     yield Section("section-open", "Disagreements and open questions", tuple(made))
-    yield Section("section-signatures", "Signatures", (_signatures(numbers),))
 
 
 def _patient(advice: Advice) -> Body:
@@ -131,12 +122,10 @@ def _matrix(advice: Advice) -> Body:
     rows = []
     for source in matrix.sources:
         texts = [
-            _stances(matrix.cells.get((source.id, option.id), ()), literature=advice.is_literature)
+            matrix.stances(source.id, option.id, marked=not advice.is_literature)
             for option in matrix.options
         ]
-        if source.kind == "label" and not any(texts) and not advice.is_literature:
-            texts[0] = "does not apply"
-        name = f"{source.short} (label)" if source.kind == "label" else source.short
+        name = f"{source.short} (law)" if source.kind == "label" else source.short
         where = f"{source.jurisdiction}, {source.published}"
         rows.append(Row(name, tuple(map(cell, (where, *texts)))))
     quoted = [source.short for source in matrix.sources if source.read_in]
@@ -148,27 +137,14 @@ def _matrix(advice: Advice) -> Body:
     return Body("Source", columns, tuple(rows), tuple(filter(None, notes)))
 
 
-def _stances(found: Sequence[Finding], *, literature: bool) -> str:
-    told = []
-    for one in found:
-        strength = one.statement.strength
-        mark = "?" if one.verdict == UNDETERMINED and not literature else ""
-        grade = f" ({strength.grade})" if strength else ""
-        dissent = " [dissent]" if one.statement.dissent else ""
-        told.append(f"{one.statement.stance}{grade}{dissent}{mark}")
-    return "; ".join(dict.fromkeys(told))
-
-
 def _disagreements(advice: Advice) -> Body:
     guidelines = advice.library.guidelines
 
-    def named(one: Finding) -> str:
-        option = guidelines.option_of[one.statement.option].says
-        source = guidelines.source_of[one.statement.source].short
-        return f"{source}: {option}, {one.statement.stance} ({one.verdict})"
+    def side(one: Finding) -> Cell:
+        return cell(named(one, guidelines))._replace(link=one.statement.id)
 
     rows = tuple(
-        Row(one.kind, (cell(named(one.first)), cell(named(one.second)), cell(one.why)))
+        Row(one.kind, (side(one.first), side(one.second), cell(one.why)))
         for one in advice.disagreements
     )
     return Body("Kind", (Column("One"), Column("Other"), Column("Why")), rows)
@@ -201,25 +177,21 @@ def _due(advice: Advice) -> Body:
     return Body("Examination", columns, tuple(rows))
 
 
-def _signatures(numbers: _Numbers) -> Part:
-    rows = tuple(Row(who, (cell(""), cell(""), cell(""))) for who in SIGNATURES)
-    columns = (Column("Name"), Column("Signature"), Column("Date"))
-    return numbers.part("signatures", "Present at the board", Body("Discipline", columns, rows))
-
-
 # -- to read --------------------------------------------------------------------------------------
 
 
-def _reading(advice: Advice, numbers: _Numbers) -> Iterator[Section]:
+def _reading(
+    advice: Advice, numbers: Numbers, recomputed: Sequence[Recomputed]
+) -> Iterator[Section]:
     guidelines = advice.library.guidelines
     parts = tuple(
-        numbers.part(f"option-{option.id}", option.says, _statements(advice, option.id))
+        numbers.table(f"option-{option.id}", option.says, _statements(advice, option.id))
         for option in guidelines.options
         if any(one.statement.option == option.id for one in advice.findings)
     )
     yield Section("all-statements", "Every statement", parts)
-    yield _evidence(advice, numbers)
-    sources = numbers.part("sources", "Sources", _sources(advice))
+    yield evidence_section(advice, numbers, recomputed={one.id: one for one in recomputed})
+    sources = numbers.table("sources", "Sources", _sources(advice))
     yield Section("section-sources", "Sources and their age", (sources,))
 
 
@@ -228,15 +200,21 @@ def _statements(advice: Advice, option: str) -> Body:
     about = [one for one in advice.findings if one.statement.option == option]
     if not advice.is_literature:
         about.sort(key=lambda one: ORDER.index(one.verdict))
+    known = fields_of(guidelines, advice.library.fields)
     rows = []
     for one in about:
         statement = one.statement
         strength = statement.strength
         told = [statement.says, statement.population, statement.dissent]
+        if statement.evidence:
+            told.append(f"Rests on {', '.join(statement.evidence)}.")
+        if statement.valid_from:
+            told.append(f"In force since {statement.valid_from}.")
         if strength:
             told.append(f"Strength {strength.grade} ({strength.system}).")
         verdict = f"{MARK[one.verdict]} {one.verdict}"
-        why = "; ".join(one.because) if one.verdict != UNDETERMINED else "; ".join(one.missing)
+        missing = (in_label(name, known) for name in one.missing)
+        why = "; ".join(missing) or "; ".join(one.because)
         judged = () if advice.is_literature else (cell(verdict), cell(why))
         cells = (
             cell(statement.stance),
@@ -244,85 +222,12 @@ def _statements(advice: Advice, option: str) -> Body:
             *judged,
             cell(f"{guidelines.place_of(statement)} ({guidelines.kind_of(statement)})"),
         )
-        rows.append(Row(statement.id, cells))
+        rows.append(Row(statement.id, cells, anchor=statement.id))
     judged_columns = (
         () if advice.is_literature else (Column("Verdict"), Column("Because, or missing"))
     )
     columns = (Column("Stance"), Column("Says, in our words"), *judged_columns, Column("Source"))
     return Body("Statement", columns, tuple(rows))
-
-
-def _evidence(advice: Advice, numbers: _Numbers) -> Section:
-    """Give the board's table of evidence: rows of the patient's site and grade, then the others."""
-    guidelines = advice.library.guidelines
-    row = advice.patient.row(0, named=True)
-    own = [one for one in guidelines.evidence if _speaks_of(one, row)]
-    others = [one for one in guidelines.evidence if one not in own]
-    groups = [("The patient's site and grade", own), ("Other sites or grades", others)]
-    if advice.is_literature or not own:
-        groups = [("All sites and grades", list(guidelines.evidence))]
-    remarks = [
-        f"{one.study}, {one.treatment}: {estimate.remark}"
-        for one in guidelines.evidence
-        for estimate in (one.response_percent, one.pfs_months, one.survival_months)
-        if estimate and estimate.remark
-    ]
-    rows: list[Row] = []
-    for title, found in groups:
-        rows += [Row(title), *map(_evidence_row, found)]
-    columns = tuple(
-        Column(head)
-        for head in ("Population", "Line", "Response", "PFS, months", "Survival, months", "Study")
-    )
-    note = "Rows stand side by side, not in comparison: they come from different studies."
-    body = Body("Treatment", columns, tuple(rows), (note, *(f"* {one}" for one in remarks)))
-    place = "Tafuto 2025, Table 1"
-    drawn = own if own and not advice.is_literature else list(guidelines.evidence)
-    parts = (
-        _figure(numbers, drawn, population=groups[0][0]),
-        numbers.part("evidence", "Response and medians as printed", body, population=place),
-    )
-    return Section("section-evidence", "Evidence the board lays beside", parts)
-
-
-def _speaks_of(one: Evidence, row: Mapping[str, Any]) -> bool:
-    return row["primary_site"] in one.sites and row["grade"] in one.grades
-
-
-def _evidence_row(one: Evidence) -> Row:
-    estimates = (one.response_percent, one.pfs_months, one.survival_months)
-    cells = (one.population, one.line, *map(_estimate, estimates), f"{one.study} ({one.reference})")
-    return Row(one.treatment, tuple(map(cell, cells)), 1)
-
-
-def _estimate(one: Estimate | None) -> str:
-    if one is None:
-        return "—"
-    return Median("", one.value, one.lower, one.upper, one.remark).told
-
-
-def _figure(numbers: _Numbers, evidence: Sequence[Evidence], *, population: str) -> Part:
-    number, title = f"Figure {next(numbers.figure)}", "Median progression-free survival as printed"
-    rows = [
-        Median(
-            f"{one.treatment}, {one.population} ({one.study})",
-            *(one.pfs_months.value, one.pfs_months.lower, one.pfs_months.upper),
-            remark=one.pfs_months.remark,
-        )
-        for one in evidence
-        if one.pfs_months
-    ]
-    drawn = median_figure(
-        rows,
-        name="evidence-medians",
-        title=f"{number}: {title}",
-        axis="Median progression-free survival, months",
-    )
-    notes = tuple(f"* {row.remark}" for row in rows if row.remark)
-    svg = Markup(drawn)  # its texts were escaped when it was drawn
-    return Part(
-        "evidence-medians", number, title, population, svg=svg, footnotes=notes, kind="forest"
-    )
 
 
 def _sources(advice: Advice) -> Body:
@@ -338,9 +243,12 @@ def _sources(advice: Advice) -> Body:
         age = "" if old is None else f"{old.age_months:g} months"
         if old is not None and old.superseded_by:
             age += f", superseded by {old.superseded_by}"
-        texts = (source.citation, source.kind, source.jurisdiction, source.published, through, age)
+        doi = f"doi:{source.doi}." if source.doi else ""
+        citation = " ".join(filter(None, (source.citation, doi, source.interests)))
+        texts = (citation, source.kind, source.jurisdiction, source.published, through, age)
         rows.append(Row(source.short, tuple(map(cell, texts))))
-    heads = ("Citation", "Kind", "In force", "Dated", "Read in", "Out of date")
+    heads = ("Citation, and who paid", "Kind", "In force", "Dated", "Read in", "Out of date")
     note = "Out of date: superseded, or older than 24 months on the day asked. "
-    note += "Age is counted from the first day that the printed date can mean."
+    note += "Age is counted from the first day that the printed date can mean. Who paid for a "
+    note += "document, and what its authors declare, is told where it was read itself and says so."
     return Body("Source", tuple(Column(head) for head in heads), tuple(rows), (note,))

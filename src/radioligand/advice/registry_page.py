@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from itertools import groupby
 
 import polars as pl
-from markupsafe import Markup
 
+from radioligand.advice.numbering import Numbers, provenance_section
 from radioligand.guidance import LINE, Guidelines
-from radioligand.guidance.registry import agreement, counted
+from radioligand.guidance.registry import agreement, by_source, counted, disputed
 from radioligand.report import KeyLine, RenderedReport, Report
 from radioligand.report.document import Part, Section, render_sections
 from radioligand.report.sets_figure import MOST, Combination, sets_figure
-from radioligand.report.tables import Body, Column, Row, Table, cell
+from radioligand.report.tables import Body, Column, Row, cell
 
 OPTION = "radioligand-therapy"
 
@@ -23,30 +23,40 @@ def registry_page(
     """Return the page of a registry's patients, as `read_patients` leaves them."""
     counts = counted(patients, guidelines=guidelines)
     sets = agreement(patients, guidelines=guidelines, option=OPTION)
-    made_from = Body(
-        "What",
-        (Column("Value"),),
-        tuple(Row(name, (cell(str(value)),)) for name, value in provenance.items()),
-    )
+    sources = by_source(patients, guidelines=guidelines, option=OPTION)
+    disputes = disputed(patients, guidelines=guidelines)
+    numbers = Numbers()
     sections = (
         Section(
             "section-agreement",
             "Which sources would treat whom",
             (
-                _figure(sets, guidelines),
-                _table(1, "agreement", "Sources in favour", _sets(sets, guidelines)),
+                numbers.table(
+                    "sources",
+                    "Patients whom each source would treat",
+                    _sources(sources, guidelines),
+                ),
+                _figure(sets, sources, guidelines, numbers),
+                numbers.table("agreement", "Sources in favour", _sets(sets, guidelines)),
+            ),
+        ),
+        Section(
+            "section-disputes",
+            "Where sources disagree",
+            (
+                numbers.table(
+                    "disputes",
+                    "Patients on whom two statements disagree",
+                    _disputes(disputes, guidelines),
+                ),
             ),
         ),
         Section(
             "all-statements",
             "Every statement",
-            (_table(2, "counts", "Patients by statement", _counts(counts, guidelines)),),
+            (numbers.table("counts", "Patients by statement", _counts(counts, guidelines)),),
         ),
-        Section(
-            "section-provenance",
-            "Provenance",
-            (_table(3, "provenance", "What this page was made from", made_from),),
-        ),
+        provenance_section(provenance, numbers),
     )
     report = Report(
         title="Guideline statements on a registry",
@@ -59,6 +69,7 @@ def registry_page(
             KeyLine("Statements", str(counts.height)),
             KeyLine("Sets of sources in favour", str(sets.height)),
             KeyLine("Patients on whom one is opposed", str(sets["OPPOSED"].sum())),
+            KeyLine("Pairs of statements that disagree", str(disputes.height)),
         ),
         provenance=provenance,
         line=LINE,
@@ -66,29 +77,58 @@ def registry_page(
     return render_sections(sections, report=report)
 
 
-def _table(number: int, name: str, title: str, body: Body) -> Part:
-    table = Table(name, f"Table {number}: {title}", "", body, (), notice="")
-    return Part(name, f"Table {number}", title, table=table)
-
-
 def _members(sources: str, guidelines: Guidelines) -> tuple[str, ...]:
     return tuple(guidelines.source_of[one].short for one in sources.split(", ") if one)
 
 
-def _figure(sets: pl.DataFrame, guidelines: Guidelines) -> Part:
+def _sources(sources: pl.DataFrame, guidelines: Guidelines) -> Body:
+    rows = tuple(
+        Row(guidelines.source_of[source].short, tuple(cell(str(one)) for one in counts))
+        for source, *counts in sources.rows()
+    )
+    heads = ("In favour", "Not in favour", "Undetermined", "Opposed")
+    note = (
+        "In favour: a statement applies that is for radioligand therapy or lets it be considered. "
+    )
+    note += "Opposed: one applies that is against it, or for a trial only; a source may say both."
+    return Body("Source", tuple(map(Column, heads)), rows, (note,))
+
+
+def _disputes(disputes: pl.DataFrame, guidelines: Guidelines) -> Body:
+    statements = {one.id: one for one in guidelines.statements}
+
+    def side(name: str) -> str:
+        one = statements[name]
+        option = guidelines.option_of[one.option].says
+        return f"{guidelines.source_of[one.source].short} ({option}: {one.stance})"
+
+    rows = tuple(
+        Row(kind, (cell(side(first)), cell(side(second)), cell(str(count)), cell(why)))
+        for kind, first, second, why, count in disputes.rows()
+    )
+    heads = ("One", "Other", "Patients", "Why")
+    return Body("Kind", tuple(map(Column, heads)), rows)
+
+
+def _figure(
+    sets: pl.DataFrame, sources: pl.DataFrame, guidelines: Guidelines, numbers: Numbers
+) -> Part:
     title = "Patients by the set of sources in favour of radioligand therapy"
     rows = [Combination(_members(row[0], guidelines), row[1]) for row in sets.rows()]
     named = {member for one in rows for member in one.members}
+    sizes = {guidelines.source_of[row[0]].short: row[1] for row in sources.rows()}
     drawn = sets_figure(
         rows,
-        sets=tuple(one.short for one in guidelines.sources if one.short in named),
+        sets={short: size for short, size in sizes.items() if short in named},
         name="agreement-sets",
-        title=f"Figure 1: {title}",
+        title=title,
         axis="Patients, by exactly which sources are in favour",
     )
-    notes = (f"The {MOST} largest of {len(rows)} sets.",) if len(rows) > MOST else ()
-    svg = Markup(drawn)  # its texts were escaped when it was drawn
-    return Part("agreement-sets", "Figure 1", title, svg=svg, footnotes=notes, kind="forest")
+    notes = (
+        ["The grey bar: no source is in favour."] if any(not one.members for one in rows) else []
+    )
+    notes += [f"The {MOST} largest of {len(rows)} sets."] if len(rows) > MOST else []
+    return numbers.figure("agreement-sets", title, drawn, footnotes=tuple(notes))
 
 
 def _sets(sets: pl.DataFrame, guidelines: Guidelines) -> Body:

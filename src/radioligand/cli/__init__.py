@@ -482,8 +482,9 @@ def screen(protocol: str, patient: Path | None, as_json: bool, template: bool) -
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the tumour board's sheet; an earlier one there is replaced.",
+    help="Folder for the tumour board's sheet and page; an earlier one there is replaced.",
 )
+@click.option("--pdf", is_flag=True, help="Print the sheet as PDF as well.")
 @click.option("--template", is_flag=True, help="Print an empty patient form.")
 @click.option(
     "--add",
@@ -501,6 +502,7 @@ def advise(
     patient: Path | None,
     as_json: bool,
     out: Path | None,
+    pdf: bool,
     template: bool,
     added: tuple[Path, ...],
     on: date | None,
@@ -519,6 +521,8 @@ def advise(
     if template:
         click.echo(guidance.form_template(added))
         return
+    if pdf and (out is None or patient is None or guidance.is_registry(patient)):
+        raise click.UsageError("--pdf prints the sheet of one PATIENT into the folder of --out.")
     if patient is not None and guidance.is_registry(patient):
         counts, page = guidance.run_registry(patient, added=added, out=out)
         if as_json:
@@ -532,14 +536,15 @@ def advise(
             click.echo(f"\nPage: {page}")
         return
     advice = guidance.advised(patient, added=added, on=on)
-    page = guidance.write_page(advice, path=patient, added=added, out=out) if out else None
+    page = out and guidance.write_page(advice, path=patient, added=added, out=out, pdf=pdf)
     if as_json:
         click.echo(json.dumps(advice.as_json(), indent=2, ensure_ascii=False))
         return
     click.echo(LINE)
     guidance.tell(advice)
     if page:
-        click.echo(f"\nPage: {page}")
+        sheet = page.with_name("sheet.pdf" if pdf else "sheet.html")
+        click.echo(f"\nPage: {page}" if patient is None else f"\nSheet: {sheet}\nPage: {page}")
 
 
 @cli.command()

@@ -12,14 +12,21 @@ import click
 from radioligand.advice import (
     Advice,
     Library,
+    Recomputed,
+    Sheet,
+    SheetError,
     advice_page,
     advise,
+    board_sheet,
     read_library,
     registry_page,
+    sheet_html,
+    sheet_pdf,
 )
 from radioligand.cli.main_job import versions
 from radioligand.guidance import PatientError, patient_template, read_patients
 from radioligand.guidance.fhir import form_of, is_bundle
+from radioligand.guidance.matrix import named
 from radioligand.guidance.registry import counted
 from radioligand.io.documents import DocumentError, guideline_hashes, read_form, read_table
 from radioligand.io.outputs import MARK, check_output, sha256, write_folder
@@ -53,15 +60,21 @@ def _form(path: Path, library: Library) -> Mapping[str, Any]:
     return form_of(document, guidelines=library.guidelines, also=library.fields)
 
 
-def write_page(advice: Advice, *, path: Path | None, added: Sequence[Path], out: Path) -> Path:
-    """Write the sheet, its tables and the findings into a folder; return the page's path."""
+def write_page(
+    advice: Advice, *, path: Path | None, added: Sequence[Path], out: Path, pdf: bool = False
+) -> Path:
+    """Write page, sheet, tables and findings into a folder; return the page's path.
+
+    With `pdf` the sheet is printed as PDF too. Without a patient there is no sheet.
+    """
     check_output(out)
     inputs = {"patient": sha256(path.read_bytes())} if path else {}
     provenance = inputs | guideline_hashes(added) | versions()
-    page = advice_page(advice, provenance=provenance)
+    sheet = "" if advice.is_literature else "sheet.html"
+    page = advice_page(advice, provenance=provenance, sheet=sheet, recomputed=_recomputed(advice))
     results = json.dumps(advice.as_json(), indent=2, ensure_ascii=False) + "\n"
     cards = json.dumps(advice.as_cards(), indent=2, ensure_ascii=False) + "\n"
-    files = {
+    files: dict[str, str | bytes] = {
         "index.html": page.index_html,
         "results.json": results,
         "cards.json": cards,
@@ -69,8 +82,46 @@ def write_page(advice: Advice, *, path: Path | None, added: Sequence[Path], out:
         **{f"figures/{name}": text for name, text in page.figures.items()},
         MARK: json.dumps(provenance, indent=2, sort_keys=True) + "\n",
     }
+    if sheet:
+        files |= _sheet_files(board_sheet(advice, provenance=_marks(provenance)), pdf=pdf)
     write_folder(out, files)
     return out / "index.html"
+
+
+def _recomputed(advice: Advice) -> list[Recomputed]:
+    """Recompute the studies whose rows the evidence names."""
+    from radioligand.evidence import read_published, reproduce
+
+    rows = {
+        row
+        for one in advice.library.guidelines.evidence
+        for estimate in (one.response_percent, one.pfs_months, one.survival_months)
+        if estimate
+        for row in estimate.recomputed
+    }
+    published = read_published()
+    named = {row.partition(".")[0] for row in rows}
+    studies = [study.id for study in published.studies if study.id in named]
+    found = reproduce(published, studies=studies) if studies else ()
+    return [
+        Recomputed(one.id, one.published, one.recomputed, one.method, one.verdict, one.reason)
+        for one in found
+        if one.id in rows
+    ]
+
+
+def _marks(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """What a printed sheet can be told by: marks of the form and of all else it was made from."""
+    everything = json.dumps(provenance, sort_keys=True).encode()
+    return {"form": provenance["patient"], "made from": sha256(everything)}
+
+
+def _sheet_files(sheet: Sheet, *, pdf: bool) -> dict[str, str | bytes]:
+    try:
+        printed = {"sheet.pdf": sheet_pdf(sheet)} if pdf else {}
+    except SheetError as error:
+        raise DocumentError(str(error)) from None
+    return {"sheet.html": sheet_html(sheet), **printed}
 
 
 def is_registry(path: Path | None) -> bool:
@@ -124,15 +175,16 @@ def tell(advice: Advice) -> None:
             click.echo(f"      {guidelines.place_of(statement)}")
             if one.missing and not advice.is_literature:
                 click.echo(f"      missing: {', '.join(one.missing)}")
+            elif one.verdict == "undetermined" and not advice.is_literature:
+                click.echo(f"      {'; '.join(one.because)}")
     if advice.disagreements:
         click.echo("\nDisagreements")
-    for pair in advice.disagreements:
-        both = " / ".join(
-            f"{guidelines.source_of[one.statement.source].short} ({one.statement.stance}, "
-            f"{one.verdict})"
-            for one in (pair.first, pair.second)
-        )
-        click.echo(f"  {pair.kind}: {both}. {pair.why}")
+    told = (
+        f"  {one.kind}: {named(one.first, guidelines)} / {named(one.second, guidelines)}. {one.why}"
+        for one in advice.disagreements
+    )
+    for line in dict.fromkeys(told):  # statements of one source may read alike
+        click.echo(line)
     if advice.questions:
         click.echo("\nMissing items that would settle statements alone")
     for question in advice.questions:

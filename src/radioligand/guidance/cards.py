@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from radioligand.guidance.evaluation import APPLIES, UNDETERMINED, Finding, Question
-from radioligand.guidance.matrix import Disagreement
+from radioligand.guidance.matrix import Disagreement, named
 from radioligand.guidance.records import LINE, Guidelines
 
 SUMMARY = 140  # characters that CDS Hooks 2.0 allows a summary
+LISTED = 10  # missing items that a card lists; the rest are counted
 
 
 def discovery() -> dict[str, Any]:
@@ -46,14 +47,20 @@ def cards(
     made = [*_options(findings, guidelines)]
     if disagreements:
         lines = [
-            f"- {_named(one.first, guidelines)} / {_named(one.second, guidelines)}: "
+            f"- {named(one.first, guidelines)} / {named(one.second, guidelines)}: "
             f"{one.kind}. {one.why}"
             for one in disagreements
         ]
-        made.append(_card(f"{len(lines)} disagreements between statements", lines))
+        made.append(_card(f"{_counted(len(lines), 'disagreement')} between statements", lines))
     if questions:
-        lines = [f"- {one.label}: {len(one.statements)} statements" for one in questions]
-        made.append(_card(f"{len(lines)} missing items would settle statements", lines))
+        lines = [
+            f"- {one.label}: {_counted(len(one.statements), 'statement')}"
+            for one in questions[:LISTED]
+        ]
+        more = len(questions) - LISTED
+        lines += [f"- and {more} more, each of which would settle fewer or as many"] * (more > 0)
+        each = _counted(len(questions), "missing item")
+        made.append(_card(f"{each} would settle statements", lines))
     return {"cards": made}
 
 
@@ -71,10 +78,14 @@ def _options(findings: Sequence[Finding], guidelines: Guidelines) -> Iterator[di
         lines = [
             f"- {one.statement.stance}: {one.statement.says} "
             f"({guidelines.place_of(one.statement)}; "
-            f"{guidelines.source_of[one.statement.source].published})"
+            f"{guidelines.since(one.statement)})"
             for one in applied
         ]
         yield _card(f"{option.says}: {told}; {still_open} undetermined", lines)
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _card(summary: str, lines: Sequence[str]) -> dict[str, Any]:
@@ -84,9 +95,3 @@ def _card(summary: str, lines: Sequence[str]) -> dict[str, Any]:
         "indicator": "info",
         "source": {"label": "radioligand"},
     }
-
-
-def _named(finding: Finding, guidelines: Guidelines) -> str:
-    one = finding.statement
-    option = guidelines.option_of[one.option].says
-    return f"{guidelines.source_of[one.source].short} ({option}: {one.stance}, {finding.verdict})"

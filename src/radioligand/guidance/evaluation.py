@@ -22,8 +22,9 @@ from radioligand.criteria import (
     comparisons,
     in_words,
     met,
+    with_unknown,
 )
-from radioligand.guidance.parsing import ASSESSED
+from radioligand.guidance.parsing import ASSESSED, GuidelineError
 from radioligand.guidance.patient import complete, fields_of
 from radioligand.guidance.records import Guidelines, PatientField, Statement
 
@@ -78,29 +79,48 @@ def verdict(holds: bool | None) -> str:
 def with_trials(guidelines: Guidelines, trials: Mapping[str, Condition]) -> Guidelines:
     """Give the statements that point to a trial that trial's condition, in the form's words.
 
-    Raises KeyError for a trial that is not among `trials`.
+    Raises KeyError for a trial that is not among `trials`, and GuidelineError where a trial asks
+    whether a field is known: what is missing of a patient decides nothing here.
     """
     statements = tuple(
         one
         if one.trial is None
-        else one.model_copy(update={"when": _in_our_words(trials[one.trial], one.words)})
+        else one.model_copy(update={"when": _in_our_words(trials[one.trial], one)})
         for one in guidelines.statements
     )
+    faults = (
+        f"{one.id}: {one.trial} asks whether {each.field} is known; name in `fields` the flag of "
+        "the form that tells it."
+        for one in statements
+        if one.trial
+        for each in comparisons(one.when)
+        if each.operator == "known"
+    )
+    if told := tuple(faults):
+        raise GuidelineError(told)
     return guidelines.model_copy(update={"statements": statements})
 
 
-def _in_our_words(condition: Condition, words: Mapping[str, Mapping[str, str]]) -> Condition:
-    """Let a condition accept our words wherever it accepts the protocol's word for them."""
+def _in_our_words(condition: Condition, statement: Statement) -> Condition:
+    """Ask of the form's own fields, and let our words do wherever the protocol's word does.
+
+    A date that has to be known turns into the flag that stands for it.
+    """
     match condition:
         case AllOf(parts):
-            return AllOf(tuple(_in_our_words(part, words) for part in parts))
+            return AllOf(tuple(_in_our_words(part, statement) for part in parts))
         case AnyOf(parts):
-            return AnyOf(tuple(_in_our_words(part, words) for part in parts))
+            return AnyOf(tuple(_in_our_words(part, statement) for part in parts))
         case Not(part):
-            return Not(_in_our_words(part, words))
-        case Comparison(field=name, operator="equals" | "one_of", value=value) if name in words:
+            return Not(_in_our_words(part, statement))
+        case Comparison(field=name) if name in statement.fields:
+            asks = "is" if condition.operator == "known" else condition.operator
+            return replace(condition, field=statement.fields[name], operator=asks)
+        case Comparison(field=name, operator="equals" | "one_of", value=value) if (
+            name in statement.words
+        ):
             theirs = value if isinstance(value, tuple) else (value,)
-            ours = (own for own, their in words[name].items() if their in theirs)
+            ours = (own for own, their in statement.words[name].items() if their in theirs)
             both = tuple(dict.fromkeys((*theirs, *ours)))
             return replace(condition, operator="one_of", value=both)
         case _:
@@ -119,44 +139,30 @@ def verdicts(patients: pl.DataFrame, *, guidelines: Guidelines) -> pl.DataFrame:
     `read_patients` leaves it; a field that is no column is unknown.
     """
     conditions = {one.id: one.when for one in asked(guidelines)}
-    return _with_unknown(patients, list(conditions.values())).select(
+    return with_unknown(patients, conditions.values()).select(
         "USUBJID", **{name: met(condition) for name, condition in conditions.items()}
     )
 
 
-def _with_unknown(patients: pl.DataFrame, conditions: Sequence[Condition]) -> pl.DataFrame:
-    """Add what the conditions ask for and the frame lacks, as unknown."""
-    wanted: dict[str, pl.DataType] = {}
-    for condition in conditions:
-        for one in comparisons(condition):
-            wanted.setdefault(one.field, _dtype(one))
-            if one.within_days is not None:
-                wanted |= {f"{one.field}_date": pl.Date(), one.before or "": pl.Date()}
-    lacking = {name: kind for name, kind in wanted.items() if name not in patients.columns}
-    return patients.with_columns(**{name: pl.lit(None, kind) for name, kind in lacking.items()})
-
-
-def _dtype(one: Comparison) -> pl.DataType:
-    if one.operator == "is":
-        return pl.Boolean()
-    value = one.value[0] if isinstance(one.value, tuple) else one.value
-    return pl.String() if isinstance(value, str) else pl.Float64()
-
-
-def judge(patient: pl.DataFrame, *, guidelines: Guidelines) -> tuple[Finding, ...]:
+def judge(
+    patient: pl.DataFrame, *, guidelines: Guidelines, also: Sequence[PatientField] = ()
+) -> tuple[Finding, ...]:
     """Judge one patient by every statement, in the documents' order, with the reasons.
 
-    Raises ValueError if the frame does not hold exactly one patient.
+    `also` are fields that trials ask for, so that reasons can name them. Raises ValueError if the
+    frame does not hold exactly one patient.
     """
     if patient.height != 1:
         raise ValueError(f"one patient is judged at a time; the frame holds {patient.height}")
     statements = asked(guidelines)
     conditions = [one.when for one in statements]
     terms = list(dict.fromkeys(one for each in conditions for one in comparisons(each)))
-    frame = _with_unknown(patient, conditions)
+    frame = with_unknown(patient, conditions)
     answers = frame.select(**{str(place): met(one) for place, one in enumerate(terms)}).row(0)
     known = dict(zip(terms, answers, strict=True))
-    words = {one.when: one.says for one in guidelines.definitions}
+    labels = {name: field.label for name, field in fields_of(guidelines, also).items()}
+    words: dict[Condition, str] = {one: _asks(one, labels) for one in terms}
+    words |= {one.when: one.says for one in guidelines.definitions}
     seen = frame.row(0, named=True)
     return tuple(_finding(one, known, seen, words) for one in statements)
 
@@ -209,19 +215,26 @@ def deciding(condition: Condition, known: Known) -> Iterator[Comparison]:
             yield condition
 
 
+def _asks(one: Comparison, labels: Mapping[str, str]) -> str:
+    """What a comparison asks, by the label of its field; the answer of a flag says the rest."""
+    label = labels.get(one.field, one.field)
+    if one.operator == "is":
+        return label
+    return in_words(replace(one, field=label, within_days=None, before=None))
+
+
 def _term_in_words(
     one: Comparison, holds: bool | None, seen: Mapping[str, Any], words: Mapping[Condition, str]
 ) -> str:
-    """'Grade G2: G3': what is asked, by the name of a definition if it has one, and what is."""
-    asks = words.get(one) or in_words(replace(one, within_days=None, before=None))
+    """'Grade (WHO 2022) G2: G3': what is asked, by a definition's name if it has one; what is."""
     value = seen[one.field]
     if value is None:
-        return f"{asks}: unknown"
-    shown = _shown(value)
+        return f"{words[one]}: unknown"
+    shown = f"{words[one]}: {_shown(value)}"
     if holds is not None:
-        return f"{asks}: {shown}"
+        return shown
     stale = any(_lacking(one, seen))
-    return f"{asks}: {shown}, {'too old or undated' if stale else 'left open by the source'}"
+    return f"{shown}, {'too old or undated' if stale else 'left open by the source'}"
 
 
 def _age(one: Comparison, seen: Mapping[str, Any]) -> int | None:
@@ -259,7 +272,7 @@ def questions(
     fields = fields_of(guidelines, also)
     statements = asked(guidelines)
     terms = [one for each in statements for one in comparisons(each.when)]
-    patient = _with_unknown(patient, [each.when for each in statements])
+    patient = with_unknown(patient, [each.when for each in statements])
     before = verdicts(patient, guidelines=guidelines).row(0, named=True)
     open_ = [name for name, holds in before.items() if holds is None and name != "USUBJID"]
     row = patient.row(0, named=True)

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from radioligand.guidance.parsing import ASSESSED
-from radioligand.guidance.patient import PatientError, fields_of
+from radioligand.guidance.patient import PatientError, fields_of, read_patient
 from radioligand.guidance.records import Code, Guidelines, PatientField
 
 FIELD_SYSTEM = "urn:radioligand:field"
@@ -21,8 +21,8 @@ SCORES = ("{score}", "1", "points")
 
 
 def is_bundle(document: Mapping[str, Any]) -> bool:
-    """Whether a JSON document is a FHIR bundle and no form."""
-    return document.get("resourceType") == "Bundle"
+    """Whether a JSON document is FHIR and no form; only a bundle of it can be read."""
+    return "resourceType" in document
 
 
 def form_of(
@@ -34,8 +34,12 @@ def form_of(
     an observation gives that; of several findings of one field the latest counts.
 
     Raises PatientError for a bundle that is neither, that holds not one patient, or whose
-    findings have other units, no known value, or two values on one day; every fault at once.
+    findings have other units, no known value, or two values on one day; every fault at once, those
+    that `read_patient` finds in the rest among them.
     """
+    if bundle.get("resourceType") != "Bundle":
+        says = f"it is a {bundle.get('resourceType')}; give the Bundle that holds the patient"
+        raise PatientError((says,), of="the FHIR resource")
     resources = list(_resources(_validated(bundle)))
     known = fields_of(guidelines, also)
     faults: list[str] = []
@@ -52,8 +56,19 @@ def form_of(
     fields.setdefault(ASSESSED, {"value": _day(bundle.get("timestamp"))})
     _add_age(fields, patients)
     if faults:
+        faults += _faults_of({"fields": fields}, guidelines, also)
         raise PatientError(tuple(faults), of="the FHIR bundle")
     return {"subject": patients[0].get("id"), "fields": fields}
+
+
+def _faults_of(
+    form: Mapping[str, Any], guidelines: Guidelines, also: Sequence[PatientField]
+) -> tuple[str, ...]:
+    try:
+        read_patient(form, guidelines=guidelines, also=also)
+    except PatientError as error:
+        return error.faults
+    return ()
 
 
 def _validated(bundle: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -124,7 +139,11 @@ def _value(
     words: Mapping[str, str],
     faults: list[str],
 ) -> Any:
-    """The value of an observation in the field's terms; None, with a fault, if it has none."""
+    """The value of an observation in the field's terms; None, with a fault, if it has none.
+
+    A word that the documents translate into "" says nothing here, and no more do others if "*" is
+    translated so.
+    """
     if "valueQuantity" in observation:
         quantity = observation["valueQuantity"]
         unit = quantity.get("code") or quantity.get("unit")
@@ -143,7 +162,7 @@ def _value(
         word = words.get(one, one)
         if word in field.words:
             return word
-    if not words or not any(told):
+    if not any(words.get(one, words.get("*")) == "" for one in filter(None, told)):
         faults.append(
             f"{field.name}: no value that the form knows; found {list(filter(None, told))}"
         )

@@ -5,30 +5,44 @@ The matrix is not ordered by worth. Labels stand on top because they are the law
 other sources stand as the documents list them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from radioligand.guidance.evaluation import UNDETERMINED, Finding
+from radioligand.guidance.evaluation import NOT, UNDETERMINED, Finding
 from radioligand.guidance.records import Guidelines, Option, Source, Statement
 
 FAVOURABLE, CONTRARY = ("for", "consider"), ("against", "only in a trial")
 
 
 class Matrix(NamedTuple):
-    """`cells` holds, by source and option, the findings that apply or are undetermined."""
+    """`cells` holds, by source and option, the findings that apply or are undetermined.
+
+    Of a label it holds those that do not apply as well: that the law does not cover a patient is
+    what a board has to know.
+    """
 
     sources: tuple[Source, ...]
     options: tuple[Option, ...]
     cells: dict[tuple[str, str], tuple[Finding, ...]]
 
-    def stances(self, source: str, option: str) -> tuple[str, ...]:
-        """The stances that apply, each once; those undetermined end in a question mark."""
-        found = self.cells.get((source, option), ())
-        told = (
-            f"{one.statement.stance}{'?' if one.verdict == UNDETERMINED else ''}" for one in found
-        )
-        return tuple(dict.fromkeys(told))
+    def stances(self, source: str, option: str, *, marked: bool = True) -> str:
+        """The stances, each once, with strength and dissent: 'for (1b-A); consider?'.
+
+        A question mark stands for undetermined, unless they are not to be `marked`.
+        """
+        told = (_told(one, marked) for one in self.cells.get((source, option), ()))
+        return "; ".join(dict.fromkeys(told))
+
+
+def _told(finding: Finding, marked: bool) -> str:
+    one = finding.statement
+    if finding.verdict == NOT:
+        return NOT
+    strength = f" ({one.strength.grade})" if one.strength else ""
+    dissent = " [dissent]" if one.dissent else ""
+    mark = "?" if marked and finding.verdict == UNDETERMINED else ""
+    return f"{one.stance}{strength}{dissent}{mark}"
 
 
 class Disagreement(NamedTuple):
@@ -43,21 +57,30 @@ class Disagreement(NamedTuple):
 def matrix(findings: Sequence[Finding], *, guidelines: Guidelines) -> Matrix:
     """Arrange the statements on treatments by source and option.
 
-    Sources and options of which nothing applies and nothing is open are left out, labels never.
+    Sources and options of which nothing applies and nothing is open are left out, labels and what
+    they speak of never.
     """
     treatments = {one.id for one in guidelines.options if one.kind == "treatment"}
     cells: dict[tuple[str, str], tuple[Finding, ...]] = {}
     for one in findings:
         key = (one.statement.source, one.statement.option)
-        if one.statement.option in treatments and (one.applies or one.verdict == UNDETERMINED):
+        is_shown = one.verdict != NOT or guidelines.kind_of(one.statement) == "label"
+        if one.statement.option in treatments and is_shown:
             cells[key] = (*cells.get(key, ()), one)
     sources = [
         one
         for one in sorted(guidelines.sources, key=lambda source: source.kind != "label")
-        if one.kind == "label" or any(source == one.id for source, _ in cells)
+        if any(source == one.id for source, _ in cells)
     ]
     options = (one for one in guidelines.options if any(option == one.id for _, option in cells))
     return Matrix(tuple(sources), tuple(options), cells)
+
+
+def named(finding: Finding, guidelines: Guidelines) -> str:
+    """Name a statement as a side of a disagreement: 'US label 2024 (Surgery: for, applies)'."""
+    one = finding.statement
+    option = guidelines.option_of[one.option].says
+    return f"{guidelines.source_of[one.source].short} ({option}: {one.stance}, {finding.verdict})"
 
 
 def disagreements(
@@ -79,38 +102,39 @@ def disagreements(
         both, one_alone = first.applies and second.applies, first.applies != second.applies
         if certain and (both if conflict.where == "both" else one_alone):
             found.append(Disagreement(conflict.kind, first, second, conflict.why))
-    listed = {frozenset((one.first.statement.id, one.second.statement.id)) for one in found}
-    for pair in _opposed(findings, guidelines):
-        if frozenset(one.statement.id for one in pair) not in listed:
-            kind, why = _kind(pair[0].statement, pair[1].statement, guidelines)
-            found.append(Disagreement(kind, *pair, why))
+    listed = {frozenset((each.first.statement.id, each.second.statement.id)) for each in found}
+    applying = [one for one in findings if one.applies]
+    for first, second in combinations(applying, 2):
+        one, other = first.statement, second.statement
+        is_listed = frozenset((one.id, other.id)) in listed
+        if not is_listed and are_opposed(one, other, guidelines):
+            kind, why = opposition(one, other, guidelines)
+            found.append(Disagreement(kind, first, second, why))
     return tuple(found)
 
 
-def _opposed(
-    findings: Sequence[Finding], guidelines: Guidelines
-) -> Iterator[tuple[Finding, Finding]]:
-    speaking = [
-        one
-        for one in findings
-        if one.applies and guidelines.kind_of(one.statement) != "trial criterion"
-    ]
-    for first, second in combinations(speaking, 2):
-        stances = {first.statement.stance, second.statement.stance}
-        if first.statement.option == second.statement.option and (
-            stances & {*FAVOURABLE} and stances & {*CONTRARY}
-        ):
-            yield first, second
+def are_opposed(first: Statement, second: Statement, guidelines: Guidelines) -> bool:
+    """Whether two statements take opposite stances on one option.
+
+    What a trial asked of its patients is no stance.
+    """
+    stances = {first.stance, second.stance}
+    is_trial = "trial criterion" in (guidelines.kind_of(first), guidelines.kind_of(second))
+    differ = bool(stances & {*FAVOURABLE} and stances & {*CONTRARY})
+    return first.option == second.option and differ and not is_trial
 
 
-def _kind(first: Statement, second: Statement, guidelines: Guidelines) -> tuple[str, str]:
-    """Class an opposition by what the documents tell of the two statements."""
+def opposition(first: Statement, second: Statement, guidelines: Guidelines) -> tuple[str, str]:
+    """Class an opposition by what the documents tell of the two statements, and say why."""
     one, other = (guidelines.source_of[each.source] for each in (first, second))
     if one.id == other.id:
         return "genuine", "One source says both."
     if "label" in (one.kind, other.kind):
         label = one if one.kind == "label" else other
-        return "jurisdiction", f"{label.short} is the law in {label.jurisdiction} alone."
+        return (
+            "jurisdiction",
+            f"{label.short} is law in its own country alone: {label.jurisdiction}.",
+        )
     older, newer = sorted(
         (first, second), key=lambda each: guidelines.source_of[each.source].earliest
     )

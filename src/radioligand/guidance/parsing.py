@@ -145,6 +145,7 @@ def _reference_faults(guidelines: Guidelines, protocols: Collection[str]) -> Ite
     sources = {source.id for source in guidelines.sources}
     options = {option.id for option in guidelines.options}
     statements = {statement.id for statement in guidelines.statements}
+    fields = {field.name for field in guidelines.fields}
     pointers: list[tuple[str, str, str | None, set[str]]] = []
     for source in guidelines.sources:
         pointers.append((source.id, "source", source.read_in, sources))
@@ -154,6 +155,7 @@ def _reference_faults(guidelines: Guidelines, protocols: Collection[str]) -> Ite
         pointers.append((one.id, "option", one.option, options))
         pointers.append((one.id, "statement", one.superseded_by, statements))
         pointers.append((one.id, "protocol", one.trial, set(protocols)))
+        pointers += [(one.id, "field", field, fields) for field in one.fields.values()]
         if (one.when is None) == (one.trial is None):
             yield f"{one.id}: a statement has either `when` or `trial`."
     for conflict in guidelines.conflicts:

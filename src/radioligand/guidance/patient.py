@@ -4,7 +4,6 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from difflib import get_close_matches
 from typing import Any
 
 import polars as pl
@@ -12,15 +11,17 @@ import polars as pl
 from radioligand.criteria import comparisons, met
 from radioligand.guidance.parsing import ASSESSED, GRADES
 from radioligand.guidance.records import Guidelines, PatientField
-
-DTYPES: dict[str, pl.DataType] = {
-    "number": pl.Float64(),
-    "text": pl.String(),
-    "date": pl.Date(),
-    "flag": pl.Boolean(),
-}
-PARTS = ("value", "unit", "date", "label")
-EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)
+from radioligand.patient_form import (
+    DTYPES,
+    EARLIEST,
+    LATEST,
+    Asked,
+    entries,
+    entry_faults,
+    misplaced,
+    read_value,
+    unknown_field,
+)
 
 
 class PatientError(ValueError):
@@ -48,22 +49,16 @@ def read_patient(
     if not isinstance(form, Mapping) or not isinstance(form.get("fields", {}), Mapping):
         raise PatientError(("it is no table of field names and values",))
     known = fields_of(guidelines, also)
-    faults = [
-        f"{key}: this does not belong beside 'fields' but in it"
-        for key in form
-        if "fields" in form and key not in ("fields", "subject")
-    ]
+    faults = misplaced(form)
     values: dict[str, Any] = {}
-    for name, parts in _entries(form, known).items():
+    for name, parts in entries(form, known).items():
         if name not in known:
-            close = get_close_matches(name, known, n=1, cutoff=0.5)
-            mend = f"did you mean {close[0]!r}?" if close else "the template lists all."
-            faults.append(f"{name}: there is no such field; {mend}")
+            faults.append(unknown_field(name, known))
             continue
-        wrong = list(_entry_faults(parts, known[name]))
+        wrong = list(entry_faults(parts, _asked(known[name])))
         faults += [f"{name}: {fault}" for fault in wrong]
         if not wrong:
-            values[name] = _value(parts.get("value"), known[name])
+            values[name] = read_value(parts.get("value"), known[name].type)
             if parts.get("date") is not None:
                 values[f"{name}_date"] = date.fromisoformat(parts["date"])
     subject = None if form.get("subject") is None else str(form["subject"])
@@ -168,6 +163,17 @@ def fields_of(guidelines: Guidelines, also: Sequence[PatientField] = ()) -> dict
     return {one.name: one for one in (*also, *guidelines.fields)}
 
 
+def in_label(missing: str, known: Mapping[str, PatientField]) -> str:
+    """Name what a finding misses by the label of its field: 'date of: Ki-67 index'."""
+    if missing in known:
+        return known[missing].label
+    stem, _, window = missing.partition(" within ")
+    if window and stem in known:
+        return f"{known[stem].label}, found in the {window.split()[0]} days before"
+    stem = missing.removesuffix("_date")
+    return f"date of: {known[stem].label}" if stem in known else missing
+
+
 def _schema(known: Mapping[str, PatientField], values: Mapping[str, Any]) -> dict[str, pl.DataType]:
     dated = {name: pl.Date() for name in values if name not in known}
     own = {name: DTYPES[known[name].type] for name in values if name in known}
@@ -223,88 +229,16 @@ def _possible(field: PatientField) -> tuple[str, pl.Expr]:
             return "", pl.lit(True)
 
 
-def _entries(
-    form: Mapping[str, Any], known: Mapping[str, PatientField]
-) -> dict[str, dict[str, Any]]:
-    """Return value, unit and date by field, whichever way they were written."""
-    flat = form.get("fields", form)
-    entries: dict[str, dict[str, Any]] = {}
-    for key, value in flat.items():
-        stem, _, part = key.rpartition("_")
-        if key == "subject" and flat is form:
-            continue
-        if key not in known and stem in known and part in ("date", "unit"):
-            entries.setdefault(stem, {})[part] = value
-        elif isinstance(value, Mapping):
-            entries.setdefault(key, {}).update(value)
-        else:
-            entries.setdefault(key, {})["value"] = value
-    return entries
-
-
-def _entry_faults(parts: Mapping[str, Any], field: PatientField) -> Iterator[str]:
-    for key in parts:
-        if key not in PARTS:
-            yield f"{key!r} is none of {', '.join(PARTS)}"
-    unit = parts.get("unit")
-    if unit is not None and unit != field.unit:
-        yield f"the unit is {field.unit or 'none'}, not {unit!r}; convert the value"
-    if parts.get("date") is not None:
-        yield from _date_faults(parts["date"])
-    value = parts.get("value")
-    if value is None:
-        return
-    match field.type:
-        case "number":
-            yield from _number_faults(value, field)
-        case "flag":
-            if not isinstance(value, bool):
-                yield f"{value!r} is neither true nor false"
-        case "date":
-            yield from _date_faults(value)
-        case _:
-            yield from _word_faults(value, field)
-
-
-def _number_faults(value: Any, field: PatientField) -> Iterator[str]:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        yield f"{value!r} is not a number"
-    elif not math.isfinite(value) or value < field.lowest:
-        yield f"{value} is not possible"
-    elif field.whole and value != int(value):
-        yield f"{value} is no whole number"
-    elif field.highest is not None and value > field.highest:
-        yield f"{value} {field.unit or ''} is above {field.highest:g}"
-
-
-def _word_faults(value: Any, field: PatientField) -> Iterator[str]:
-    if not isinstance(value, str):
-        yield f"{value!r} is not text"
-    elif field.words and value not in field.words:
-        same = [word for word in field.words if word.casefold() == value.strip().casefold()]
-        yield (
-            f"{value!r} is written {same[0]!r}"
-            if same
-            else f"{value!r} is none of {', '.join(field.words)}"
-        )
-
-
-def _date_faults(value: Any) -> Iterator[str]:
-    try:
-        day = date.fromisoformat(value)
-    except (TypeError, ValueError):
-        yield f"{value!r} is not a date such as 2025-03-09"
-        return
-    if not EARLIEST <= day <= LATEST:
-        yield f"{value} is not possible"
-
-
-def _value(value: Any, field: PatientField) -> Any:
-    if value is not None and field.type == "number":
-        return float(value)
-    if value is not None and field.type == "date":
-        return date.fromisoformat(value)
-    return value
+def _asked(field: PatientField) -> Asked:
+    return Asked(
+        field.type,
+        field.unit,
+        field.words,
+        closed=bool(field.words),
+        lowest=field.lowest,
+        highest=math.inf if field.highest is None else field.highest,
+        whole=field.whole,
+    )
 
 
 def assessed(patient: pl.DataFrame) -> date | None:

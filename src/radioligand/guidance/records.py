@@ -48,7 +48,8 @@ class Option(Record):
 class Source(Record):
     """A document. `read_in` is the source that quotes it, where only the quotation was read.
 
-    `published` is a year, a month or a day, as exact as it was printed.
+    `published` is a year, a month or a day, as exact as it was printed. `interests` tells who paid
+    for it and what its authors declare, by its own account; "" where that was not read.
     """
 
     id: Id
@@ -60,6 +61,7 @@ class Source(Record):
     kind: Kind
     read_in: Id | None = None
     superseded_by: Id | None = None
+    interests: str = ""
 
     @property
     def earliest(self) -> date:
@@ -117,8 +119,10 @@ class Statement(Record):
 
     `when` is whom it speaks of; `trial` stands in its place where that is what a shipped
     protocol asks of a patient; `words` then tells how that protocol calls what the form calls
-    otherwise, by field. `says` is in our words. `population` tells how the source limits
-    its patients where the condition cannot. `dissent` names who of the authors differs.
+    otherwise, by field, and `fields` which of the form's fields stands for one of the protocol's.
+    `says` is in our words. `population` tells how the source limits its patients where the
+    condition cannot. `dissent` names who of the authors differs. `valid_from` is the day since
+    which it holds, where that is not the date of its document.
     """
 
     id: Id
@@ -128,12 +132,14 @@ class Statement(Record):
     when: Condition = None  # None until the trial's eligibility stands here
     trial: str | None = None
     words: dict[str, dict[str, str]] = {}
+    fields: dict[str, Name] = {}
     population: str = ""
     strength: Strength | None = None
     evidence: tuple[str, ...] = ()
     source: Id
     place: Text
     kind: Kind | None = None
+    valid_from: date | None = None
     superseded_by: Id | None = None
     dissent: str = ""
 
@@ -154,8 +160,8 @@ class Conflict(Record):
 class Examination(Record):
     """When something is due: `from_days` to `to_days` after the date in `anchor`.
 
-    Without an anchor it is due on the day of the assessment. `done` is the field whose date
-    tells when it was last done.
+    Without an anchor it is due on the day of the assessment, unless it was done in the
+    `within_days` before. `done` is the field whose date tells when it was last done.
     """
 
     id: Id
@@ -164,22 +170,30 @@ class Examination(Record):
     anchor: Name | None = None
     from_days: int = 0
     to_days: int | None = None
+    within_days: int = 0
     done: Name
     source: Id
     place: Text
 
 
 class Estimate(Record):
-    """A number as printed, with its interval; `remark` tells what is wrong with it."""
+    """A number as printed, with its interval; `remark` tells what is wrong with it.
+
+    `recomputed` names the rows of the published results that work it out again or check it.
+    """
 
     value: float
     lower: float | None = None
     upper: float | None = None
     remark: str = ""
+    recomputed: tuple[str, ...] = ()
 
 
 class Evidence(Record):
-    """One arm of the evidence table: whom it treated, with what, and how they fared."""
+    """One arm of the evidence table: whom it treated, with what, and how they fared.
+
+    `ki67_percent` are the lowest and the highest index it took in, where it limits more than grade.
+    """
 
     id: Id
     population: Text
@@ -188,6 +202,7 @@ class Evidence(Record):
     reference: str
     grades: tuple[str, ...]
     sites: tuple[str, ...]
+    ki67_percent: tuple[float, float] | None = None
     line: Text
     response_percent: Estimate | None = None
     pfs_months: Estimate | None = None
@@ -197,7 +212,10 @@ class Evidence(Record):
 
 
 class Code(Record):
-    """How FHIR codes an observation of a field; `words` translates coded or written values."""
+    """How FHIR codes an observation of a field; `words` translates coded or written values.
+
+    A value translated into "" says nothing of the field; "*" stands for every one not listed.
+    """
 
     field: Name
     system: Text
@@ -240,6 +258,11 @@ class Guidelines(Record):
     def kind_of(self, statement: Statement) -> Kind:
         """The kind of a statement: its own, or its source's."""
         return statement.kind or self.source_of[statement.source].kind
+
+    def since(self, statement: Statement) -> str:
+        """Since when a statement holds: its own date, or its document's as exact as printed."""
+        own = statement.valid_from
+        return own.isoformat() if own else self.source_of[statement.source].published
 
     def place_of(self, statement: Statement) -> str:
         """Where a statement is found; through whom, where only a quotation was read."""

@@ -62,7 +62,8 @@ def _due(one: Examination, holds: bool | None, row: dict[str, Any]) -> Due:
     first = anchor + timedelta(one.from_days)
     until = None if one.to_days is None else anchor + timedelta(one.to_days)
     if one.anchor is None:  # asked for by how the patient is now
-        return Due(one, "done" if last == today else "due", first, until, last)
+        is_done = last is not None and 0 <= (today - last).days <= one.within_days
+        return Due(one, "done" if is_done else "due", first, until, last)
     if last is not None and last >= first and (until is None or last <= until or until < today):
         return Due(one, "done", first, until, last)
     if today < first:

@@ -72,7 +72,10 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
 class Part(NamedTuple):
-    """One numbered display of the page: a table, a figure, or the reason why there is neither."""
+    """One numbered display of the page: a table, a figure, or the reason why there is neither.
+
+    A table that is `sortable` can be sorted by its columns and narrowed where scripts run.
+    """
 
     name: str
     number: str
@@ -84,10 +87,17 @@ class Part(NamedTuple):
     reason: str = ""
     source: str = ""
     kind: str = ""
+    sortable: bool = False
 
     def notes(self, before: tuple[str, ...], after: str) -> tuple[str, ...]:
         """The sentences under a display, each once: how it is printed, its own, abbreviations."""
         return tuple(filter(None, dict.fromkeys((*before, *self.footnotes, after))))
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether a cell leads to another place of the page."""
+        rows = self.table.body.rows if self.table else ()
+        return any(cell.link for row in rows for cell in row.cells)
 
     @property
     def csv_link(self) -> str:
@@ -333,7 +343,7 @@ class _Pages:
             "cutoff": formatting.long_date(report.cutoff),
         }
         self._parts: Any = self._environment.get_template("parts.html").module
-        self._written: dict[str, Markup] = {}
+        self._written: dict[tuple[str, str], Markup] = {}
 
     def index(self, sections: tuple[Section, ...]) -> str:
         return self._environment.get_template("page.html").render(
@@ -341,13 +351,17 @@ class _Pages:
         )
 
     def single(self, part: Part) -> str:
-        """Return the page of one display alone."""
+        """Return the page of one display alone; its links lead to the page of all."""
         return self._environment.get_template("table.html").render(
-            part=part, shown=self._shown(part)
+            part=part, shown=self._shown(part, "../index.html")
         )
 
-    def _shown(self, part: Part) -> Markup:
-        """Return the display as it stands in every page, written once."""
-        if part.name not in self._written:
-            self._written[part.name] = Markup(self._parts.display(part))
-        return self._written[part.name]
+    def _shown(self, part: Part, beside: str = "") -> Markup:
+        """Return the display as it stands in every page, written once.
+
+        With links it is another one in another file: `beside` is where they lead to.
+        """
+        key = part.name, beside if part.is_linked else ""
+        if key not in self._written:
+            self._written[key] = Markup(self._parts.display(part, beside))
+        return self._written[key]

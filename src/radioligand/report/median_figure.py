@@ -37,12 +37,12 @@ class Median(NamedTuple):
 
     @property
     def told(self) -> str:
-        """The numbers as printed; an asterisk where there is a remark."""
+        """The numbers to one decimal, as papers print months; an asterisk for a remark."""
         mark = "*" if self.remark else ""
         if self.lower is None and self.upper is None:
-            return f"{self.value:g}{mark}"
-        upper = formatting.NOT_ESTIMATED if self.upper is None else f"{self.upper:g}"
-        return f"{self.value:g} ({self.lower:g}–{upper}){mark}"
+            return f"{self.value:.1f}{mark}"
+        upper = formatting.NOT_ESTIMATED if self.upper is None else f"{self.upper:.1f}"
+        return f"{self.value:.1f} ({self.lower:.1f}–{upper}){mark}"
 
 
 def median_figure(rows: Sequence[Median], *, name: str, title: str, axis: str) -> str:

@@ -85,3 +85,77 @@
   });
   addEventListener("scroll", () => shown && hide(), { passive: true, capture: true });
 })();
+
+// Tables that can be sorted by a head and narrowed by words; without this script they are plain.
+(() => {
+  "use strict";
+  const MENU = 6; // a column of so few different texts gets a menu
+
+  const textOf = (row, place) => row.children[place].textContent.trim();
+  const isMissing = (text) => text === "" || text === "—";
+
+  function sorter(place, isNumber, falling) {
+    return (first, second) => {
+      const [one, other] = [textOf(first, place), textOf(second, place)];
+      if (isMissing(one) || isMissing(other)) return isMissing(one) - isMissing(other);
+      const order = isNumber ? parseFloat(one) - parseFloat(other) : one.localeCompare(other);
+      return falling ? -order : order;
+    };
+  }
+
+  function prepare(table) {
+    const heads = [...table.tHead.rows[0].cells];
+    const rows = [...table.querySelectorAll("tbody tr:not(.heading)")];
+    const tools = Object.assign(document.createElement("p"), { className: "tools" });
+    const count = document.createElement("output");
+    const wanted = new Map();
+
+    function narrow() {
+      for (const row of rows) row.hidden = ![...wanted.values()].every((fits) => fits(row));
+      count.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`;
+    }
+
+    function offer(label, control, fits) {
+      const named = document.createElement("label");
+      named.append(`${label} `, control);
+      tools.append(named);
+      control.addEventListener("input", () => {
+        if (control.value) wanted.set(label, (row) => fits(row, control.value));
+        else wanted.delete(label);
+        narrow();
+      });
+    }
+
+    const search = Object.assign(document.createElement("input"), { type: "search" });
+    const holds = (row, words) => row.textContent.toLowerCase().includes(words.toLowerCase());
+    offer("Rows with", search, holds);
+    heads.forEach((head, place) => {
+      const texts = rows.map((row) => textOf(row, place));
+      const known = texts.filter((text) => !isMissing(text));
+      const isNumber = known.every((text) => /^\d/.test(text));
+      const choices = [...new Set(known)].sort();
+      if (place && !isNumber && choices.length > 1 && choices.length <= MENU) {
+        const menu = document.createElement("select");
+        menu.append(new Option("all", ""), ...choices.map((text) => new Option(text)));
+        offer(head.textContent, menu, (row, text) => textOf(row, place) === text);
+      }
+      const button = Object.assign(document.createElement("button"), { type: "button" });
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => {
+        const falling = head.ariaSort === "ascending";
+        for (const each of heads) each.ariaSort = null;
+        head.ariaSort = falling ? "descending" : "ascending";
+        for (const body of table.tBodies) {
+          const own = [...body.rows].filter((row) => rows.includes(row));
+          body.append(...own.sort(sorter(place, isNumber, falling)));
+        }
+      });
+    });
+    tools.append(count);
+    narrow();
+    table.closest(".scroll").before(tools);
+  }
+
+  for (const table of document.querySelectorAll("table[data-sortable]")) prepare(table);
+})();

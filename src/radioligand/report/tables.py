@@ -24,11 +24,15 @@ ABBREVIATIONS = {
 
 
 class Cell(NamedTuple):
-    """What is printed, the numbers of the results frame it was printed from, columns it spans."""
+    """What is printed, the numbers of the results frame it was printed from, columns it spans.
+
+    `link` is the anchor of another row or display of the page.
+    """
 
     text: str
     numbers: tuple[Number, ...] = ()
     columns: int = 1
+    link: str = ""
 
     @property
     def trace(self) -> dict[str, str]:
@@ -56,11 +60,15 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row: its label, how far it is set in, its cells; a heading has none."""
+    """One row: its label, how far it is set in, its cells; a heading has none.
+
+    `anchor` is the name by which a cell may link to it.
+    """
 
     label: str
     cells: tuple[Cell, ...] = ()
     indent: int = 0
+    anchor: str = ""
 
     @property
     def is_heading(self) -> bool:

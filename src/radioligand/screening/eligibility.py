@@ -5,7 +5,14 @@ from typing import Any
 
 import polars as pl
 
-from radioligand.criteria import Comparison, Condition, Verdict, comparisons, met
+from radioligand.criteria import (
+    Comparison,
+    Condition,
+    Verdict,
+    comparisons,
+    met,
+    with_unknown,
+)
 from radioligand.protocol import Protocol
 from radioligand.protocol.records import Criterion
 
@@ -23,7 +30,7 @@ def screen(patients: pl.DataFrame, *, protocol: Protocol) -> pl.DataFrame:
     Rows follow the patients, and within each the protocol.
     """
     asked = [one.holds for one in protocol.eligibility]
-    known = _with_unknown(patients, asked)
+    known = with_unknown(patients, asked)
     schema = ["USUBJID", "CRITERION", "KIND", "SAYS", "VERDICT", "FIELDS", "MISSING"]
     if not protocol.eligibility:
         return pl.DataFrame(schema=dict.fromkeys(schema, pl.String))
@@ -41,25 +48,6 @@ def screen(patients: pl.DataFrame, *, protocol: Protocol) -> pl.DataFrame:
         for criterion in protocol.eligibility
     ]
     return pl.concat(judged).sort("number", maintain_order=True).select(schema)
-
-
-def _with_unknown(patients: pl.DataFrame, conditions: list[Condition]) -> pl.DataFrame:
-    """Add what the conditions ask for and the frame lacks, as unknown."""
-    wanted: dict[str, pl.DataType] = {}
-    for condition in conditions:
-        for one in comparisons(condition):
-            wanted.setdefault(one.field, _dtype(one))
-            if one.within_days is not None:
-                wanted |= {f"{one.field}_date": pl.Date(), one.before or "": pl.Date()}
-    lacking = {name: kind for name, kind in wanted.items() if name not in patients.columns}
-    return patients.with_columns(**{name: pl.lit(None, kind) for name, kind in lacking.items()})
-
-
-def _dtype(comparison: Comparison) -> pl.DataType:
-    if comparison.operator == "is":
-        return pl.Boolean()
-    value = comparison.value[0] if isinstance(comparison.value, tuple) else comparison.value
-    return pl.String() if isinstance(value, str) else pl.Float64()
 
 
 def _verdict(criterion: Criterion) -> pl.Expr:
@@ -222,7 +210,7 @@ def answer(patient: pl.DataFrame, *, protocol: Protocol) -> dict[str, Any]:
     if patient.height != 1:
         raise ValueError(f"one patient is judged at a time; the frame holds {patient.height}")
     log = screen(patient, protocol=protocol)
-    seen = _with_unknown(patient, [one.holds for one in protocol.eligibility]).to_dicts()[0]
+    seen = with_unknown(patient, [one.holds for one in protocol.eligibility]).to_dicts()[0]
     plain = {
         name: value.isoformat() if hasattr(value, "isoformat") else value
         for name, value in seen.items()

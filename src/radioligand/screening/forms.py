@@ -2,25 +2,24 @@
 """One patient's form: plain values in, a checked frame of fields out."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
-from difflib import get_close_matches
 from typing import Any
 
 import polars as pl
 
 from radioligand.criteria import Condition, comparisons
+from radioligand.patient_form import (
+    DTYPES,
+    Asked,
+    entries,
+    entry_faults,
+    misplaced,
+    read_value,
+    unknown_field,
+)
 from radioligand.protocol import Protocol
 from radioligand.protocol.records import Variable
-
-DTYPES: dict[str, pl.DataType] = {
-    "number": pl.Float64(),
-    "text": pl.String(),
-    "date": pl.Date(),
-    "flag": pl.Boolean(),
-}
-EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)
-PARTS = ("value", "unit", "date", "label")
 
 
 def read_patient(form: Mapping[str, Any], *, protocol: Protocol) -> pl.DataFrame:
@@ -38,19 +37,16 @@ def read_patient(form: Mapping[str, Any], *, protocol: Protocol) -> pl.DataFrame
         raise ValueError("the patient's form is a table of field names and values")
     known = {one.field: one for one in protocol.variables if one.field}
     words = _words(protocol)
-    beside = [key for key in form if "fields" in form and key not in ("fields", "subject")]
-    faults = [f"{key}: this does not belong beside 'fields' but in it" for key in beside]
+    faults = misplaced(form)
     columns: dict[str, pl.Series] = {}
-    for name, parts in _entries(form, known).items():
+    for name, parts in entries(form, known).items():
         if name not in known:
-            close = get_close_matches(name, known, n=1, cutoff=0.5)
-            mend = f"did you mean {close[0]!r}?" if close else "the template lists all."
-            faults.append(f"{name}: there is no such field; {mend}")
+            faults.append(unknown_field(name, known))
             continue
-        wrong = list(_faults(parts, known[name], words.get(name, ())))
+        wrong = list(entry_faults(parts, _asked(known[name], words.get(name, ()))))
         faults += [f"{name}: {fault}" for fault in wrong]
         if not wrong:
-            value = _value(parts.get("value"), known[name])
+            value = read_value(parts.get("value"), known[name].type)
             columns[name] = pl.Series([value], dtype=DTYPES[known[name].type])
             if parts.get("date") is not None:
                 columns[f"{name}_date"] = pl.Series([date.fromisoformat(parts["date"])])
@@ -66,79 +62,14 @@ def read_patient(form: Mapping[str, Any], *, protocol: Protocol) -> pl.DataFrame
     return pl.DataFrame({"USUBJID": pl.Series([subject], dtype=pl.String), **columns, **unknown})
 
 
-def _entries(form: Mapping[str, Any], known: Mapping[str, Variable]) -> dict[str, dict[str, Any]]:
-    """Return value, unit and date by field, whichever way they were written."""
-    flat = form.get("fields", form)
-    entries: dict[str, dict[str, Any]] = {}
-    for key, value in flat.items():
-        stem, _, part = key.rpartition("_")
-        if key == "subject" and flat is form:
-            continue
-        if key not in known and stem in known and part in ("date", "unit"):
-            entries.setdefault(stem, {})[part] = value
-        elif isinstance(value, Mapping):
-            entries.setdefault(key, {}).update(value)
-        else:
-            entries.setdefault(key, {})["value"] = value
-    return entries
-
-
-def _faults(parts: Mapping[str, Any], variable: Variable, words: tuple[str, ...]) -> Iterator[str]:
-    for key in parts:
-        if key not in PARTS:
-            yield f"{key!r} is none of {', '.join(PARTS)}"
-    unit = parts.get("unit")
-    if unit is not None and unit != variable.unit:
-        yield f"the unit is {variable.unit or 'none'}, not {unit!r}; convert the value"
-    if parts.get("date") is not None:
-        yield from _date_faults(parts["date"])
-    value = parts.get("value")
-    if value is None:
-        return
-    match variable.type:
-        case "number":
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                yield f"{value!r} is not a number"
-            elif not math.isfinite(value) or value < 0:
-                yield f"{value} is not possible"
-            elif variable.unit == "%" and value > 100:
-                yield f"{value} % is above 100 %"
-        case "flag":
-            if not isinstance(value, bool):
-                yield f"{value!r} is neither true nor false"
-        case "date":
-            yield from _date_faults(value)
-        case _:
-            yield from _word_faults(value, variable, words)
-
-
-def _word_faults(value: Any, variable: Variable, words: tuple[str, ...]) -> Iterator[str]:
-    if not isinstance(value, str):
-        yield f"{value!r} is not text"
-    elif value not in words:
-        same = [word for word in words if word.casefold() == value.strip().casefold()]
-        if same:
-            yield f"{value!r} is written {same[0]!r}"
-        elif variable.order or variable.bands:
-            yield f"{value!r} is none of {', '.join(words)}"
-
-
-def _date_faults(value: Any) -> Iterator[str]:
-    try:
-        day = date.fromisoformat(value)
-    except (TypeError, ValueError):
-        yield f"{value!r} is not a date such as 2024-03-09"
-        return
-    if not EARLIEST <= day <= LATEST:
-        yield f"{value} is not possible"
-
-
-def _value(value: Any, variable: Variable) -> Any:
-    if value is not None and variable.type == "number":
-        return float(value)
-    if value is not None and variable.type == "date":
-        return date.fromisoformat(value)
-    return value
+def _asked(variable: Variable, words: tuple[str, ...]) -> Asked:
+    return Asked(
+        variable.type,
+        variable.unit,
+        words,
+        closed=bool(variable.order or variable.bands),
+        highest=100 if variable.unit == "%" else math.inf,
+    )
 
 
 def _words(protocol: Protocol) -> dict[str, tuple[str, ...]]:
