@@ -128,7 +128,7 @@ def _matrix(advice: Advice) -> Body:
         name = f"{source.short} (law)" if source.kind == "label" else source.short
         where = f"{source.jurisdiction}, {source.published}"
         rows.append(Row(name, tuple(map(cell, (where, *texts)))))
-    quoted = [source.short for source in matrix.sources if source.read_in]
+    quoted = [source.short for source in matrix.sources if source.read_in or source.told_by]
     notes = [
         "Rows and columns are in no order of worth. ? = undetermined: something is missing. "
         "An empty field: nothing that applies. [dissent]: the source's own authors differ.",
@@ -238,7 +238,7 @@ def _sources(advice: Advice) -> Body:
     for source in guidelines.sources:
         if source.id not in used:
             continue
-        through = guidelines.source_of[source.read_in].short if source.read_in else "itself"
+        through = guidelines.teller_of(source) or "itself"
         old = ages.get(source.id)
         age = "" if old is None else f"{old.age_months:g} months"
         if old is not None and old.superseded_by:

@@ -48,6 +48,7 @@ class Option(Record):
 class Source(Record):
     """A document. `read_in` is the source that quotes it, where only the quotation was read.
 
+    `told_by` says who tells of it, where that is none of the sources here; "" where it was read.
     `published` is a year, a month or a day, as exact as it was printed. `interests` tells who paid
     for it and what its authors declare, by its own account; "" where that was not read.
     """
@@ -60,6 +61,7 @@ class Source(Record):
     jurisdiction: Text
     kind: Kind
     read_in: Id | None = None
+    told_by: str = ""
     superseded_by: Id | None = None
     interests: str = ""
 
@@ -267,8 +269,10 @@ class Guidelines(Record):
     def place_of(self, statement: Statement) -> str:
         """Where a statement is found; through whom, where only a quotation was read."""
         source = self.source_of[statement.source]
-        if source.read_in is None:
-            return f"{source.short}, {statement.place}"
-        return (
-            f"{source.short}, as told by {self.source_of[source.read_in].short}, {statement.place}"
-        )
+        teller = self.teller_of(source)
+        told = f", as told by {teller}" if teller else ""
+        return f"{source.short}{told}, {statement.place}"
+
+    def teller_of(self, source: Source) -> str:
+        """Through whom a source is known here; "" where it was read itself."""
+        return self.source_of[source.read_in].short if source.read_in else source.told_by
