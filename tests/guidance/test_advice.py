@@ -482,7 +482,10 @@ def test_cards_inform_and_suggest_nothing(library):
         assert card["detail"].endswith(LINE)
     first = made[0]
     assert first["summary"].startswith("Radioligand therapy: ")
-    assert "US label 2024, as told by public pages that report it, section 1, indications" in first["detail"]
+    assert (
+        "US label 2024, as told by public pages that report it, section 1, indications"
+        in first["detail"]
+    )
     assert LINE in discovery()["services"][0]["description"]
 
 
