@@ -12,6 +12,7 @@ from math import exp, isfinite, log
 from pathlib import Path
 from typing import Any
 
+from radioligand.cli.adaptive_simulation import as_told, text, told_mean
 from radioligand.io.documents import DocumentError, read_protocol
 from radioligand.io.outputs import OutputError
 from radioligand.planning import (
@@ -19,9 +20,11 @@ from radioligand.planning import (
     expected_power,
     months_to_events,
 )
+from radioligand.simulation.adaptive_design import AdaptiveDesign, virtual_design
+from radioligand.simulation.adaptive_tallies import AdaptiveCharacteristics
 from radioligand.simulation.scenarios import Scenario, parse_scenarios, without_effect
-from radioligand.simulation.tallies import SHARES, Characteristics, Mean
-from radioligand.simulation.trial_design import TrialDesign, trial_design
+from radioligand.simulation.tallies import SHARES, Characteristics, level_of
+from radioligand.simulation.trial_design import TrialDesign
 from radioligand.simulation.trials import simulate
 
 
@@ -29,9 +32,9 @@ from radioligand.simulation.trials import simulate
 class Simulated:
     """One scenario: its trials, and those without effect."""
 
-    design: TrialDesign
-    found: Characteristics
-    null: Characteristics | None
+    design: TrialDesign | AdaptiveDesign
+    found: Characteristics | AdaptiveCharacteristics
+    null: Characteristics | AdaptiveCharacteristics | None
     seconds: float
 
 
@@ -55,8 +58,8 @@ def run_simulation(
     chosen = read_scenarios(scenario) if scenario else (Scenario(),)
     pairs = [
         (
-            trial_design(protocol, one),
-            trial_design(protocol, without_effect(one)) if null else None,
+            virtual_design(protocol, one),
+            virtual_design(protocol, without_effect(one)) if null else None,
         )
         for one in chosen
     ]
@@ -146,9 +149,28 @@ def as_json(found: list[Simulated], *, seed: int) -> dict[str, Any]:
 
 
 def _one_json(one: Simulated) -> dict[str, Any]:
-    found, design = one.found, one.design
+    run = one.found.trials * (1 if one.null is None else 2)
+    speed = {"seconds": one.seconds, "trials_per_second": run / one.seconds}
+    match one:
+        case Simulated(
+            design=AdaptiveDesign() as several,
+            found=AdaptiveCharacteristics() as of_arms,
+            null=None | AdaptiveCharacteristics() as nothing,
+        ):
+            return as_told(several, of_arms, nothing) | speed
+        case Simulated(
+            design=TrialDesign() as pair,
+            found=Characteristics() as of_pair,
+            null=None | Characteristics() as nothing_of_pair,
+        ):
+            return _pair_json(pair, of_pair, nothing_of_pair) | speed
+    raise TypeError(one)  # not reached: a design has the characteristics of its kind
+
+
+def _pair_json(
+    design: TrialDesign, found: Characteristics, null: Characteristics | None
+) -> dict[str, Any]:
     means, month = found.means, design.month_days
-    run = found.trials * (1 if one.null is None else 2)
     ratio = means["log_hazard_ratio"]
     answer: dict[str, Any] = {
         "scenario": design.scenario.name,
@@ -156,8 +178,8 @@ def _one_json(one: Simulated) -> dict[str, Any]:
         "trials": found.trials,
         "power": found.power,
         "power_error": found.power_error,
-        "type_one_error": one.null
-        and {"rate": one.null.power, "error": one.null.power_error, "nominal": _nominal(design)},
+        "type_one_error": null
+        and {"rate": null.power, "error": null.power_error, "nominal": level_of(design.plan)},
         "hazard_ratio": {
             "assumed": exp(design.log_hazard_ratio),
             "geometric_mean": exp(ratio.mean),
@@ -168,14 +190,14 @@ def _one_json(one: Simulated) -> dict[str, Any]:
             "quantiles": _quantiles(found.hazard_ratio_quantiles),
         },
         "duration_months": {
-            **_mean(means["day"], month),
+            **told_mean(means["day"], month),
             "quantiles": _quantiles(tuple(day / month for day in found.day_quantiles)),
         },
-        "subjects": _mean(means["entered"]),
-        "events": _mean(means["events"]),
+        "subjects": told_mean(means["entered"]),
+        "events": told_mean(means["events"]),
         "median_months": {
-            "control": _mean(means["median_control"], month),
-            "experimental": _mean(means["median_experimental"], month),
+            "control": told_mean(means["median_control"], month),
+            "experimental": told_mean(means["median_experimental"], month),
         },
         "looks": [
             {"events": int(events), "z": float(z), "efficacy": efficacy, "futility": futility}
@@ -194,16 +216,19 @@ def _one_json(one: Simulated) -> dict[str, Any]:
         "significant_harm": found.harm,
         "events_not_reached": found.unreached,
         "theory": theory(design),
-        "seconds": one.seconds,
-        "trials_per_second": run / one.seconds,
     }
     if design.scenario.has_response:
-        answer["response"] = {arm: _mean(means[f"response_{arm}"]) for arm in ARMS}
+        answer["response"] = {arm: told_mean(means[f"response_{arm}"]) for arm in ARMS}
+    if design.scenario.primaries:
+        answer["primaries"] = {
+            "rule": design.scenario.primaries.rule,
+            "held": dict(zip(design.scenario.primaries.endpoints, found.primaries, strict=True)),
+        }
     if design.scenario.has_survival:
         answer["survival"] = {
             "hazard_ratio": exp(means["survival_log_hazard_ratio"].mean),
-            "deaths": _mean(means["deaths"]),
-            "crossed_over": _mean(means["crossed"]),
+            "deaths": told_mean(means["deaths"]),
+            "crossed_over": told_mean(means["crossed"]),
         }
     return answer
 
@@ -236,19 +261,6 @@ def theory(design: TrialDesign) -> dict[str, Any]:
     return told | {"power_lakatos": power, "duration_months": plan.analysis_months}
 
 
-def _nominal(design: TrialDesign) -> float:
-    """The one-sided level."""
-    return design.plan.comparison.alpha / design.plan.given.sided
-
-
-def _mean(one: Mean, unit: float = 1.0) -> dict[str, Any]:
-    return {
-        "mean": one.mean / unit,
-        "error": one.error / unit,
-        "standard_deviation": one.standard_deviation / unit,
-    }
-
-
 def _quantiles(values: tuple[float, ...]) -> dict[str, float]:
     return {f"{share:g}": value for share, value in zip(SHARES, values, strict=True)}
 
@@ -271,18 +283,25 @@ def lines(found: list[Simulated]) -> list[str]:
 
 
 def _one_text(one: Simulated) -> Iterator[str]:
-    found, design = one.found, one.design
+    told, design = _one_json(one), one.design
+    yield f"\n{design.trial}, {design.scenario.name}: {one.found.trials:,} virtual trials"
+    if isinstance(design, TrialDesign) and isinstance(one.found, Characteristics):
+        yield from _pair_text(told, design, one.found)
+    else:
+        yield from text(told, share=_share)
+    yield f"  {told['trials_per_second']:,.0f} trials a second, {one.seconds:.1f} s"
+
+
+def _pair_text(told: dict[str, Any], design: TrialDesign, found: Characteristics) -> Iterator[str]:
     means, month = found.means, design.month_days
-    told = _one_json(one)
-    yield f"\n{design.trial}, {design.scenario.name}: {found.trials:,} virtual trials"
     yield f"  power                 {_share(found.power, found.power_error)}"
     if (by := told["theory"])["power"] is not None:
         others = {by["method"]: by["power"], "lakatos": by["power_lakatos"]}
         shown = (f"{100 * p:.1f} % ({m.title()})" for m, p in others.items() if p is not None)
         yield f"  power by theory       {', '.join(shown)}"
-    if one.null:
-        level = f"nominal {100 * _nominal(design):g} %"
-        yield f"  type I error          {_share(one.null.power, one.null.power_error)}, {level}"
+    if error := told["type_one_error"]:
+        level = f"nominal {100 * error['nominal']:g} %"
+        yield f"  type I error          {_share(error['rate'], error['error'])}, {level}"
     low, middle, high = found.hazard_ratio_quantiles
     assumed = exp(design.log_hazard_ratio)
     yield (
@@ -305,9 +324,11 @@ def _one_text(one: Simulated) -> Iterator[str]:
             f"{one['step']} {100 * one['probability']:.1f} %" for one in told["chain"]
         )
         yield f"  chain of tests        {steps}"
+    if primaries := told.get("primaries"):
+        held = ", ".join(f"{step} {100 * p:.1f} %" for step, p in primaries["held"].items())
+        yield f"  primary endpoints     {held} ({primaries['rule']})"
     if found.unreached:
         yield f"  events never reached  in {100 * found.unreached:.2f} % of trials"
-    yield f"  {told['trials_per_second']:,.0f} trials a second, {one.seconds:.1f} s"
 
 
 def _share(share: float, error: float) -> str:

@@ -13,13 +13,23 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import numpy as np
 
 from radioligand.io.parts import read_part, write_part
+from radioligand.simulation.adaptive_design import AdaptiveDesign
+from radioligand.simulation.adaptive_kernels import simulate_adaptive
+from radioligand.simulation.adaptive_model import VERSION as ADAPTIVE_VERSION
+from radioligand.simulation.adaptive_model import AdaptiveModel
+from radioligand.simulation.adaptive_tallies import (
+    AdaptiveCharacteristics,
+    adaptive_characteristics,
+    adaptive_tally,
+)
 from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.kernels import VERSION, simulate_trials
+from radioligand.simulation.model import Model
 from radioligand.simulation.tallies import Characteristics, Tally, added, characteristics, tally
 from radioligand.simulation.trial_design import TrialDesign
 
@@ -41,8 +51,33 @@ class Task(Protocol):
 Submit = Callable[[Part], Task]
 
 
+AnyDesign = TrialDesign | AdaptiveDesign
+
+
+@overload
 def simulate(
     design: TrialDesign,
+    *,
+    trials: int,
+    seed: int,
+    threads: int | None = ...,
+    scheduler: str | None = ...,
+    folder: Path | None = ...,
+    progress: Callable[[int], None] | None = ...,
+) -> Characteristics: ...
+@overload
+def simulate(
+    design: AdaptiveDesign,
+    *,
+    trials: int,
+    seed: int,
+    threads: int | None = ...,
+    scheduler: str | None = ...,
+    folder: Path | None = ...,
+    progress: Callable[[int], None] | None = ...,
+) -> AdaptiveCharacteristics: ...
+def simulate(
+    design: AnyDesign,
     *,
     trials: int,
     seed: int,
@@ -50,7 +85,7 @@ def simulate(
     scheduler: str | None = None,
     folder: Path | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Characteristics:
+) -> Characteristics | AdaptiveCharacteristics:
     """Return the operating characteristics of a design from so many virtual trials.
 
     threads : how many work at a time on this machine; all cores if None.
@@ -76,23 +111,35 @@ def simulate(
 
     with workers as (submit, many):
         found = in_order(parts, submit, ahead=2 * many, keep=keep)
-        return characteristics(added(told(found)))
+        total = added(told(found))
+    if isinstance(design, AdaptiveDesign):
+        return adaptive_characteristics(total, design=design)
+    return characteristics(total)
 
 
-def run_part(design: TrialDesign, seed: int, part: Part) -> Tally:
+def run_part(design: AnyDesign, seed: int, part: Part) -> Tally:
     """Run one part of the trials and sum it up."""
     first, last = part
+    if isinstance(design, AdaptiveDesign):
+        whole, compared = simulate_adaptive(design.model, seed=seed, first=first, last=last)
+        return adaptive_tally(whole, compared, design=design)
     return tally(simulate_trials(design.model, seed=seed, first=first, last=last), design=design)
 
 
 class Kept:
     """Finished parts of a design and seed in a folder, named by all that they follow from."""
 
-    def __init__(self, folder: Path, design: TrialDesign, seed: int) -> None:
+    def __init__(self, folder: Path, design: AnyDesign, seed: int) -> None:
         """Name the design by the numbers of its model, and not by the words about it."""
         self.folder = folder
-        known = hashlib.sha256(repr((VERSION, seed, design.log_hazard_ratio)).encode())
-        for name, value in design.model._asdict().items():
+        several = (design.scenario.primaries,) if design.scenario.primaries else ()
+        version: tuple[object, ...] = (VERSION, seed)
+        if isinstance(design, AdaptiveDesign):
+            version += (ADAPTIVE_VERSION, *design.log_hazard_ratios)
+        else:
+            version += (design.log_hazard_ratio,)
+        known = hashlib.sha256(repr(version + several).encode())
+        for name, value in numbers_of(design.model):
             array = np.asarray(value)
             known.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
         self.design = known.hexdigest()[:24]
@@ -108,6 +155,15 @@ class Kept:
     def write(self, part: Part, found: Tally) -> None:
         """Keep a part."""
         write_part(self.folder, self.key(part), found)
+
+
+def numbers_of(model: Model | AdaptiveModel) -> Iterator[tuple[str, Any]]:
+    """Yield each number of a model by its name, also of a model within."""
+    for name, value in model._asdict().items():
+        if isinstance(value, Model):
+            yield from numbers_of(value)
+        else:
+            yield name, value
 
 
 def in_order(
@@ -138,7 +194,7 @@ def in_order(
 
 
 @contextmanager
-def in_threads(threads: int | None, design: TrialDesign, seed: int) -> Iterator[tuple[Submit, int]]:
+def in_threads(threads: int | None, design: AnyDesign, seed: int) -> Iterator[tuple[Submit, int]]:
     """Run parts on the cores of this machine; the loops release Python's lock."""
     many = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(many) as pool:
@@ -149,7 +205,7 @@ def in_threads(threads: int | None, design: TrialDesign, seed: int) -> Iterator[
 
 
 @contextmanager
-def on_cluster(address: str, design: TrialDesign, seed: int) -> Iterator[tuple[Submit, int]]:
+def on_cluster(address: str, design: AnyDesign, seed: int) -> Iterator[tuple[Submit, int]]:
     """Run parts on the workers of a Dask scheduler; a part of a lost worker is run by another.
 
     Raises SimulationError without the package, without an answer, and without workers.
