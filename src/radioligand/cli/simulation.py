@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Virtual trials on the terminal: scenarios read, run with a progress bar, told as text or JSON."""
 
-import json
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -14,7 +13,6 @@ from typing import Any
 
 from radioligand.cli.adaptive_simulation import as_told, text, told_mean
 from radioligand.io.documents import DocumentError, read_protocol
-from radioligand.io.outputs import OutputError
 from radioligand.planning import (
     PlanningError,
     expected_power,
@@ -22,6 +20,7 @@ from radioligand.planning import (
 )
 from radioligand.simulation.adaptive_design import AdaptiveDesign, virtual_design
 from radioligand.simulation.adaptive_tallies import AdaptiveCharacteristics
+from radioligand.simulation.results import Run
 from radioligand.simulation.scenarios import Scenario, parse_scenarios, without_effect
 from radioligand.simulation.tallies import SHARES, Characteristics, level_of
 from radioligand.simulation.trial_design import TrialDesign
@@ -52,7 +51,8 @@ def run_simulation(
 ) -> list[Simulated]:
     """Run the virtual trials of a protocol under each scenario, with and without effect.
 
-    With `out`, finished parts are kept in its folder "parts", and the results as results.json.
+    With `out`, finished parts are kept in its folder "parts", and the results stand beside them:
+    a page with figures, JSON, CSV, each table and figure.
     """
     protocol = read_protocol(name)
     chosen = read_scenarios(scenario) if scenario else (Scenario(),)
@@ -80,18 +80,19 @@ def run_simulation(
             seconds = time.perf_counter() - begun
             found.append(Simulated(design=design, found=with_effect, null=none, seconds=seconds))
     if out:
-        write_results(out, as_json(found, seed=seed))
+        from radioligand.cli.simulation_contents import write_page
+
+        runs = [Run(design=one.design, found=one.found, null=one.null) for one in found]
+        answer = without_speed(as_json(found, seed=seed))
+        write_page(out, runs, protocol=protocol, seed=seed, told=answer)
     return found
 
 
-def write_results(out: Path, answer: dict[str, Any]) -> None:
-    """Write results.json: the same trials give the same bytes, so how fast they ran is left out."""
+def without_speed(answer: dict[str, Any]) -> dict[str, Any]:
+    """The same without how fast it ran, so that the same trials give the same bytes."""
     for one in (answer, *answer.get("scenarios", [])):
         del one["seconds"], one["trials_per_second"]
-    try:
-        (out / "results.json").write_text(json.dumps(answer, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written: {error.strerror}.") from None
+    return answer
 
 
 def read_scenarios(path: Path) -> tuple[Scenario, ...]:

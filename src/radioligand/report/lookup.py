@@ -185,9 +185,12 @@ class View:
             found += (Arm(ALL, self.words(ALL), "All"),)
         return found
 
-    def compared_arms(self) -> tuple[Arm, ...]:
-        """Return the arms of the first comparison; those with numbers if none are compared."""
-        compared, arms = self.main.comparison.split(" v "), self.arms()
+    def compared_arms(self, comparison: str = "") -> tuple[Arm, ...]:
+        """Return the arms of a comparison, the first if none is named; all if none are compared.
+
+        They stand in the order of the report.
+        """
+        compared, arms = (comparison or self.main.comparison).split(" v "), self.arms()
         return tuple(arm for arm in arms if arm.id in compared) or arms
 
     def words(self, identifier: str) -> str:

@@ -76,6 +76,17 @@ def simulate(
     folder: Path | None = ...,
     progress: Callable[[int], None] | None = ...,
 ) -> AdaptiveCharacteristics: ...
+@overload
+def simulate(
+    design: AnyDesign,
+    *,
+    trials: int,
+    seed: int,
+    threads: int | None = ...,
+    scheduler: str | None = ...,
+    folder: Path | None = ...,
+    progress: Callable[[int], None] | None = ...,
+) -> Characteristics | AdaptiveCharacteristics: ...
 def simulate(
     design: AnyDesign,
     *,
