@@ -166,6 +166,7 @@ def test_forest_of_several_arms_has_each_comparison_with_control():
     assert found[first:second].count("55/81") == 2
     assert "0.800 (0.560–1.120)" in found[second:]
     assert found[second:].count("40/80") == 2
+    assert found.index("40/80", second) < found.index("55/81", second)  # experimental first
     assert {"← Favours experimental", "Favours control →"} <= set(found)
 
 

@@ -186,11 +186,15 @@ class View:
         return found
 
     def compared_arms(self, comparison: str = "") -> tuple[Arm, ...]:
-        """Return the arms of a comparison, the first if none is named; all if none are compared.
+        """Return the arms of a comparison in its order.
 
-        They stand in the order of the report.
+        If none is named: those of the first comparison, or else all, in the order of the report.
         """
-        compared, arms = (comparison or self.main.comparison).split(" v "), self.arms()
+        arms = self.arms()
+        if comparison:
+            known = {arm.id: arm for arm in arms}
+            return tuple(known[one] for one in comparison.split(" v ") if one in known)
+        compared = self.main.comparison.split(" v ")
         return tuple(arm for arm in arms if arm.id in compared) or arms
 
     def words(self, identifier: str) -> str:

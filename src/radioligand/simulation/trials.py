@@ -34,6 +34,7 @@ from radioligand.simulation.tallies import Characteristics, Tally, added, charac
 from radioligand.simulation.trial_design import TrialDesign
 
 PART = 20_000  # trials that one task runs: 0.2 to 1 s
+ANSWER_SECONDS = 10  # within which a scheduler answers
 MOST_TRIALS = 10**12
 MOST_SEED = 2**64
 
@@ -228,15 +229,21 @@ def on_cluster(address: str, design: AnyDesign, seed: int) -> Iterator[tuple[Sub
             "scheduler: Dask is not installed. Install radioligand[distributed]."
         ) from None
     try:
-        client = Client(address, timeout="10s", set_as_default=False)
+        client = Client(address, timeout=ANSWER_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise SimulationError(f"scheduler: {address} does not answer ({error}).") from None
     with client:
         many = len(client.scheduler_info()["workers"])
         if not many:
             raise SimulationError(f"scheduler: {address} has no workers. Start some.")
-        sent = client.scatter(design, broadcast=True)
+        # as a task and not as data: the scheduler makes it again if its worker is lost
+        sent = client.submit(itself, design, pure=False)
         yield lambda part: client.submit(run_part, sent, seed, part, pure=False), many
+
+
+def itself(design: AnyDesign) -> AnyDesign:
+    """Return the design: the one step of which every part on a cluster is a continuation."""
+    return design
 
 
 def check_request(trials: int, seed: int) -> None:
