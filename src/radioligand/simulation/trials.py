@@ -9,9 +9,10 @@ change a digit.
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, overload
 
@@ -33,7 +34,8 @@ from radioligand.simulation.model import Model
 from radioligand.simulation.tallies import Characteristics, Tally, added, characteristics, tally
 from radioligand.simulation.trial_design import TrialDesign
 
-PART = 20_000  # trials that one task runs: 0.2 to 1 s
+PART = 20_000  # trials that are summed up together: 0.2 to 1 s
+MOST_TOGETHER, TASKS_EACH = 8, 8  # parts in a task of a cluster, tasks of each worker at least
 ANSWER_SECONDS = 10  # within which a scheduler answers
 MOST_TRIALS = 10**12
 MOST_SEED = 2**64
@@ -49,7 +51,7 @@ class Task(Protocol):
         ...
 
 
-Submit = Callable[[Part], Task]
+Submit = Callable[[Sequence[Part]], Task]
 
 
 AnyDesign = TrialDesign | AdaptiveDesign
@@ -122,11 +124,18 @@ def simulate(
             yield one
 
     with workers as (submit, many):
-        found = in_order(parts, submit, ahead=2 * many, keep=keep)
+        few = -(-trials // PART) // (TASKS_EACH * many)
+        together = min(max(few, 1), MOST_TOGETHER) if scheduler else 1
+        found = in_order(parts, submit, ahead=2 * many, keep=keep, together=together)
         total = added(told(found))
     if isinstance(design, AdaptiveDesign):
         return adaptive_characteristics(total, design=design)
     return characteristics(total)
+
+
+def run_parts(design: AnyDesign, seed: int, parts: Sequence[Part]) -> list[Tally]:
+    """Run some parts one after the other; a task of a cluster."""
+    return [run_part(design, seed, part) for part in parts]
 
 
 def run_part(design: AnyDesign, seed: int, part: Part) -> Tally:
@@ -179,30 +188,37 @@ def numbers_of(model: Model | AdaptiveModel) -> Iterator[tuple[str, Any]]:
 
 
 def in_order(
-    parts: Iterable[Part], submit: Submit, *, ahead: int, keep: Kept | None = None
+    parts: Iterable[Part],
+    submit: Submit,
+    *,
+    ahead: int,
+    keep: Kept | None = None,
+    together: int = 1,
 ) -> Iterator[Tally]:
-    """Give the tallies of parts in their order, with a few parts under way ahead of it.
+    """Give the tallies of parts in their order, with a few tasks under way ahead of it.
 
-    So memory does not grow with the number of trials.
+    So memory does not grow with the number of trials. A task runs so many parts `together`.
     """
-    waiting: deque[tuple[Part, Task | Tally]] = deque()
+    waiting: deque[tuple[list[Part], list[Tally | None], Task | None]] = deque()
 
-    def first() -> Tally:
-        part, task = waiting.popleft()
-        if isinstance(task, dict):
-            return task
-        found: Tally = task.result()
-        if keep:
-            keep.write(part, found)
-        return found
+    def first() -> Iterator[Tally]:
+        some, known, task = waiting.popleft()
+        fresh = iter(task.result() if task else ())
+        for part, kept in zip(some, known, strict=True):
+            found: Tally = next(fresh) if kept is None else kept
+            if keep and kept is None:
+                keep.write(part, found)
+            yield found
 
-    for part in parts:
-        known = keep.read(part) if keep else None
-        waiting.append((part, submit(part) if known is None else known))
+    left = iter(parts)
+    while some := list(islice(left, together)):
+        known = [keep.read(part) if keep else None for part in some]
+        missing = [part for part, kept in zip(some, known, strict=True) if kept is None]
+        waiting.append((some, known, submit(missing) if missing else None))
         if len(waiting) > ahead:
-            yield first()
+            yield from first()
     while waiting:
-        yield first()
+        yield from first()
 
 
 @contextmanager
@@ -211,7 +227,7 @@ def in_threads(threads: int | None, design: AnyDesign, seed: int) -> Iterator[tu
     many = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(many) as pool:
         try:
-            yield lambda part: pool.submit(run_part, design, seed, part), many
+            yield lambda parts: pool.submit(run_parts, design, seed, parts), many
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -238,7 +254,7 @@ def on_cluster(address: str, design: AnyDesign, seed: int) -> Iterator[tuple[Sub
             raise SimulationError(f"scheduler: {address} has no workers. Start some.")
         # as a task and not as data: the scheduler makes it again if its worker is lost
         sent = client.submit(itself, design, pure=False)
-        yield lambda part: client.submit(run_part, sent, seed, part, pure=False), many
+        yield lambda parts: client.submit(run_parts, sent, seed, parts, pure=False), many
 
 
 def itself(design: AnyDesign) -> AnyDesign:
