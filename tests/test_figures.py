@@ -35,13 +35,13 @@ def row(statistic, value=None, **keys):
     return {"analysis": "a", "statistic": statistic, "value": value, **keys}
 
 
-def drawn(kind, rows, *, simulated=False, month_days=MONTH, **more):
+def drawn(kind, rows, *, simulated=False, month_days=MONTH, arms=ARMS, **more):
     """The SVG of one display over these rows, and the page around it."""
     frame = pl.DataFrame([dict.fromkeys(SCHEMA) | each for each in rows], schema=SCHEMA)
     display = Display(name="fig", analysis="a", kind=kind, title="Title", section="S", **more)
     report = Report(
         title="A trial",
-        arms=ARMS,
+        arms=arms,
         displays=(display,),
         simulated=simulated,
         month_days=month_days,
@@ -138,6 +138,99 @@ def test_forest_has_events_of_n_ratios_and_favours():
     assert {"All subjects", "55/80", "46/80", "0.276 (0.182–0.418)"} <= set(found)
     assert {"Male", "29/80", "0.310 (0.020–9.000)", "Female", "0/80", "NE"} <= set(found)
     assert {"← Favours Lu", "Favours Control →", "1", "0.5", "2"} <= set(found)
+
+
+def several_rows():
+    """The same of two experimental arms against one control."""
+    for arm, (ratio, events) in {"LU": (0.5, 30.0), "PLUS": (0.8, 40.0)}.items():
+        names = ("hazard_ratio", "hazard_ratio_lower", "hazard_ratio_upper")
+        for level in (None, "M"):
+            key = {"variable": level and "SEX", "level": level}
+            yield row("events", events, arm=arm, **key)
+            yield row("n", 80.0, arm=arm, **key)
+            for name, factor in zip(names, (1, 0.7, 1.4), strict=True):
+                yield row(name, ratio * factor, arm=f"{arm} v CONTROL", **key)
+    for level in (None, "M"):
+        key = {"variable": level and "SEX", "level": level}
+        yield row("events", 55.0, arm="CONTROL", **key)
+        yield row("n", 81.0, arm="CONTROL", **key)
+
+
+@pytest.mark.by_hand
+def test_forest_of_several_arms_has_each_comparison_with_control():
+    several = (*ARMS, Arm("PLUS", "Combination", "Plus"))
+    found = words(drawn("forest", several_rows(), arms=several)[0])
+
+    first, second = found.index("Lu v Control"), found.index("Plus v Control")
+    assert "0.500 (0.350–0.700)" in found[first:second]
+    assert found[first:second].count("55/81") == 2
+    assert "0.800 (0.560–1.120)" in found[second:]
+    assert found[second:].count("40/80") == 2
+    assert found.index("40/80", second) < found.index("55/81", second)  # experimental first
+    assert {"← Favours experimental", "Favours control →"} <= set(found)
+
+
+def scenario_rows():
+    for ratio, power in (("0.5", 0.91), ("0.7", 0.38)):
+        for pace in ("5", "8"):
+            key = {"variable": f"hazard ratio {ratio}", "level": f"accrual per month {pace}"}
+            yield row("power", power, **key)
+
+
+@pytest.mark.by_hand
+def test_map_of_scenarios_has_a_cell_each():
+    found = words(drawn("scenario-map", scenario_rows())[0])
+    assert found.count("91.0") == found.count("38.0") == 2
+    assert {"0.5", "0.7", "5", "8", "Hazard ratio", "Accrual per month"} <= set(found)
+
+
+def fan_rows():
+    for name, height in (("subjects", 100.0), ("events", 40.0)):
+        for which, shift in (("lower", -5), ("median", 0), ("upper", 5)):
+            for month, share in ((0, 0.1), (12, 0.5), (24, 1.0)):
+                value = height * share + shift
+                yield row(f"{name}_{which}", value, arm="ALL", time_days=month * MONTH)
+    yield row("stop_lower", 14.0)
+    yield row("stop_upper", 20.0)
+
+
+@pytest.mark.by_hand
+def test_fan_says_when_the_last_look_is():
+    svg = drawn("fan", fan_rows())[0]
+    assert {"Subjects", "Events", "last look, month 14 to 20"} <= set(words(svg))
+    assert "events: 40 (35 to 45)" in svg
+
+
+def simulated_power_rows():
+    for ratio, power in (("0.5", 0.9), ("0.75", 0.3), ("1", 0.025)):
+        yield row("power", power, variable="hazard_ratio", level=ratio)
+        yield row("power_simulated", power + 0.01, variable="simulated", level=ratio)
+        yield row("power_error", 0.005, variable="simulated", level=ratio)
+    yield row("level", 0.025)
+
+
+@pytest.mark.by_hand
+def test_simulated_power_is_drawn_over_theory():
+    svg = drawn("simulated-power", simulated_power_rows())[0]
+    assert {"theory", "simulated, 95 % interval", "True hazard ratio"} <= set(words(svg))
+    assert "91.0 % at 0.5; 31.0 % at 0.75; 3.5 % at 1." in svg
+
+
+def simulated_look_rows():
+    for events, z, middle in ((50, 2.963, 1.8), (99, 1.969, 3.4)):
+        key = {"variable": "looks", "level": f"{events} events"}
+        yield row("look_events", float(events), **key)
+        yield row("boundary_z", z, **key)
+        for name, shift in (("z_lower", -1.6), ("z_median", 0.0), ("z_upper", 1.6)):
+            yield row(name, middle + shift, **key)
+    yield row("futility_z", 0.0, variable="looks", level="50 events")
+
+
+@pytest.mark.by_hand
+def test_simulated_looks_have_boundaries_and_the_z_of_trials():
+    svg = drawn("simulated-looks", simulated_look_rows())[0]
+    assert {"efficacy", "futility", "z, nine in ten trials", "50", "99"} <= set(words(svg))
+    assert "bound 2.963 and median z 1.80 at 50 events" in svg
 
 
 def change_rows():
@@ -400,6 +493,10 @@ EVERY = {
     "spider": change_rows,
     "swimmer": lambda: lane_rows(5, responders=2),
     "consort": flow_rows,
+    "scenario-map": scenario_rows,
+    "fan": fan_rows,
+    "simulated-power": simulated_power_rows,
+    "simulated-looks": simulated_look_rows,
 }
 
 

@@ -31,7 +31,9 @@ def test_the_page_lists_every_key():
 
     assert [key for key in ASSUMED if key not in told] == []
     known = {field.name for field in fields(Scenario)}
-    assert set(ASSUMED) == known - {"name", "strata", "looks", "chain"}
+    tables = {"hazard_ratios", "strata", "looks", "chain", "primaries", "adaptation"}
+    assert set(ASSUMED) == known - {"name"} - tables
+    assert all(f"[{table}" in PAGE or f"`{table}" in PAGE for table in tables)
 
 
 def test_the_example_of_the_page_is_read(protocol):

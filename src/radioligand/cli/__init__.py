@@ -397,7 +397,7 @@ def plan(
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for results and finished parts; a run that was interrupted goes on from these.",
+    help="Folder for a page, results and finished parts; an interrupted run goes on from these.",
 )
 @click.option("--null/--no-null", default=True, help="Also simulate no effect: the type I error.")
 @click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Virtual trials on the terminal: scenarios read, run with a progress bar, told as text or JSON."""
 
-import json
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -12,16 +11,19 @@ from math import exp, isfinite, log
 from pathlib import Path
 from typing import Any
 
+from radioligand.cli.adaptive_simulation import as_told, text, told_mean
 from radioligand.io.documents import DocumentError, read_protocol
-from radioligand.io.outputs import OutputError
 from radioligand.planning import (
     PlanningError,
     expected_power,
     months_to_events,
 )
+from radioligand.simulation.adaptive_design import AdaptiveDesign, virtual_design
+from radioligand.simulation.adaptive_tallies import AdaptiveCharacteristics
+from radioligand.simulation.results import Run
 from radioligand.simulation.scenarios import Scenario, parse_scenarios, without_effect
-from radioligand.simulation.tallies import SHARES, Characteristics, Mean
-from radioligand.simulation.trial_design import TrialDesign, trial_design
+from radioligand.simulation.tallies import SHARES, Characteristics, level_of
+from radioligand.simulation.trial_design import TrialDesign
 from radioligand.simulation.trials import simulate
 
 
@@ -29,9 +31,9 @@ from radioligand.simulation.trials import simulate
 class Simulated:
     """One scenario: its trials, and those without effect."""
 
-    design: TrialDesign
-    found: Characteristics
-    null: Characteristics | None
+    design: TrialDesign | AdaptiveDesign
+    found: Characteristics | AdaptiveCharacteristics
+    null: Characteristics | AdaptiveCharacteristics | None
     seconds: float
 
 
@@ -49,14 +51,15 @@ def run_simulation(
 ) -> list[Simulated]:
     """Run the virtual trials of a protocol under each scenario, with and without effect.
 
-    With `out`, finished parts are kept in its folder "parts", and the results as results.json.
+    With `out`, finished parts are kept in its folder "parts", and the results stand beside them:
+    a page with figures, JSON, CSV, each table and figure.
     """
     protocol = read_protocol(name)
     chosen = read_scenarios(scenario) if scenario else (Scenario(),)
     pairs = [
         (
-            trial_design(protocol, one),
-            trial_design(protocol, without_effect(one)) if null else None,
+            virtual_design(protocol, one),
+            virtual_design(protocol, without_effect(one)) if null else None,
         )
         for one in chosen
     ]
@@ -77,18 +80,19 @@ def run_simulation(
             seconds = time.perf_counter() - begun
             found.append(Simulated(design=design, found=with_effect, null=none, seconds=seconds))
     if out:
-        write_results(out, as_json(found, seed=seed))
+        from radioligand.cli.simulation_contents import write_page
+
+        runs = [Run(design=one.design, found=one.found, null=one.null) for one in found]
+        answer = without_speed(as_json(found, seed=seed))
+        write_page(out, runs, protocol=protocol, seed=seed, told=answer)
     return found
 
 
-def write_results(out: Path, answer: dict[str, Any]) -> None:
-    """Write results.json: the same trials give the same bytes, so how fast they ran is left out."""
+def without_speed(answer: dict[str, Any]) -> dict[str, Any]:
+    """The same without how fast it ran, so that the same trials give the same bytes."""
     for one in (answer, *answer.get("scenarios", [])):
         del one["seconds"], one["trials_per_second"]
-    try:
-        (out / "results.json").write_text(json.dumps(answer, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written: {error.strerror}.") from None
+    return answer
 
 
 def read_scenarios(path: Path) -> tuple[Scenario, ...]:
@@ -146,9 +150,28 @@ def as_json(found: list[Simulated], *, seed: int) -> dict[str, Any]:
 
 
 def _one_json(one: Simulated) -> dict[str, Any]:
-    found, design = one.found, one.design
+    run = one.found.trials * (1 if one.null is None else 2)
+    speed = {"seconds": one.seconds, "trials_per_second": run / one.seconds}
+    match one:
+        case Simulated(
+            design=AdaptiveDesign() as several,
+            found=AdaptiveCharacteristics() as of_arms,
+            null=None | AdaptiveCharacteristics() as nothing,
+        ):
+            return as_told(several, of_arms, nothing) | speed
+        case Simulated(
+            design=TrialDesign() as pair,
+            found=Characteristics() as of_pair,
+            null=None | Characteristics() as nothing_of_pair,
+        ):
+            return _pair_json(pair, of_pair, nothing_of_pair) | speed
+    raise TypeError(one)  # not reached: a design has the characteristics of its kind
+
+
+def _pair_json(
+    design: TrialDesign, found: Characteristics, null: Characteristics | None
+) -> dict[str, Any]:
     means, month = found.means, design.month_days
-    run = found.trials * (1 if one.null is None else 2)
     ratio = means["log_hazard_ratio"]
     answer: dict[str, Any] = {
         "scenario": design.scenario.name,
@@ -156,8 +179,8 @@ def _one_json(one: Simulated) -> dict[str, Any]:
         "trials": found.trials,
         "power": found.power,
         "power_error": found.power_error,
-        "type_one_error": one.null
-        and {"rate": one.null.power, "error": one.null.power_error, "nominal": _nominal(design)},
+        "type_one_error": null
+        and {"rate": null.power, "error": null.power_error, "nominal": level_of(design.plan)},
         "hazard_ratio": {
             "assumed": exp(design.log_hazard_ratio),
             "geometric_mean": exp(ratio.mean),
@@ -168,14 +191,14 @@ def _one_json(one: Simulated) -> dict[str, Any]:
             "quantiles": _quantiles(found.hazard_ratio_quantiles),
         },
         "duration_months": {
-            **_mean(means["day"], month),
+            **told_mean(means["day"], month),
             "quantiles": _quantiles(tuple(day / month for day in found.day_quantiles)),
         },
-        "subjects": _mean(means["entered"]),
-        "events": _mean(means["events"]),
+        "subjects": told_mean(means["entered"]),
+        "events": told_mean(means["events"]),
         "median_months": {
-            "control": _mean(means["median_control"], month),
-            "experimental": _mean(means["median_experimental"], month),
+            "control": told_mean(means["median_control"], month),
+            "experimental": told_mean(means["median_experimental"], month),
         },
         "looks": [
             {"events": int(events), "z": float(z), "efficacy": efficacy, "futility": futility}
@@ -194,16 +217,19 @@ def _one_json(one: Simulated) -> dict[str, Any]:
         "significant_harm": found.harm,
         "events_not_reached": found.unreached,
         "theory": theory(design),
-        "seconds": one.seconds,
-        "trials_per_second": run / one.seconds,
     }
     if design.scenario.has_response:
-        answer["response"] = {arm: _mean(means[f"response_{arm}"]) for arm in ARMS}
+        answer["response"] = {arm: told_mean(means[f"response_{arm}"]) for arm in ARMS}
+    if design.scenario.primaries:
+        answer["primaries"] = {
+            "rule": design.scenario.primaries.rule,
+            "held": dict(zip(design.scenario.primaries.endpoints, found.primaries, strict=True)),
+        }
     if design.scenario.has_survival:
         answer["survival"] = {
             "hazard_ratio": exp(means["survival_log_hazard_ratio"].mean),
-            "deaths": _mean(means["deaths"]),
-            "crossed_over": _mean(means["crossed"]),
+            "deaths": told_mean(means["deaths"]),
+            "crossed_over": told_mean(means["crossed"]),
         }
     return answer
 
@@ -236,19 +262,6 @@ def theory(design: TrialDesign) -> dict[str, Any]:
     return told | {"power_lakatos": power, "duration_months": plan.analysis_months}
 
 
-def _nominal(design: TrialDesign) -> float:
-    """The one-sided level."""
-    return design.plan.comparison.alpha / design.plan.given.sided
-
-
-def _mean(one: Mean, unit: float = 1.0) -> dict[str, Any]:
-    return {
-        "mean": one.mean / unit,
-        "error": one.error / unit,
-        "standard_deviation": one.standard_deviation / unit,
-    }
-
-
 def _quantiles(values: tuple[float, ...]) -> dict[str, float]:
     return {f"{share:g}": value for share, value in zip(SHARES, values, strict=True)}
 
@@ -271,18 +284,25 @@ def lines(found: list[Simulated]) -> list[str]:
 
 
 def _one_text(one: Simulated) -> Iterator[str]:
-    found, design = one.found, one.design
+    told, design = _one_json(one), one.design
+    yield f"\n{design.trial}, {design.scenario.name}: {one.found.trials:,} virtual trials"
+    if isinstance(design, TrialDesign) and isinstance(one.found, Characteristics):
+        yield from _pair_text(told, design, one.found)
+    else:
+        yield from text(told, share=_share)
+    yield f"  {told['trials_per_second']:,.0f} trials a second, {one.seconds:.1f} s"
+
+
+def _pair_text(told: dict[str, Any], design: TrialDesign, found: Characteristics) -> Iterator[str]:
     means, month = found.means, design.month_days
-    told = _one_json(one)
-    yield f"\n{design.trial}, {design.scenario.name}: {found.trials:,} virtual trials"
     yield f"  power                 {_share(found.power, found.power_error)}"
     if (by := told["theory"])["power"] is not None:
         others = {by["method"]: by["power"], "lakatos": by["power_lakatos"]}
         shown = (f"{100 * p:.1f} % ({m.title()})" for m, p in others.items() if p is not None)
         yield f"  power by theory       {', '.join(shown)}"
-    if one.null:
-        level = f"nominal {100 * _nominal(design):g} %"
-        yield f"  type I error          {_share(one.null.power, one.null.power_error)}, {level}"
+    if error := told["type_one_error"]:
+        level = f"nominal {100 * error['nominal']:g} %"
+        yield f"  type I error          {_share(error['rate'], error['error'])}, {level}"
     low, middle, high = found.hazard_ratio_quantiles
     assumed = exp(design.log_hazard_ratio)
     yield (
@@ -305,9 +325,11 @@ def _one_text(one: Simulated) -> Iterator[str]:
             f"{one['step']} {100 * one['probability']:.1f} %" for one in told["chain"]
         )
         yield f"  chain of tests        {steps}"
+    if primaries := told.get("primaries"):
+        held = ", ".join(f"{step} {100 * p:.1f} %" for step, p in primaries["held"].items())
+        yield f"  primary endpoints     {held} ({primaries['rule']})"
     if found.unreached:
         yield f"  events never reached  in {100 * found.unreached:.2f} % of trials"
-    yield f"  {told['trials_per_second']:,.0f} trials a second, {one.seconds:.1f} s"
 
 
 def _share(share: float, error: float) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of the document on the design: what is assumed, cohorts, selecting an arm, late harm."""
+"""Tables of the document on the design: what is assumed, cohorts, changes of arms, late harm."""
 
 from typing import Annotated, Literal
 
@@ -42,6 +42,41 @@ class Selection(Record):
     subjects: Annotated[int, Field(ge=1)]  # of all arms by then
     at_most_hazard_ratio: Positive | None = None  # of the best arm, or the trial ends
     first_stage_counts: bool = True  # whether its data are part of the final comparison
+
+
+class ArmDrop(Record):
+    """A look after which experimental arms may stop: those that do too little, all but the best."""
+
+    events: Annotated[int, Field(ge=1)]  # of one comparison, the mean of those that are open
+    at_most_hazard_ratio: Positive | None = None  # an arm above it stops
+    keep: Annotated[int, Field(ge=1)] | None = None  # the arms with the largest effects
+
+
+class ArmAddition(Record):
+    """An experimental arm that opens later; its controls are those who enter from then on."""
+
+    arm: Name
+    month: Positive  # since the first subject
+
+
+class Resizing(Record):
+    """More events if the conditional power at a look is promising (Mehta and Pocock, 2011)."""
+
+    events: Annotated[int, Field(ge=1)]  # at the look
+    promising_from: Fraction = 0.3  # conditional power
+    promising_below: Fraction = 0.9
+    power: Fraction = 0.9  # conditional power aimed at
+    most_events: Annotated[int, Field(ge=1)]
+    most_subjects: Annotated[int, Field(ge=1)] | None = None  # subjects rise with the events
+    test: Literal["weighted", "log-rank"] = "weighted"  # at the end, if there are more events
+
+
+class Adaptation(Record):
+    """What the trial changes about itself while it runs, by rules that are fixed beforehand."""
+
+    drops: tuple[ArmDrop, ...] = ()
+    additions: tuple[ArmAddition, ...] = ()
+    resizing: Resizing | None = None
 
 
 class LateHarm(Record):

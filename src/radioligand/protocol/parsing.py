@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the plain tables of a document to records, or to every fault at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from radioligand.protocol.faults import Fault, ProtocolError
 from radioligand.protocol.records import (
+    Adaptation,
+    Arm,
     BestResponse,
     Censoring,
     Data,
@@ -20,9 +22,16 @@ from radioligand.protocol.records import (
     Shrinkage,
     TimeToEvent,
 )
-from radioligand.protocol.references import reference_faults
+from radioligand.protocol.references import adaptation_rules, reference_faults
 
-__all__ = ["Fault", "ProtocolError", "parse_protocol", "policies"]
+__all__ = [
+    "Fault",
+    "ProtocolError",
+    "adaptation_faults",
+    "parse_adaptation",
+    "parse_protocol",
+    "policies",
+]
 
 
 def parse_protocol(document: Mapping[str, Any], *, name: str = "protocol") -> Protocol:
@@ -42,6 +51,29 @@ def parse_protocol(document: Mapping[str, Any], *, name: str = "protocol") -> Pr
     return protocol
 
 
+def parse_adaptation(table: Any) -> tuple[Adaptation | None, list[str]]:
+    """Turn a table such as [adaptation] of a protocol into its record, or tell every fault."""
+    tables = {"adaptation": _tupled(table)}
+    try:
+        return Adaptation.model_validate(tables["adaptation"]), []
+    except ValidationError as error:
+        prefixed = ({**one, "loc": ("adaptation", *one["loc"])} for one in error.errors())
+        return None, [_sentence(fault) for fault in _faults_of(prefixed, tables)]
+
+
+def adaptation_faults(adaptation: Adaptation, arms: Sequence[Arm]) -> list[str]:
+    """Tell what of the rules does not fit to each other, or to the arms of a trial."""
+    document = {
+        "adaptation": adaptation.model_dump(exclude_none=True),
+        "arms": tuple(arm.model_dump(include={"id", "role"}) for arm in arms),
+    }
+    return [_sentence(fault) for fault in adaptation_rules(document)]
+
+
+def _sentence(fault: Fault) -> str:
+    return f"{fault.path}: {fault.says}. {fault.mend}"
+
+
 def _tupled(value: Any) -> Any:
     """TOML arrays as tuples, all the way down: records are frozen to the bottom."""
     if isinstance(value, Mapping):
@@ -52,7 +84,11 @@ def _tupled(value: Any) -> Any:
 
 
 def _structure_faults(error: ValidationError, tables: Any) -> Iterator[Fault]:
-    for one in error.errors():
+    yield from _faults_of(error.errors(), tables)
+
+
+def _faults_of(errors: Iterable[Any], tables: Any) -> Iterator[Fault]:
+    for one in errors:
         path, record = _path(one["loc"], tables)
         match one["type"]:
             case "extra_forbidden":

@@ -46,7 +46,16 @@ from radioligand.protocol.conduct_records import (
     Retreatment,
     Safety,
 )
-from radioligand.protocol.design_records import Assumption, Cohort, LateHarm, Selection
+from radioligand.protocol.design_records import (
+    Adaptation,
+    ArmAddition,
+    ArmDrop,
+    Assumption,
+    Cohort,
+    LateHarm,
+    Resizing,
+    Selection,
+)
 from radioligand.protocol.planning_records import (
     AccrualStep,
     Cutoff,
@@ -102,11 +111,14 @@ __all__ = [
     "TIMES",
     "AccrualStep",
     "Activity",
+    "Adaptation",
     "AdverseEvents",
     "Agreement",
     "Analysis",
     "AnyAnalysis",
     "Arm",
+    "ArmAddition",
+    "ArmDrop",
     "Assumption",
     "Band",
     "Baseline",
@@ -155,6 +167,7 @@ __all__ = [
     "RatePlanning",
     "Record",
     "RepeatedMeasures",
+    "Resizing",
     "Response",
     "ResponseSystem",
     "Retreatment",
@@ -207,6 +220,7 @@ class Protocol(Record):
     planning: Planning | None = None
     cohorts: tuple[Cohort, ...] = ()
     selection: Selection | None = None
+    adaptation: Adaptation | None = None
     late_harm: tuple[LateHarm, ...] = ()
     assumptions: tuple[Assumption, ...] = ()
 

@@ -335,6 +335,7 @@ def _design(document: Table) -> Iterator[Fault]:
     if selection and roles.count("experimental") < 2:
         mend = "Add an arm, or leave out [selection]."
         yield Fault("selection", "there are not two experimental arms to select from", mend)
+    yield from adaptation_rules(document)
     for harm in _rows(document, "late_harm"):
         path, named = f"late_harm[{harm.get('endpoint')}]", harm.get("endpoint")
         yield from _unknown(f"{path}.endpoint", named, endpoints, "endpoint")
@@ -345,6 +346,42 @@ def _design(document: Table) -> Iterator[Fault]:
         if "path" in row and found_at(document, str(row["path"])) is None:
             mend = "Write the keys with dots between, an entry by its id or name: arms.LU.ratio."
             yield Fault(f"assumptions[{row['path']}]", "nothing is at this path", mend)
+
+
+def adaptation_rules(document: Table) -> Iterator[Fault]:
+    """Rules by which a trial changes itself have arms to act on, and do not contradict."""
+    rules = _table(document, "adaptation")
+    arms = {arm.get("id"): arm.get("role") for arm in _rows(document, "arms")}
+    experimental = [str(arm) for arm, role in arms.items() if role == "experimental"]
+    drops = _rows(rules, "drops")
+    if drops and _table(document, "selection"):
+        mend = "Keep one of them; a selection is a drop that keeps one arm."
+        yield Fault("adaptation.drops", "there is a [selection] as well", mend)
+    if drops and len(experimental) < 2:
+        mend = "Add an arm, or leave out the drops."
+        yield Fault("adaptation.drops", "there are not two experimental arms", mend)
+    events = [row.get("events") for row in drops]
+    whole = [one for one in events if isinstance(one, int)]
+    if whole != sorted(set(whole)):
+        yield Fault("adaptation.drops", f"events of {whole} do not rise", "Put them in order.")
+    for place, row in enumerate(drops):
+        if "keep" not in row and "at_most_hazard_ratio" not in row:
+            mend = "Give keep, at_most_hazard_ratio, or both."
+            yield Fault(f"adaptation.drops[{place}]", "no rule says which arms stop", mend)
+    yield from _twice(rules, "additions", "arm")
+    for row in _rows(rules, "additions"):
+        path = f"adaptation.additions[{row.get('arm')}].arm"
+        yield from _unknown(path, row.get("arm"), experimental, "experimental arm")
+    if experimental and len(_rows(rules, "additions")) >= len(experimental):
+        mend = "Let one experimental arm be open from the start."
+        yield Fault("adaptation.additions", "every experimental arm is added later", mend)
+    resizing = _table(rules, "resizing")
+    for low, high in (("promising_from", "promising_below"), ("events", "most_events")):
+        least, most = resizing.get(low, 0), resizing.get(high, 0)
+        numbers = isinstance(least, int | float) and isinstance(most, int | float)
+        if numbers and low in resizing and high in resizing and least >= most:
+            says = f"{high} is {most:g}, and {low} is {least:g}"
+            yield Fault("adaptation.resizing", says, "Let the former be above the latter.")
 
 
 def _words(table: Table, key: str) -> tuple[Any, ...]:

@@ -67,6 +67,7 @@ FIGURES = (
     *("planned-curves", "power-curve", "boundaries", "timeline"),
     *("shrinkage-forest", "shrinkage-medians", "shrinkage-scatter", "shrinkage-contrast"),
     *("incidence", "grades-over-time", "profile"),
+    *("scenario-map", "simulated-power", "fan", "simulated-looks"),
 )
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 

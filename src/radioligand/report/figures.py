@@ -20,6 +20,12 @@ from radioligand.report.planning_figures import (
 )
 from radioligand.report.profile_figures import grades_over_time, profile
 from radioligand.report.shrinkage_figures import contrast, medians, scatter, shrinkage_forest
+from radioligand.report.simulation_figures import (
+    fan,
+    scenario_map,
+    simulated_looks,
+    simulated_power,
+)
 from radioligand.report.survival_figures import kaplan_meier
 from radioligand.report.swimmer_figure import swimmer
 
@@ -50,6 +56,10 @@ DRAWINGS = {
     "incidence": Kind("incidence", incidence),
     "grades-over-time": Kind("grade_share", grades_over_time),
     "profile": Kind("mean_change", profile),
+    "scenario-map": Kind("power", scenario_map, by_arm=False),
+    "simulated-power": Kind("power_simulated", simulated_power, by_arm=False),
+    "fan": Kind("events_median", fan, by_arm=False),
+    "simulated-looks": Kind("z_median", simulated_looks, by_arm=False),
 }
 
 

@@ -88,9 +88,18 @@ class Grid(NamedTuple):
 
 
 def forest(view: View) -> Drawing:
-    """Hazard ratios of subgroups, boxes by number of events, events of n and ratio beside."""
+    """Hazard ratios of subgroups, boxes by number of events, events of n and ratio beside.
+
+    Several comparisons stand one below the other, each under its arms.
+    """
+    comparisons = view.main.comparisons
+    if len(comparisons) > 1:
+        lines = [line for one in comparisons for line in _under_heading(view, one)]
+        heads = ("Subgroup", "Experi-mental", "Control")
+        sides = ("← Favours experimental", "Favours control →")
+        return drawn_forest(lines, heads=heads, favours=sides, axis=RATIO_AXIS)
     arms = view.compared_arms()
-    lines = list(_lines(view, arms))
+    lines = list(_lines(view, arms, view.main.comparison))
     shorts = tuple(arm.short for arm in arms)
     favours = (f"← Favours {shorts[0]}", f"Favours {shorts[1]} →") if len(shorts) > 1 else None
     return drawn_forest(lines, heads=("Subgroup", *shorts), favours=favours, axis=RATIO_AXIS)
@@ -127,7 +136,14 @@ def drawn_forest(
     return Drawing(figure=figure, description=f"Forest plot of hazard ratios. {told}")
 
 
-def _lines(view: View, arms: tuple[Arm, ...]) -> Iterator[Line]:
+def _under_heading(view: View, comparison: str) -> Iterator[Line]:
+    """Yield the arms of a comparison as a heading over its lines."""
+    told = view.main.told_apart(comparison, view.report.arms)
+    yield Line(tuple(wrapped(told, LABELS + 60, SMALL)), 0)
+    yield from _lines(view, view.compared_arms(comparison), comparison)
+
+
+def _lines(view: View, arms: tuple[Arm, ...], comparison: str) -> Iterator[Line]:
     """Yield the trial as a whole first, then each variable as a heading over its levels."""
     numbers = view.main
     for variable in ("", *view.ordered(numbers.variables)):
@@ -137,7 +153,7 @@ def _lines(view: View, arms: tuple[Arm, ...]) -> Iterator[Line]:
         for level in levels or ("",):
             key = {"variable": variable, "level": level}
             ratio, *bounds = (
-                numbers.find(name, arm=numbers.comparison, **key)
+                numbers.find(name, arm=comparison, **key)
                 for name in ("hazard_ratio", "hazard_ratio_lower", "hazard_ratio_upper")
             )
             if ratio is None:

@@ -185,9 +185,16 @@ class View:
             found += (Arm(ALL, self.words(ALL), "All"),)
         return found
 
-    def compared_arms(self) -> tuple[Arm, ...]:
-        """Return the arms of the first comparison; those with numbers if none are compared."""
-        compared, arms = self.main.comparison.split(" v "), self.arms()
+    def compared_arms(self, comparison: str = "") -> tuple[Arm, ...]:
+        """Return the arms of a comparison in its order.
+
+        If none is named: those of the first comparison, or else all, in the order of the report.
+        """
+        arms = self.arms()
+        if comparison:
+            known = {arm.id: arm for arm in arms}
+            return tuple(known[one] for one in comparison.split(" v ") if one in known)
+        compared = self.main.comparison.split(" v ")
         return tuple(arm for arm in arms if arm.id in compared) or arms
 
     def words(self, identifier: str) -> str:

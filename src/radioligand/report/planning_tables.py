@@ -25,6 +25,17 @@ COLUMNS = {
     "rate_experimental": ("Experimental, %", 1),
     "rate_control": ("Control, %", 1),
     "power_held": ("Power of the trial, %", 1),
+    "power_percent": ("Power, %", 2),
+    "power_error_percent": ("Error, %", 2),
+    "type_one_percent": ("Type I error, %", 2),
+    "duration": ("Months", 1),
+    "ratio_bias_kept": ("Kept / true", 3),
+    "ratio_bias": ("End / true", 3),
+    "coverage": ("Covers, %", 1),
+    "assumed_ratio": ("Assumed", 3),
+    "found_percent": ("Found, %", 1),
+    "dropped_percent": ("Dropped, %", 1),
+    "futile_percent": ("Futile, %", 1),
 }
 
 

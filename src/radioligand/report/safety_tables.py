@@ -282,21 +282,26 @@ def repeated_measures(view: View) -> Body:
     numbers = view.main
     timed = {(row.statistic, row.arm, row.time_days): row for row in numbers.rows}
     visits = sorted({time for name, _, time in timed if name == "ls_mean" and time})
-    rows = []
+    rows, pairs = [], numbers.comparisons or ("",)
     for time in visits:
         cells = []
         for arm in view.arms():
             cells.append(_count(timed.get(("forms", arm.id, time))))
             found = (timed.get((f"ls_mean{end}", arm.id, time)) for end in ("", "_lower", "_upper"))
             cells.append(estimate_cell(*found, decimals=1))
-        pair = numbers.comparison
-        found = (timed.get((f"ls_difference{end}", pair, time)) for end in ("", "_lower", "_upper"))
-        cells += [
-            estimate_cell(*found, decimals=1),
-            p_cell(timed.get(("ls_difference_p", pair, time))),
-        ]
+        for pair in pairs:
+            ends = ("", "_lower", "_upper")
+            found = (timed.get((f"ls_difference{end}", pair, time)) for end in ends)
+            cells += [
+                estimate_cell(*found, decimals=1),
+                p_cell(timed.get(("ls_difference_p", pair, time))),
+            ]
         rows.append(Row(f"Week {formatting.rounded(time / 7)}", tuple(cells)))
-    compared = (Column(head, group="Comparison") for head in ("Difference (95% CI)", "p"))
+    compared = (
+        Column(head, group=numbers.told_apart(pair, view.report.arms) or "Comparison")
+        for pair in pairs
+        for head in ("Difference (95% CI)", "p")
+    )
     columns = (*_by_arm(view, ("Forms", "Mean change (95% CI)")), *compared)
     return Body("Visit", columns, tuple(rows))
 

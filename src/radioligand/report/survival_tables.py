@@ -136,10 +136,26 @@ def _follow_up(numbers: Numbers, arms: tuple[Arm, ...]) -> Iterator[Row]:
 def subgroups(view: View) -> Body:
     """The numbers of the forest plot: events of n in each arm, hazard ratio, interaction.
 
-    Of several comparisons it is the first, with its own two arms.
+    Several comparisons stand one below the other, each under its arms.
     """
-    numbers, rows = view.main, []
-    arms = view.compared_arms()
+    numbers = view.main
+    if len(numbers.comparisons) > 1:
+        rows = []
+        for comparison in numbers.comparisons:
+            rows.append(Row(numbers.told_apart(comparison, view.report.arms)))
+            rows += _subgroup_rows(view, view.compared_arms(comparison), comparison)
+        heads: tuple[str, ...] = ("Experimental, events/n", "Control, events/n")
+    else:
+        arms = view.compared_arms()
+        rows = _subgroup_rows(view, arms, numbers.comparison)
+        heads = tuple(f"{arm.label}, events/n" for arm in arms)
+    columns = (*map(Column, heads), Column("Hazard ratio (95% CI)"), Column("Interaction p"))
+    return Body("Subgroup", columns, tuple(rows))
+
+
+def _subgroup_rows(view: View, arms: tuple[Arm, ...], comparison: str) -> list[Row]:
+    """All subjects, then each variable as a heading over its levels, of one comparison."""
+    numbers, rows = view.main, list[Row]()
     for variable in ("", *view.ordered(numbers.variables)):
         levels = numbers.levels(variable) or ("",)
         reason = numbers.why(variable=variable) if variable and levels == ("",) else None
@@ -150,23 +166,20 @@ def subgroups(view: View) -> Body:
             rows.append(Row(view.label(variable)))
         for place, level in enumerate(levels):
             key = {"variable": variable, "level": level}
-            ratio = [numbers.find(name, arm=numbers.comparison, **key) for name in HAZARD_RATIO]
+            ratio = [numbers.find(name, arm=comparison, **key) for name in HAZARD_RATIO]
             if ratio[0] is None:
                 continue
-            interaction = (
-                numbers.compared("interaction_p", variable=variable) if not place else None
-            )
+            interaction = None
+            if not place:
+                interaction = numbers.find(
+                    "interaction_p", arm=comparison, variable=variable
+                ) or numbers.compared("interaction_p", variable=variable)
             events = (_events_cell(numbers, arm, variable, level) for arm in arms)
             label = view.label(variable, level) if variable else "All subjects"
             last = p_cell(interaction) if interaction is not None else cell("")
             made = (*events, estimate_cell(*ratio, decimals=3), last)
             rows.append(Row(label, made, 1 if level else 0))
-    columns = (
-        *(Column(f"{arm.label}, events/n") for arm in arms),
-        Column("Hazard ratio (95% CI)"),
-        Column("Interaction p"),
-    )
-    return Body("Subgroup", columns, tuple(rows))
+    return rows
 
 
 def _events_cell(numbers: Numbers, arm: Arm, variable: str, level: str) -> Cell:
@@ -195,13 +208,19 @@ def sensitivity(view: View) -> Body:
             rows.append(Row(view.label("", level), cells, 1))
     medians = tuple(_median(numbers, arm, rule) for rule in rules for arm in arms)
     rows.append(Row(f"Median, {_unit(numbers)} (95% CI)", medians))
-    ratios, p_values = [], []
-    for rule in rules:
-        key = {"arm": numbers.comparison, "variable": rule}
-        found_ratio = (numbers.find(name, **key) for name in HAZARD_RATIO)
-        ratios.append(estimate_cell(*found_ratio, decimals=3, columns=len(arms)))
-        p_values.append(p_cell(numbers.find("logrank_p", **key), columns=len(arms)))
-    rows += [Row("Hazard ratio (95% CI)", tuple(ratios)), Row("Log-rank p value", tuple(p_values))]
+    for comparison in numbers.comparisons or ("",):
+        ratios, p_values = [], []
+        for rule in rules:
+            key = {"arm": comparison, "variable": rule}
+            found_ratio = (numbers.find(name, **key) for name in HAZARD_RATIO)
+            ratios.append(estimate_cell(*found_ratio, decimals=3, columns=len(arms)))
+            p_values.append(p_cell(numbers.find("logrank_p", **key), columns=len(arms)))
+        which = numbers.told_apart(comparison, view.report.arms)
+        beside = f", {which}" if which else ""
+        rows += [
+            Row(f"Hazard ratio (95% CI){beside}", tuple(ratios)),
+            Row(f"Log-rank p value{beside}", tuple(p_values)),
+        ]
     told = (numbers.find("not_available", variable=rule) for rule in rules)
     notes = dict.fromkeys(f"{row.variable}: {row.text}." for row in told if row is not None)
     return Body("", columns, tuple(rows), notes=tuple(notes))

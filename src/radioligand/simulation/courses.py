@@ -17,7 +17,6 @@ from radioligand.simulation.model import (
     CHANCES,
     CONTROL,
     CROSSED,
-    CROSSED_OVER,
     DEATH,
     ENTRY,
     FOREVER,
@@ -199,7 +198,7 @@ def add_progression(
                 and seen <= lost
             ):
                 subjects[CROSSED, i] = seen
-                later = before + (later - before) / mean * later_days[CROSSED_OVER]
+                later = before + (later - before) / mean * later_days[-1]
             death = min(event + 1 + int(min(later, float(FOREVER))), FOREVER)
             seen = min(seen, death)
         subjects[DEATH, i] = death

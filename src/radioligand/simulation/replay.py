@@ -9,7 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from radioligand.protocol import Protocol
-from radioligand.simulation.counters import Whole
+from radioligand.simulation.counters import Whole, Words
+from radioligand.simulation.courses import scan_day
 from radioligand.simulation.kernels import cut, cut_survival, run_trial
 from radioligand.simulation.model import (
     ARM,
@@ -56,6 +57,7 @@ class VirtualTrial:
     death_day: Whole
     crossover_day: Whole
     dropout_day: Whole
+    scan_days: Whole | None  # (n, v) on which scans are held if all went on, -1 if missed
 
 
 def replay_trial(design: TrialDesign, *, seed: int, trial: int) -> VirtualTrial:
@@ -99,7 +101,24 @@ def replay_trial(design: TrialDesign, *, seed: int, trial: int) -> VirtualTrial:
         death_day=seen[DEATH],
         crossover_day=seen[CROSSED],
         dropout_day=seen[LOST],
+        scan_days=_scan_days(design, bench.visit_key[:entered], day),
     )
+
+
+def _scan_days(design: TrialDesign, keys: Words, day: int) -> Whole | None:
+    """The day of each scan planned by the end of the trial; None if there are none."""
+    model = design.model
+    if not model.visits.size:
+        return None
+    many = int(np.searchsorted(model.visits, day + model.window_days, "right"))
+    held = [
+        [
+            scan_day(model.visits, model.window_days, model.missed_chance, key, v)
+            for v in range(many)
+        ]
+        for key in keys
+    ]
+    return np.array(held, np.int64).reshape(len(keys), many)
 
 
 def trial_frames(

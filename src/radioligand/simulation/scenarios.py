@@ -12,11 +12,13 @@ from itertools import product
 from math import inf, isfinite
 from typing import Any, NamedTuple
 
+from radioligand import protocol as p
 from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.model import STEPS
 
 MOST_SCENARIOS = 1000
 SPENDING = ("obrien-fleming", "pocock")
+RULES = ("bonferroni", "holm", "all")
 
 
 class Limits(NamedTuple):
@@ -62,9 +64,23 @@ class StratumAssumption:
 class LookAssumption:
     """Interim looks other than the protocol's; the last one is the final analysis."""
 
-    events: tuple[int, ...]
+    events: tuple[int, ...] = ()
+    months: tuple[float, ...] = ()  # of the trial, instead of events: what is seen is spent by
     spending: str = "obrien-fleming"
     futility_z: tuple[float, ...] = ()  # before the last look: stop if the effect is below
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrimaryAssumption:
+    """Several primary endpoints: which, how the level is shared, and what makes a success.
+
+    By "bonferroni" each has its share of the level, and one is enough; "holm" passes the share of
+    what holds on to the others; of "all" each has to hold, at the full level.
+    """
+
+    endpoints: tuple[str, ...]  # of STEPS
+    shares: tuple[float, ...]  # of the level; they sum to 1
+    rule: str = "bonferroni"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +88,8 @@ class Scenario:
     """What is assumed; None is as the protocol plans it."""
 
     name: str = "as planned"
-    hazard_ratio: float | None = None
+    hazard_ratio: float | None = None  # of each experimental arm
+    hazard_ratios: tuple[tuple[str, float], ...] = ()  # of single arms: arm, ratio
     median_control_months: float | None = None
     shape: float | None = None
     cured_fraction: float | None = None
@@ -84,6 +101,7 @@ class Scenario:
     stratified: bool = True
     rho: float = 0.0
     gamma: float = 0.0
+    max_combo: bool = False
     visits: bool = False
     window_days: int = 0
     missed_fraction: float = 0.0
@@ -98,6 +116,8 @@ class Scenario:
     strata: tuple[StratumAssumption, ...] = ()
     looks: LookAssumption | None = None
     chain: tuple[str, ...] | None = None
+    primaries: PrimaryAssumption | None = None
+    adaptation: p.Adaptation | None = None
 
     @property
     def has_course(self) -> bool:
@@ -138,10 +158,13 @@ LIMITS = {
     "response_experimental": Limits(0, 1, True),
     "response_follows": SHARE,
 }
-SWITCHES = ("stratified", "visits")
+SWITCHES = ("stratified", "max_combo", "visits")
 WHOLE = ("subjects", "events", "window_days")
 ASSUMED = (*LIMITS, *SWITCHES)
-TABLES = ("document", "title", "assume", "strata", "looks", "chain")
+TABLES = (
+    *("document", "title", "assume", "hazard_ratios", "strata", "looks", "chain", "primaries"),
+    "adaptation",
+)
 
 
 def parse_scenarios(document: Mapping[str, Any], *, name: str = "scenario") -> tuple[Scenario, ...]:
@@ -159,6 +182,12 @@ def parse_scenarios(document: Mapping[str, Any], *, name: str = "scenario") -> t
         common["looks"] = _looks(document["looks"], faults)
     if "chain" in document:
         common["chain"] = _chain(document["chain"], faults)
+    if "hazard_ratios" in document:
+        common["hazard_ratios"] = _hazard_ratios(document["hazard_ratios"], faults)
+    if "primaries" in document:
+        common["primaries"] = _primaries(document["primaries"], faults)
+    if "adaptation" in document:
+        common["adaptation"] = _adaptation(document["adaptation"], faults)
     grid = _grid(document.get("assume", {}), faults)
     found = []
     if not faults:
@@ -205,6 +234,17 @@ def scenario_faults(scenario: Scenario) -> Iterator[str]:
         yield "assume: scans are late or missed, and progression is seen at once. Add visits."
     if scenario.events is not None and scenario.looks is not None:
         yield "assume.events: the looks say how many events there are. Leave one of them out."
+    if scenario.max_combo and (scenario.rho or scenario.gamma):
+        yield "assume.max_combo: rho and gamma weigh a test of its own. Leave one of them out."
+    if scenario.primaries and scenario.chain:
+        yield "primaries: there is a chain as well. Leave one of them out."
+    primaries = scenario.primaries.endpoints if scenario.primaries else ()
+    if "response" in primaries and not scenario.has_response:
+        yield "primaries: response is one, and no rates are assumed. Add response_control ..."
+    if "survival" in primaries and not scenario.has_survival:
+        yield "primaries: survival is one, and none is assumed. Add progression_to_death_months_*."
+    if scenario.primaries and scenario.looks:
+        yield "primaries: several are tested at one analysis. Leave [looks] out."
     chain = scenario.chain or ()
     if "response" in chain and not scenario.has_response:
         yield "chain: response is tested, and no rates are assumed. Add response_control and so on."
@@ -218,6 +258,7 @@ def without_effect(scenario: Scenario) -> Scenario:
         scenario,
         name=f"{scenario.name}, no effect",
         hazard_ratio=1.0,
+        hazard_ratios=(),
         response_experimental=scenario.response_control,
         progression_to_death_months_experimental=scenario.progression_to_death_months_control,
     )
@@ -289,28 +330,89 @@ def _looks(given: Any, faults: list[str]) -> LookAssumption | None:
         return None
     before = len(faults)
     faults += _unknown(given, [one.name for one in fields(LookAssumption)], "looks.")
-    events, futility = given.get("events"), given.get("futility_z", [])
-    spending = given.get("spending", SPENDING[0])
-    if (
-        not isinstance(events, list)
-        or not events
-        or any(type(one) is not int or one < 1 for one in events)
-        or sorted(set(events)) != events
-    ):
+    events, months = given.get("events", []), given.get("months", [])
+    futility, spending = given.get("futility_z", []), given.get("spending", SPENDING[0])
+    if bool(events) == bool(months):
+        faults.append("looks: give either events or months.")
+    elif events and (not _rise(events) or any(type(one) is not int for one in events)):
         faults.append(f"looks.events: {events!r}. Give whole numbers that rise.")
+    elif months and not _rise(months):
+        faults.append(f"looks.months: {months!r}. Give numbers that rise.")
     elif futility and (
         not isinstance(futility, list)
-        or len(futility) != len(events) - 1
+        or len(futility) != len(events or months) - 1
         or any(type(one) not in (int, float) for one in futility)
     ):
         faults.append(f"looks.futility_z: {futility!r}. Give a z for each look but the last.")
     if spending not in SPENDING:
         faults.append(f"looks.spending: {spending!r}. Use one of {', '.join(SPENDING)}.")
-    if len(faults) > before or events is None:
+    if len(faults) > before:
         return None
     return LookAssumption(
-        events=tuple(events), spending=spending, futility_z=tuple(map(float, futility))
+        events=tuple(events),
+        months=tuple(map(float, months)),
+        spending=spending,
+        futility_z=tuple(map(float, futility)),
     )
+
+
+def _rise(values: Any) -> bool:
+    """Whether these are numbers above 0 that rise."""
+    plain = isinstance(values, list) and all(type(one) in (int, float) for one in values)
+    return plain and min(values) > 0 and sorted(set(values)) == values
+
+
+def _hazard_ratios(given: Any, faults: list[str]) -> tuple[tuple[str, float], ...]:
+    if not isinstance(given, Mapping):
+        faults.append(f"hazard_ratios: {given!r} is no table. Write [hazard_ratios].")
+        return ()
+    wrong = [
+        fault
+        for arm, one in given.items()
+        for fault in _number_faults(f"hazard_ratios.{arm}", one, ABOVE_0)
+    ]
+    faults += wrong
+    return () if wrong else tuple((arm, float(one)) for arm, one in given.items())
+
+
+def _primaries(given: Any, faults: list[str]) -> PrimaryAssumption | None:
+    if not isinstance(given, Mapping):
+        faults.append(f"primaries: {given!r} is no table. Write [primaries].")
+        return None
+    before = len(faults)
+    faults += _unknown(given, [one.name for one in fields(PrimaryAssumption)], "primaries.")
+    endpoints, rule = given.get("endpoints"), given.get("rule", RULES[0])
+    if (
+        not isinstance(endpoints, list)
+        or len(endpoints) < 2
+        or set(endpoints) - set(STEPS)
+        or len(set(endpoints)) < len(endpoints)
+    ):
+        faults.append(f"primaries.endpoints: {endpoints!r}. Give two or three of {STEPS}.")
+        return None
+    shares = given.get("shares", [1 / len(endpoints)] * len(endpoints))
+    plain = isinstance(shares, list) and all(type(one) in (int, float) for one in shares)
+    if (
+        not plain
+        or len(shares) != len(endpoints)
+        or min(shares) <= 0
+        or abs(sum(shares) - 1) > 1e-6
+    ):
+        faults.append(f"primaries.shares: {shares!r}. Give a share for each, 1 in all.")
+    if rule not in RULES:
+        faults.append(f"primaries.rule: {rule!r}. Use one of {', '.join(RULES)}.")
+    if len(faults) > before:
+        return None
+    return PrimaryAssumption(
+        endpoints=tuple(endpoints), shares=tuple(map(float, shares)), rule=rule
+    )
+
+
+def _adaptation(given: Any, faults: list[str]) -> p.Adaptation | None:
+    """The rules as a protocol would have them."""
+    found, wrong = p.parse_adaptation(given)
+    faults += wrong
+    return found
 
 
 def _chain(given: Any, faults: list[str]) -> tuple[str, ...]:

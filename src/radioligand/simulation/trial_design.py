@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a protocol and a scenario to the numbers a virtual trial is drawn from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -50,23 +50,70 @@ class TrialDesign:
 
 
 def trial_design(protocol: p.Protocol, scenario: Scenario | None = None) -> TrialDesign:
-    """Return what the virtual trials of a protocol are drawn from, under a scenario if given.
+    """Return what the virtual trials of a protocol of two arms are drawn from, under a scenario.
 
     Raises SimulationError or PlanningError if the protocol cannot be simulated.
     """
     scenario = scenario or Scenario()
-    given = protocol.planning
-    trial = protocol.trial.id
-    if given is None:
-        raise SimulationError(f"{trial}: the protocol has no [planning] to simulate. Add it.")
-    controls, others = [
-        [arm for arm in protocol.arms if (arm.role == "control") == wanted]
-        for wanted in (True, False)
-    ]
-    faults = []
+    given, faults = simulated(protocol, scenario)
+    controls, others = arms_by_role(protocol)
     if len(controls) != 1 or len(others) != 1:
         roles = ", ".join(f"{arm.id} {arm.role}" for arm in protocol.arms)
         faults.append(f"two arms are simulated, control and experimental; there are {roles}.")
+    strata, factors = strata_of(protocol, scenario, faults)
+    refuse(protocol, faults)
+    plan = plan_endpoint(protocol, given)
+    control, experimental = controls[0], others[0]
+    ratios = hazard_ratios_of(given, scenario, (experimental,))
+    looks, stop_z, futility_z = _looks(plan, scenario)
+    by_month = plan.event_months is None and scenario.events is None and scenario.looks is None
+    chain = chain_of(protocol, given, scenario)
+    each = block_of(protocol) // (control.ratio + experimental.ratio)
+    model = drawn(
+        protocol,
+        scenario,
+        plan,
+        strata=strata,
+        accrual=plan.course.accrual,
+        hazard_ratios=ratios,
+        subjects=scenario.subjects or plan.subjects,
+    )._replace(
+        block_experimental=each * experimental.ratio,
+        look_events=looks,
+        follow_up_days=round((given.follow_up_months or 0) * protocol.data.month_days)
+        if by_month
+        else -1,
+        stop_z=stop_z,
+        futility_z=futility_z,
+        chain=np.array([STEPS.index(step) for step in chain], np.int64),
+    )
+    return TrialDesign(
+        trial=protocol.trial.id,
+        endpoint=given.endpoint,
+        scenario=scenario,
+        plan=plan,
+        model=model,
+        arms=(control.id, experimental.id),
+        factors=factors,
+        strata=strata,
+        month_days=protocol.data.month_days,
+        log_hazard_ratio=float(np.log(ratios[0])),
+        proportional=not _assumed(given, scenario).delay_months,
+        chain=chain,
+    )
+
+
+def simulated(protocol: p.Protocol, scenario: Scenario) -> tuple[p.Planning, list[str]]:
+    """Return the planning of a protocol, and what of it is not simulated.
+
+    Raises SimulationError without a [planning].
+    """
+    given = protocol.planning
+    if given is None:
+        raise SimulationError(
+            f"{protocol.trial.id}: the protocol has no [planning] to simulate. Add it."
+        )
+    faults = []
     if given.margin != 1:
         faults.append("planning.margin: trials of non-inferiority are not simulated.")
     if given.crossover_per_month:
@@ -74,41 +121,85 @@ def trial_design(protocol: p.Protocol, scenario: Scenario | None = None) -> Tria
             "planning.crossover_per_month: crossover before the event is not simulated; a scenario "
             "has crossover_fraction for crossover at progression."
         )
-    strata, factors = _strata(protocol, scenario, faults)
+    known = [arm.id for arm in arms_by_role(protocol)[1]]
+    faults += [
+        f"hazard_ratios.{arm}: no such experimental arm. There are {', '.join(known)}."
+        for arm, _ in scenario.hazard_ratios
+        if arm not in known
+    ]
+    return given, faults
+
+
+def refuse(protocol: p.Protocol, faults: list[str]) -> None:
+    """Raise SimulationError that names each fault, if there are any."""
     if faults:
-        raise SimulationError("\n".join(f"{trial}: {fault}" for fault in faults))
-    plan = plan_endpoint(protocol, given)
-    control, experimental = controls[0], others[0]
-    assumed = _assumed(given, scenario)
+        raise SimulationError("\n".join(f"{protocol.trial.id}: {fault}" for fault in faults))
+
+
+def arms_by_role(protocol: p.Protocol) -> tuple[list[p.Arm], list[p.Arm]]:
+    """Return the control arms and the others, each in the order of the protocol."""
+    controls = [arm for arm in protocol.arms if arm.role == "control"]
+    return controls, [arm for arm in protocol.arms if arm.role != "control"]
+
+
+def block_of(protocol: p.Protocol) -> int:
+    """Return the size of a block of all arms."""
+    if protocol.randomisation:
+        return protocol.randomisation.block_size
+    return sum(arm.ratio for arm in protocol.arms)
+
+
+def hazard_ratios_of(
+    given: p.Planning, scenario: Scenario, arms: Sequence[p.Arm]
+) -> tuple[float, ...]:
+    """Return the hazard ratio assumed of each experimental arm."""
+    own = dict(scenario.hazard_ratios)
+    usual = _assumed(given, scenario).hazard_ratio
+    return tuple(own.get(arm.id, usual) for arm in arms)
+
+
+def drawn(
+    protocol: p.Protocol,
+    scenario: Scenario,
+    plan: Plan,
+    *,
+    strata: tuple[StratumAssumption, ...],
+    accrual: Accrual,
+    hazard_ratios: tuple[float, ...],
+    subjects: int,
+) -> Model:
+    """Return what subjects are drawn from; looks and the allocation of arms are left to the caller.
+
+    accrual : of the whole trial, unless the scenario has another.
+    """
+    assumed = _assumed(plan.given, scenario)
     month = protocol.data.month_days
-    randomisation = protocol.randomisation
-    block = randomisation.block_size if randomisation else control.ratio + experimental.ratio
-    each = block // (control.ratio + experimental.ratio)
-    accrual = plan.course.accrual
     if scenario.accrual_per_month is not None:
         accrual = uniform_accrual(scenario.accrual_per_month)
     dropout = plan.course.dropout_per_month
     if scenario.dropout_per_month is not None:
         dropout = scenario.dropout_per_month
     visits = _visits(protocol, scenario)
-    looks, stop_z, futility_z = _looks(plan, scenario)
-    by_month = plan.event_months is None and scenario.events is None and scenario.looks is None
-    chain = _chain(protocol, given, scenario)
-    curves = (control_curve(assumed), experimental_curve(assumed))
+    curves = [
+        control_curve(assumed),
+        *(experimental_curve(assumed, hazard_ratio=ratio) for ratio in hazard_ratios),
+    ]
+    many = len(hazard_ratios)
     later = (
         scenario.progression_to_death_months_control,
-        scenario.progression_to_death_months_experimental,
+        *[scenario.progression_to_death_months_experimental] * many,
         scenario.progression_to_death_months_crossed,
     )
-    model = Model(
-        subjects=scenario.subjects or plan.subjects,
+    response = [scenario.response_control, *[scenario.response_experimental] * many]
+    return Model(
+        subjects=subjects,
         recruitment=_recruitment(accrual, month),
         stratum_chance=_chances([one.share for one in strata]),
-        block=block,
-        block_experimental=each * experimental.ratio,
+        block=block_of(protocol),
+        block_experimental=0,
         curves=_curves(curves, month),
         stratum_factor=np.array([1 / one.hazard_ratio for one in strata]),
-        dropout_days=np.full(2, month / dropout if dropout else NEVER),
+        dropout_days=np.full(1 + many, month / dropout if dropout else NEVER),
         has_course=scenario.has_course,
         death_chance=scenario.deaths_among_events,
         later_days=np.array([month * one if one else NEVER for one in later]),
@@ -117,35 +208,19 @@ def trial_design(protocol: p.Protocol, scenario: Scenario | None = None) -> Tria
         visits_before=np.searchsorted(visits, np.arange(LAST_DAY)).astype(np.int64),
         window_days=scenario.window_days,
         missed_chance=scenario.missed_fraction,
-        response_chance=np.array(
-            [scenario.response_control or 0.0, scenario.response_experimental or 0.0]
-        ),
+        response_chance=np.array([one or 0.0 for one in response]),
         response_follows=scenario.response_follows,
         response_day=int(visits[0]) if visits.size else 1,
         has_survival=scenario.has_survival or scenario.deaths_among_events > 0,
-        look_events=looks,
-        follow_up_days=round((given.follow_up_months or 0) * month) if by_month else -1,
-        stop_z=stop_z,
-        futility_z=futility_z,
+        look_events=np.zeros(0, np.int64),
+        follow_up_days=-1,
+        stop_z=np.zeros(0),
+        futility_z=np.zeros(0),
         stratified=scenario.stratified,
         rho=scenario.rho,
         gamma=scenario.gamma,
-        chain=np.array([STEPS.index(step) for step in chain], np.int64),
-        chain_z=float(ndtri(1 - plan.comparison.alpha / given.sided)),
-    )
-    return TrialDesign(
-        trial=trial,
-        endpoint=given.endpoint,
-        scenario=scenario,
-        plan=plan,
-        model=model,
-        arms=(control.id, experimental.id),
-        factors=factors,
-        strata=strata,
-        month_days=month,
-        log_hazard_ratio=float(np.log(assumed.hazard_ratio)),
-        proportional=not assumed.delay_months,
-        chain=chain,
+        chain=np.zeros(0, np.int64),
+        chain_z=float(ndtri(1 - plan.comparison.alpha / plan.given.sided)),
     )
 
 
@@ -158,7 +233,7 @@ def _assumed(given: p.Planning, scenario: Scenario) -> p.Planning:
     )
 
 
-def _strata(
+def strata_of(
     protocol: p.Protocol, scenario: Scenario, faults: list[str]
 ) -> tuple[tuple[StratumAssumption, ...], tuple[str, ...]]:
     """The strata of the randomisation with their shares, and the variables that hold them."""
@@ -239,7 +314,7 @@ def _looks(plan: Plan, scenario: Scenario) -> tuple[Whole, Floats, Floats]:
     )
 
 
-def _chain(protocol: p.Protocol, given: p.Planning, scenario: Scenario) -> tuple[str, ...]:
+def chain_of(protocol: p.Protocol, given: p.Planning, scenario: Scenario) -> tuple[str, ...]:
     """The steps of hierarchical testing, up to the first that is not simulated."""
     if scenario.chain is not None:
         return scenario.chain
@@ -268,8 +343,8 @@ def _recruitment(accrual: Accrual, month_days: float) -> Floats:
     return _knots(starts, lambda days: accrual.entered(days / month_days))
 
 
-def _curves(curves: tuple[Curve, Curve], month_days: float) -> Floats:
-    """Knots of the hazard of both arms: where it changes, or every day where it always does.
+def _curves(curves: Sequence[Curve], month_days: float) -> Floats:
+    """Knots of the hazard of each arm: where it changes, or every day where it always does.
 
     As days are whole, the sums at whole days say everything.
     """

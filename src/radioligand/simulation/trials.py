@@ -9,21 +9,34 @@ change a digit.
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import numpy as np
 
 from radioligand.io.parts import read_part, write_part
+from radioligand.simulation.adaptive_design import AdaptiveDesign
+from radioligand.simulation.adaptive_kernels import simulate_adaptive
+from radioligand.simulation.adaptive_model import VERSION as ADAPTIVE_VERSION
+from radioligand.simulation.adaptive_model import AdaptiveModel
+from radioligand.simulation.adaptive_tallies import (
+    AdaptiveCharacteristics,
+    adaptive_characteristics,
+    adaptive_tally,
+)
 from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.kernels import VERSION, simulate_trials
+from radioligand.simulation.model import Model
 from radioligand.simulation.tallies import Characteristics, Tally, added, characteristics, tally
 from radioligand.simulation.trial_design import TrialDesign
 
-PART = 20_000  # trials that one task runs: 0.2 to 1 s
+PART = 20_000  # trials that are summed up together: 0.2 to 1 s
+MOST_TOGETHER, TASKS_EACH = 8, 8  # parts in a task of a cluster, tasks of each worker at least
+ANSWER_SECONDS = 10  # within which a scheduler answers
 MOST_TRIALS = 10**12
 MOST_SEED = 2**64
 
@@ -38,11 +51,47 @@ class Task(Protocol):
         ...
 
 
-Submit = Callable[[Part], Task]
+Submit = Callable[[Sequence[Part]], Task]
 
 
+AnyDesign = TrialDesign | AdaptiveDesign
+
+
+@overload
 def simulate(
     design: TrialDesign,
+    *,
+    trials: int,
+    seed: int,
+    threads: int | None = ...,
+    scheduler: str | None = ...,
+    folder: Path | None = ...,
+    progress: Callable[[int], None] | None = ...,
+) -> Characteristics: ...
+@overload
+def simulate(
+    design: AdaptiveDesign,
+    *,
+    trials: int,
+    seed: int,
+    threads: int | None = ...,
+    scheduler: str | None = ...,
+    folder: Path | None = ...,
+    progress: Callable[[int], None] | None = ...,
+) -> AdaptiveCharacteristics: ...
+@overload
+def simulate(
+    design: AnyDesign,
+    *,
+    trials: int,
+    seed: int,
+    threads: int | None = ...,
+    scheduler: str | None = ...,
+    folder: Path | None = ...,
+    progress: Callable[[int], None] | None = ...,
+) -> Characteristics | AdaptiveCharacteristics: ...
+def simulate(
+    design: AnyDesign,
     *,
     trials: int,
     seed: int,
@@ -50,7 +99,7 @@ def simulate(
     scheduler: str | None = None,
     folder: Path | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Characteristics:
+) -> Characteristics | AdaptiveCharacteristics:
     """Return the operating characteristics of a design from so many virtual trials.
 
     threads : how many work at a time on this machine; all cores if None.
@@ -75,24 +124,43 @@ def simulate(
             yield one
 
     with workers as (submit, many):
-        found = in_order(parts, submit, ahead=2 * many, keep=keep)
-        return characteristics(added(told(found)))
+        few = -(-trials // PART) // (TASKS_EACH * many)
+        together = min(max(few, 1), MOST_TOGETHER) if scheduler else 1
+        found = in_order(parts, submit, ahead=2 * many, keep=keep, together=together)
+        total = added(told(found))
+    if isinstance(design, AdaptiveDesign):
+        return adaptive_characteristics(total, design=design)
+    return characteristics(total)
 
 
-def run_part(design: TrialDesign, seed: int, part: Part) -> Tally:
+def run_parts(design: AnyDesign, seed: int, parts: Sequence[Part]) -> list[Tally]:
+    """Run some parts one after the other; a task of a cluster."""
+    return [run_part(design, seed, part) for part in parts]
+
+
+def run_part(design: AnyDesign, seed: int, part: Part) -> Tally:
     """Run one part of the trials and sum it up."""
     first, last = part
+    if isinstance(design, AdaptiveDesign):
+        whole, compared = simulate_adaptive(design.model, seed=seed, first=first, last=last)
+        return adaptive_tally(whole, compared, design=design)
     return tally(simulate_trials(design.model, seed=seed, first=first, last=last), design=design)
 
 
 class Kept:
     """Finished parts of a design and seed in a folder, named by all that they follow from."""
 
-    def __init__(self, folder: Path, design: TrialDesign, seed: int) -> None:
+    def __init__(self, folder: Path, design: AnyDesign, seed: int) -> None:
         """Name the design by the numbers of its model, and not by the words about it."""
         self.folder = folder
-        known = hashlib.sha256(repr((VERSION, seed, design.log_hazard_ratio)).encode())
-        for name, value in design.model._asdict().items():
+        several = (design.scenario.primaries,) if design.scenario.primaries else ()
+        version: tuple[object, ...] = (VERSION, seed)
+        if isinstance(design, AdaptiveDesign):
+            version += (ADAPTIVE_VERSION, *design.log_hazard_ratios)
+        else:
+            version += (design.log_hazard_ratio,)
+        known = hashlib.sha256(repr(version + several).encode())
+        for name, value in numbers_of(design.model):
             array = np.asarray(value)
             known.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
         self.design = known.hexdigest()[:24]
@@ -110,46 +178,62 @@ class Kept:
         write_part(self.folder, self.key(part), found)
 
 
+def numbers_of(model: Model | AdaptiveModel) -> Iterator[tuple[str, Any]]:
+    """Yield each number of a model by its name, also of a model within."""
+    for name, value in model._asdict().items():
+        if isinstance(value, Model):
+            yield from numbers_of(value)
+        else:
+            yield name, value
+
+
 def in_order(
-    parts: Iterable[Part], submit: Submit, *, ahead: int, keep: Kept | None = None
+    parts: Iterable[Part],
+    submit: Submit,
+    *,
+    ahead: int,
+    keep: Kept | None = None,
+    together: int = 1,
 ) -> Iterator[Tally]:
-    """Give the tallies of parts in their order, with a few parts under way ahead of it.
+    """Give the tallies of parts in their order, with a few tasks under way ahead of it.
 
-    So memory does not grow with the number of trials.
+    So memory does not grow with the number of trials. A task runs so many parts `together`.
     """
-    waiting: deque[tuple[Part, Task | Tally]] = deque()
+    waiting: deque[tuple[list[Part], list[Tally | None], Task | None]] = deque()
 
-    def first() -> Tally:
-        part, task = waiting.popleft()
-        if isinstance(task, dict):
-            return task
-        found: Tally = task.result()
-        if keep:
-            keep.write(part, found)
-        return found
+    def first() -> Iterator[Tally]:
+        some, known, task = waiting.popleft()
+        fresh = iter(task.result() if task else ())
+        for part, kept in zip(some, known, strict=True):
+            found: Tally = next(fresh) if kept is None else kept
+            if keep and kept is None:
+                keep.write(part, found)
+            yield found
 
-    for part in parts:
-        known = keep.read(part) if keep else None
-        waiting.append((part, submit(part) if known is None else known))
+    left = iter(parts)
+    while some := list(islice(left, together)):
+        known = [keep.read(part) if keep else None for part in some]
+        missing = [part for part, kept in zip(some, known, strict=True) if kept is None]
+        waiting.append((some, known, submit(missing) if missing else None))
         if len(waiting) > ahead:
-            yield first()
+            yield from first()
     while waiting:
-        yield first()
+        yield from first()
 
 
 @contextmanager
-def in_threads(threads: int | None, design: TrialDesign, seed: int) -> Iterator[tuple[Submit, int]]:
+def in_threads(threads: int | None, design: AnyDesign, seed: int) -> Iterator[tuple[Submit, int]]:
     """Run parts on the cores of this machine; the loops release Python's lock."""
     many = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(many) as pool:
         try:
-            yield lambda part: pool.submit(run_part, design, seed, part), many
+            yield lambda parts: pool.submit(run_parts, design, seed, parts), many
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
-def on_cluster(address: str, design: TrialDesign, seed: int) -> Iterator[tuple[Submit, int]]:
+def on_cluster(address: str, design: AnyDesign, seed: int) -> Iterator[tuple[Submit, int]]:
     """Run parts on the workers of a Dask scheduler; a part of a lost worker is run by another.
 
     Raises SimulationError without the package, without an answer, and without workers.
@@ -161,15 +245,21 @@ def on_cluster(address: str, design: TrialDesign, seed: int) -> Iterator[tuple[S
             "scheduler: Dask is not installed. Install radioligand[distributed]."
         ) from None
     try:
-        client = Client(address, timeout="10s", set_as_default=False)
+        client = Client(address, timeout=ANSWER_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise SimulationError(f"scheduler: {address} does not answer ({error}).") from None
     with client:
         many = len(client.scheduler_info()["workers"])
         if not many:
             raise SimulationError(f"scheduler: {address} has no workers. Start some.")
-        sent = client.scatter(design, broadcast=True)
-        yield lambda part: client.submit(run_part, sent, seed, part, pure=False), many
+        # as a task and not as data: the scheduler makes it again if its worker is lost
+        sent = client.submit(itself, design, pure=False)
+        yield lambda parts: client.submit(run_parts, sent, seed, parts, pure=False), many
+
+
+def itself(design: AnyDesign) -> AnyDesign:
+    """Return the design: the one step of which every part on a cluster is a continuation."""
+    return design
 
 
 def check_request(trials: int, seed: int) -> None:

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of simulated scenarios: what stands in it, and its files beside the kept parts."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from radioligand.io.outputs import OutputError
+from radioligand.protocol import Protocol
+from radioligand.report import Arm, Display, KeyLine, Report, Statement, render
+from radioligand.simulation.adaptive_design import virtual_design
+from radioligand.simulation.calendar import calendar_fan, z_at_looks
+from radioligand.simulation.results import (
+    Run,
+    curve_power,
+    curve_ratios,
+    picks,
+    simulation_results,
+)
+from radioligand.simulation.scenarios import Scenario, without_effect
+from radioligand.simulation.tallies import level_of
+from radioligand.simulation.trial_design import TrialDesign
+from radioligand.simulation.trials import simulate
+
+CURVE_TRIALS, FAN_TRIALS, LOOK_TRIALS = 4000, 300, 2000
+# the analysis of a display, its kind, its title
+DISPLAYS = (
+    ("scenarios", "grid", "Operating characteristics"),
+    ("arms", "grid", "Each experimental arm"),
+    ("map", "scenario-map", "Power by scenario"),
+    ("power", "simulated-power", "Power, simulated and by theory"),
+    ("fan", "fan", "Accrual and events"),
+    ("looks", "simulated-looks", "Boundaries and simulated z"),
+)
+NOTES = {
+    "scenarios": (
+        "End / true: the hazard ratio estimated at the last look over the one assumed, as the "
+        "exponent of the mean of the logarithms. Covers: the 95 % interval the one assumed.",
+    ),
+    "arms": (
+        "Assumed: the hazard ratio. Kept / true and End / true: the one estimated over it, at the "
+        "look that could have dropped the arm and at its last look. Covers: its 95 % interval.",
+    ),
+    "fan": (
+        "Middle and nine in ten of the trials, each followed on after it stops; grey: last looks.",
+    ),
+    "looks": ("z is that of trials that all go on to the look, upward where the effect is.",),
+}
+
+
+def write_page(
+    out: Path, runs: Sequence[Run], *, protocol: Protocol, seed: int, told: dict[str, Any]
+) -> None:
+    """Write index.html with every figure inside, and each table and figure as a file of its own.
+
+    Raises OutputError if the disk refuses.
+    """
+    first = runs[0].design
+    frame = simulation_results(
+        runs,
+        curve=power_curve(protocol, first.scenario, seed=seed, trials=runs[0].found.trials),
+        fan=calendar_fan(
+            first,
+            seed=seed,
+            trials=min(FAN_TRIALS, runs[0].found.trials),
+            months=np.linspace(0, _last_month(runs[0]), 97),
+        ),
+        z=_z(first, seed=seed, trials=min(LOOK_TRIALS, runs[0].found.trials)),
+    )
+    names = set(frame["analysis"])
+    report = Report(
+        title=f"{protocol.trial.name}: virtual trials",
+        subtitle=protocol.trial.title,
+        registry=protocol.trial.registry,
+        arms=tuple(Arm(arm.id, arm.label, arm.short) for arm in protocol.arms),
+        displays=tuple(
+            Display(
+                name=kind if kind != "grid" else name,
+                analysis=name,
+                kind=kind,
+                title=title,
+                section=protocol.endpoint(first.endpoint).label,
+                footnotes=(*NOTES.get(name, ()), *(_curve_note(first) if name == "power" else ())),
+            )
+            for name, kind, title in DISPLAYS
+            if name in names
+        ),
+        simulated=False,
+        has_data=False,
+        month_days=first.month_days,
+        key_lines=_key_lines(runs[0]),
+        statements=(Statement("What was run", _words(runs, seed=seed)),),
+        methods=(
+            "Each trial is a function of seed and number; docs/simulation.md tells what it goes "
+            "through. Errors are Monte Carlo standard errors.",
+        ),
+        provenance={"seed": seed, "trials": runs[0].found.trials},
+    )
+    pages = render(frame, report=report)
+    files = {
+        "index.html": pages.index_html,
+        "results.csv": frame.write_csv(),
+        "results.json": json.dumps(told, indent=2) + "\n",
+        **{f"tables/{file}": text for file, text in pages.tables.items()},
+        **{f"figures/{file}": text for file, text in pages.figures.items()},
+    }
+    try:
+        for name, text in files.items():
+            path = out / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written: {error.strerror}.") from None
+
+
+def power_curve(
+    protocol: Protocol, scenario: Scenario, *, seed: int, trials: int
+) -> list[tuple[float, float, float]]:
+    """Simulate a scenario at other hazard ratios: each with its power and Monte Carlo error."""
+    curve = []
+    for ratio in curve_ratios(virtual_design(protocol, scenario)):
+        nothing = without_effect(scenario)
+        own = nothing if ratio == 1 else _with_ratio(scenario, ratio)
+        design = virtual_design(protocol, own)
+        found = simulate(design, trials=min(CURVE_TRIALS, trials), seed=seed)
+        curve.append((ratio, *curve_power(design, found)))
+    return curve
+
+
+def _with_ratio(scenario: Scenario, ratio: float) -> Scenario:
+    return replace(scenario, hazard_ratio=ratio, hazard_ratios=())
+
+
+def _z(design: Any, *, seed: int, trials: int) -> Any:
+    if not isinstance(design, TrialDesign) or design.model.follow_up_days >= 0:
+        return None
+    return z_at_looks(design, seed=seed, trials=trials)
+
+
+def _last_month(run: Run) -> float:
+    return float(6 * np.ceil(1.25 * run.found.day_quantiles[-1] / run.design.month_days / 6))
+
+
+def _curve_note(design: Any) -> tuple[str, ...]:
+    told = (
+        "Theory is that of picking the winner, all arms alike; simulated is any arm found."
+        if picks(design)
+        else "Theory is Schoenfeld's with the planned events at the level of the last look"
+        + ("." if isinstance(design, TrialDesign) else "; simulated is the mean of the arms.")
+    )
+    return (told, "Line across: the level.")
+
+
+def _key_lines(run: Run) -> tuple[KeyLine, ...]:
+    found, design = run.found, run.design
+    low, _, high = (day / design.month_days for day in found.day_quantiles)
+    error = f"± {100 * found.power_error:.2f}"
+    lines = [KeyLine("Power", f"{100 * found.power:.1f} %", error)]
+    if run.null is not None:
+        nominal = design.plan.given.alpha / design.plan.given.sided
+        each = level_of(design.plan)
+        detail = f"nominal {100 * nominal:g} %"
+        detail += f", each arm {100 * each:.3g} %" if each != nominal else ""
+        lines.append(KeyLine("Type I error", f"{100 * run.null.power:.2f} %", detail))
+    months = f"{found.means['day'].mean / design.month_days:.1f}"
+    lines.append(KeyLine("Duration, months", months, f"90 % of trials {low:.1f}–{high:.1f}"))
+    lines.append(KeyLine("Subjects", f"{found.means['entered'].mean:.1f}", "entered, mean"))
+    return tuple(lines)
+
+
+def _words(runs: Sequence[Run], *, seed: int) -> tuple[str, ...]:
+    many, trials = len(runs), runs[0].found.trials
+    scenarios = "one scenario" if many == 1 else f"{many} scenarios"
+    beside = ", each also without effect" if runs[0].null else ""
+    return (
+        f"{trials:,} virtual trials of {scenarios}{beside}, seed {seed}. Figures of accrual, "
+        f"boundaries and power are of the first: {runs[0].design.scenario.name}.",
+    )

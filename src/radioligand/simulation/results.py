@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operating characteristics as a results frame: one row a number, as figures and tables read it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from radioligand.planning import logrank_power, selection_power
+from radioligand.planning.results import SCHEMA
+from radioligand.simulation.adaptive_design import AdaptiveDesign
+from radioligand.simulation.adaptive_tallies import AdaptiveCharacteristics
+from radioligand.simulation.calendar import Fan
+from radioligand.simulation.scenarios import ASSUMED, Scenario
+from radioligand.simulation.tallies import Characteristics
+from radioligand.simulation.trial_design import TrialDesign
+from radioligand.statistics.observations import Floats
+
+Row = dict[str, Any]
+AnyDesign = TrialDesign | AdaptiveDesign
+AnyCharacteristics = Characteristics | AdaptiveCharacteristics
+Curve = Sequence[tuple[float, float, float]]  # hazard ratio, power, its error
+LEAST_RATIO = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One scenario that was simulated, with and perhaps without effect."""
+
+    design: AnyDesign
+    found: AnyCharacteristics
+    null: AnyCharacteristics | None
+
+
+def simulation_results(
+    runs: Sequence[Run], *, curve: Curve, fan: Fan, z: Floats | None
+) -> pl.DataFrame:
+    """Return the numbers of simulated scenarios; the analyses are named by what they tell.
+
+    curve : power at other hazard ratios, of the first scenario.
+    fan : its calendar.
+    z : quantiles of z at its looks, (l, 3), None where looks are not by events of two arms.
+    """
+    parts: Mapping[str, Iterator[Row]] = {
+        "scenarios": _scenarios(runs),
+        "arms": _arms(runs[0]),
+        "map": _map(runs),
+        "power": _power(runs[0].design, curve),
+        "fan": _fan(runs[0], fan),
+        "looks": _looks(runs[0].design, z),
+    }
+    rows = [{"analysis": name, **row} for name, of in parts.items() for row in of]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def curve_ratios(design: AnyDesign) -> list[float]:
+    """Return hazard ratios over which power is told, with that of the plan among them."""
+    planned = design.plan.given.hazard_ratio
+    low = min(LEAST_RATIO, 0.8 * planned) if planned < 0.5 else planned - 0.25
+    return sorted({round(one, 3) for one in (*np.linspace(low, 1.0, 7), planned)})
+
+
+def curve_power(design: AnyDesign, found: AnyCharacteristics) -> tuple[float, float]:
+    """Return the power that a curve tells, with its error: any arm picked, or the mean arm."""
+    if isinstance(found, Characteristics) or picks(design):
+        return found.power, found.power_error
+    power = float(np.mean([one.found for one in found.arms]))
+    return power, float(np.sqrt(power * (1 - power) / found.trials))
+
+
+def picks(design: AnyDesign) -> bool:
+    """Whether one of several arms is picked by the protocol's selection."""
+    return isinstance(design, AdaptiveDesign) and design.plan.comparison.selection is not None
+
+
+def varied(scenarios: Sequence[Scenario]) -> tuple[str, ...]:
+    """Return the assumptions in which scenarios differ."""
+    keys = (key for key in ASSUMED if len({getattr(one, key) for one in scenarios}) > 1)
+    return tuple(keys)
+
+
+def _scenarios(runs: Sequence[Run]) -> Iterator[Row]:
+    for run in runs:
+        found, design = run.found, run.design
+        month = design.month_days
+        numbers: dict[str, float] = {
+            "power_percent": 100 * found.power,
+            "power_error_percent": 100 * found.power_error,
+        }
+        if run.null is not None:
+            numbers["type_one_percent"] = 100 * run.null.power
+        numbers["duration"] = found.means["day"].mean / month
+        numbers["subjects"] = found.means["entered"].mean
+        if isinstance(found, Characteristics):
+            numbers["events"] = found.means["events"].mean
+            bias = found.means["log_hazard_ratio"].mean - _assumed(design)
+            numbers["ratio_bias"] = exp(bias)
+            numbers["coverage"] = 100 * found.coverage
+        else:
+            numbers["ratio_bias"] = exp(found.bias_at_end.mean)
+        for statistic, value in numbers.items():
+            yield _cell("scenarios", design.scenario.name, statistic, value)
+
+
+def _assumed(design: AnyDesign) -> float:
+    return design.log_hazard_ratio if isinstance(design, TrialDesign) else 0.0
+
+
+def _arms(run: Run) -> Iterator[Row]:
+    """Each arm of several: found, dropped, subjects, bias."""
+    if not isinstance(run.found, AdaptiveCharacteristics):
+        return
+    for one in run.found.arms:
+        numbers = {
+            "assumed_ratio": exp(one.log_hazard_ratio),
+            "found_percent": 100 * one.found,
+            "dropped_percent": 100 * one.dropped,
+            "futile_percent": 100 * one.futile,
+            "subjects": one.means["in_arm"].mean,
+            "ratio_bias_kept": exp(one.bias_at_first.mean),
+            "ratio_bias": exp(one.bias_at_end.mean),
+            "coverage": 100 * one.coverage,
+        }
+        for statistic, value in numbers.items():
+            yield _cell("arms", one.arm, statistic, value)
+
+
+def _map(runs: Sequence[Run]) -> Iterator[Row]:
+    """Power by two assumptions that vary; of none, or of more, there is no map."""
+    keys = varied([run.design.scenario for run in runs])
+    if len(keys) != 2:
+        return
+    for run in runs:
+        across, down = (
+            f"{key.replace('_', ' ')} {getattr(run.design.scenario, key):g}" for key in keys
+        )
+        yield _cell(across, down, "power", run.found.power)
+
+
+def _power(design: AnyDesign, curve: Curve) -> Iterator[Row]:
+    plan, given = design.plan, design.plan.given
+    selection = plan.comparison.selection
+    ratios = [ratio for ratio, _, _ in curve]
+    for ratio in np.linspace(min(ratios), max(ratios), 41):
+        if selection is not None and isinstance(design, AdaptiveDesign):
+            power = selection_power(
+                (float(ratio),) * plan.comparison.arms,
+                first_events=selection.events,
+                events=plan.events,
+                level=float(plan.looks.nominal_p[-1]),
+                sided=given.sided,
+                ratio=plan.comparison.ratio,
+                at_most_hazard_ratio=selection.at_most_hazard_ratio,
+                first_stage_counts=selection.first_stage_counts,
+            ).power
+        else:
+            power = logrank_power(
+                plan.events,
+                float(ratio),
+                alpha=float(plan.looks.nominal_p[-1]),
+                sided=given.sided,
+                ratio=plan.comparison.ratio,
+            )
+        yield _cell("hazard_ratio", f"{float(ratio):.6g}", "power", power)
+    for ratio, power, error in curve:
+        yield _cell("simulated", f"{ratio:.6g}", "power_simulated", power)
+        yield _cell("simulated", f"{ratio:.6g}", "power_error", error)
+    level = plan.given.alpha / given.sided
+    yield {"statistic": "level", "value": level}
+
+
+def _fan(run: Run, fan: Fan) -> Iterator[Row]:
+    for name, values in (("subjects", fan.subjects), ("events", fan.events)):
+        for which, line in zip(("lower", "median", "upper"), values, strict=True):
+            for month, value in zip(fan.months.tolist(), line.tolist(), strict=True):
+                days = month * run.design.month_days
+                at = {"arm": "ALL", "time_days": days, "statistic": f"{name}_{which}"}
+                yield at | {"value": value}
+    low, _, high = (day / run.design.month_days for day in run.found.day_quantiles)
+    yield {"statistic": "stop_lower", "value": low, "unit": "months"}
+    yield {"statistic": "stop_upper", "value": high, "unit": "months"}
+
+
+def _looks(design: AnyDesign, z: Floats | None) -> Iterator[Row]:
+    """Boundaries by events, with the z of trials; nothing where the latter is not known."""
+    model = design.model
+    if z is None:
+        return
+    for look, events in enumerate(model.look_events.tolist()):
+        numbers = {"look_events": events, "boundary_z": float(model.stop_z[look])}
+        if np.isfinite(model.futility_z[look]):
+            numbers["futility_z"] = float(model.futility_z[look])
+        numbers |= dict(zip(("z_lower", "z_median", "z_upper"), z[look].tolist(), strict=True))
+        for statistic, value in numbers.items():
+            yield _cell("looks", f"{events} events", statistic, value)
+
+
+def _cell(variable: str, level: str, statistic: str, value: float) -> Row:
+    """A number under its variable and level; one that is not finite is null and "NE"."""
+    known = bool(np.isfinite(value))
+    return {
+        "variable": variable,
+        "level": level,
+        "statistic": statistic,
+        "value": float(value) if known else None,
+        "text": None if known else "NE",
+    }

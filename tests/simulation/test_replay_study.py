@@ -1,0 +1,139 @@
+"""A trial written as SDTM goes the way of a real study and gives the kernel's statistics."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from radioligand.analysis import analyse
+from radioligand.cdisc import check_study, join_supplemental
+from radioligand.derivation import derive
+from radioligand.simulation.faults import SimulationError
+from radioligand.simulation.replay import replay_trial
+from radioligand.simulation.replay_study import trial_study
+from radioligand.simulation.scenarios import LookAssumption, Scenario
+from radioligand.simulation.trial_design import trial_design
+
+SEED = 20_260_101
+TRIALS = 100
+PAIR = "LU v CONTROL"
+
+
+def of_protocol(protocol, endpoint):
+    """The same protocol with the analyses of progression-free and of overall survival alone."""
+    few = [
+        one.model_copy(
+            update={"figure": False} | ({"endpoint": endpoint} if one.id == "pfs" else {})
+        )
+        for one in protocol.analyses
+        if one.id in ("pfs", "os")
+    ]
+    endpoints = [one for one in protocol.endpoints if one.id in (endpoint, "OS")]
+    return protocol.model_copy(
+        update={"analyses": tuple(few), "endpoints": tuple(endpoints), "eligibility": ()}
+    )
+
+
+def told_by(results, design, *, survival):
+    """The numbers of the slow path, by the kernel's names."""
+
+    def number(analysis, statistic, arm):
+        found = results.filter(analysis=analysis, statistic=statistic, arm=arm)["value"]
+        return np.nan if found.drop_nulls().is_empty() else found.drop_nulls()[0]
+
+    found = {
+        "z": number("pfs", "logrank_z", PAIR),
+        "log_hazard_ratio": np.log(number("pfs", "hazard_ratio", PAIR)),
+        "median_control": number("pfs", "median", "CONTROL") * design.month_days,
+        "median_experimental": number("pfs", "median", "LU") * design.month_days,
+    }
+    if survival:
+        found["survival_z"] = number("os", "logrank_z", PAIR)
+        found["survival_log_hazard_ratio"] = np.log(number("os", "hazard_ratio", PAIR))
+    return found
+
+
+def together(studies):
+    """Many studies as one; the first part of an identifier tells them apart."""
+    named = [
+        {
+            domain: frame.with_columns(USUBJID=pl.lit(f"{number:03d}-") + pl.col("USUBJID"))
+            for domain, frame in study.items()
+            if domain != "TS"
+        }
+        for number, study in enumerate(studies)
+    ]
+    return {domain: pl.concat([one[domain] for one in named]) for domain in named[0]}
+
+
+CASES = {
+    # every scan is held: the protocol's own rule of censoring finds the same
+    "scans": ("PFS", {"visits": True}),
+    "fuller": ("PFSEMA", {"looks": LookAssumption(events=(30, 45), futility_z=(0.0,))}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_way_from_sdtm_gives_the_kernels_statistics(protocol, plain, fuller, case):
+    endpoint, more = CASES[case]
+    scenario = replace(plain if case == "scans" else fuller, subjects=90, **more)
+    if case == "scans":
+        scenario = replace(scenario, events=45)
+    design, short = trial_design(protocol, scenario), of_protocol(protocol, endpoint)
+    virtual = [replay_trial(design, seed=SEED, trial=trial) for trial in range(TRIALS)]
+    studies = [trial_study(one, design=design, protocol=protocol) for one in virtual]
+    # subjects do not depend on each other, so that all trials are derived at once
+    adam = derive(join_supplemental(together(studies)).frames, protocol=short)
+
+    for number, one in enumerate(virtual):
+        own = pl.col("USUBJID").str.starts_with(f"{number:03d}-")
+        frames = {name: adam[name].filter(own) for name in ("ADSL", "ADTTE")}
+        found = told_by(analyse(frames, protocol=short), design, survival=case == "fuller")
+
+        assert found == pytest.approx(
+            {name: one.results[name] for name in found}, rel=1e-9, abs=1e-9, nan_ok=True
+        )
+
+
+def test_every_subject_has_the_days_of_the_kernel(protocol, fuller):
+    design = trial_design(protocol, fuller)
+    virtual = replay_trial(design, seed=1, trial=0)
+    study = join_supplemental(trial_study(virtual, design=design, protocol=protocol)).frames
+    adtte = derive(study, protocol=of_protocol(protocol, "PFSEMA"))["ADTTE"].sort("USUBJID")
+
+    assert check_study(study).is_empty()
+    for parameter, days, event in (
+        ("PFSEMA", virtual.time_days, virtual.event),
+        ("OS", virtual.survival_days, virtual.died),
+    ):
+        own = adtte.filter(PARAMCD=parameter)
+        assert own["AVAL"].to_list() == days.tolist()
+        assert (own["CNSR"] == 0).to_list() == event.tolist()
+
+
+def test_nothing_is_written_after_the_last_look(protocol, fuller):
+    design = trial_design(protocol, fuller)
+    virtual = replay_trial(design, seed=2, trial=3)
+    study = trial_study(virtual, design=design, protocol=protocol)
+    last = protocol.trial.first_screened.toordinal() + int(virtual.results["day"])
+
+    for domain, column in (("TR", "TRDTC"), ("SV", "SVSTDTC"), ("DS", "DSSTDTC"), ("DM", "DTHDTC")):
+        latest = study[domain][column].str.to_date().max()
+        assert latest.toordinal() <= last, domain
+    assert study["TS"].filter(TSPARMCD="SIMULATD")["TSVAL"].to_list() == ["Y"]
+
+
+def test_without_scans_there_is_no_study(protocol, plain):
+    design = trial_design(protocol, plain)
+    virtual = replay_trial(design, seed=1, trial=0)
+
+    with pytest.raises(SimulationError, match=r"Assume visits = true\."):
+        trial_study(virtual, design=design, protocol=protocol)
+
+
+def test_scans_are_those_of_the_kernel(protocol):
+    design = trial_design(protocol, Scenario(visits=True))
+    virtual = replay_trial(design, seed=1, trial=0)
+
+    assert (virtual.scan_days == design.model.visits[: virtual.scan_days.shape[1]]).all()
