@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The site portal: who may do what, pages over HTTP, and the ledger behind them."""
+"""A running trial: the append-only ledger of what its sites did, and the portal in front of it."""
