@@ -29,6 +29,7 @@ from sqlalchemy import (
     update,
 )
 
+from radioligand.service.database import reading
 from radioligand.service.roles import Role, is_bound_to_site
 
 TABLES = MetaData()
@@ -144,14 +145,14 @@ def _faults(name: str, full_name: str, role: Role, site: str | None) -> Iterator
 
 def account(engine: Engine, name: str) -> Account | None:
     """Return the account of that name, ended or not."""
-    with engine.connect() as at:
+    with reading(engine) as at:
         row = at.execute(select(ACCOUNTS).where(ACCOUNTS.c.name == name)).mappings().first()
     return None if row is None else _account(row)
 
 
 def accounts(engine: Engine) -> tuple[Account, ...]:
     """Return every account, by name."""
-    with engine.connect() as at:
+    with reading(engine) as at:
         rows = at.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.name)).mappings().all()
     return tuple(_account(row) for row in rows)
 
@@ -180,7 +181,7 @@ def sign_in(
     take one hash and give None. Five failures in a row lock the account for fifteen minutes,
     thirty from one address within fifteen minutes refuse that address.
     """
-    with engine.connect() as at:
+    with reading(engine) as at:
         if _failed_lately(at, address, now) >= TRIES_BY_ADDRESS:
             return None
         row = at.execute(select(ACCOUNTS).where(ACCOUNTS.c.name == name)).mappings().first()
@@ -211,7 +212,7 @@ def is_own_password(engine: Engine, *, name: str, password: str, now: datetime) 
 
     Failures count as those of signing in do, so a signature cannot be guessed either.
     """
-    with engine.connect() as at:
+    with reading(engine) as at:
         row = at.execute(select(ACCOUNTS).where(ACCOUNTS.c.name == name)).mappings().one()
     right = _verified(row["password"], password)
     locked = (row["locked_until"] or "") > stamp(now)

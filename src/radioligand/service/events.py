@@ -77,6 +77,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind(name="questionnaire recorded", requires=("consented",)),
     Kind(name="adverse event recorded", requires=("consented",)),
     Kind(name="visit recorded", requires=("consented",)),
+    Kind(name="treatment given", requires=("randomised",), forbids=("treatment ended", *_GONE),
+         payload=("drug", "date")),
     Kind(name="data corrected", requires=("consented",), payload=("corrects",), reason=True),
     # one dose: planned, checked, decided, ordered, on its way, here, given or thrown away
     Kind(name="dose planned", requires=("on radioligand", "cycle {previous} over"),

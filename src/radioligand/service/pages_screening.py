@@ -22,7 +22,7 @@ from radioligand.service.eligibility_view import (
     fields_shown,
 )
 from radioligand.service.events import Patient
-from radioligand.service.ledger import Refused
+from radioligand.service.ledger import RefusalError
 from radioligand.service.portal import Ask, NotGiven, Page, sent_to, shown
 from radioligand.service.roles import Action
 
@@ -76,7 +76,7 @@ def begin(ask: Ask) -> Response:
             raise Unfit("A patient is screened after having signed the consent form.")
         patient = Patient(subject=subject, site=ask.site)
         event = recorded(ask, "consented", patient, {"consent_date": day})
-    except (Unfit, Refused) as error:
+    except (Unfit, RefusalError) as error:
         return _new(ask, str(error))
     return sent_to(f"/patients/{event.subject}/screening")
 
@@ -158,7 +158,7 @@ def record_form(ask: Ask) -> Response:
         recorded(
             ask, "screened", patient, {"form": {"subject": patient.subject, "fields": fields}}
         )
-    except Refused as error:
+    except RefusalError as error:
         return _form(ask, patient, values, says=str(error))
     return sent_to(f"/patients/{patient.subject}")
 
@@ -168,7 +168,7 @@ def fail(ask: Ask) -> Response:
     patient = patient_asked(ask)
     try:
         recorded(ask, "screen failed", patient, reason=ask.form.get("reason", "").strip())
-    except Refused as error:
+    except RefusalError as error:
         raise NotGiven(422, str(error)) from None
     return sent_to(f"/patients/{patient.subject}")
 
@@ -205,7 +205,7 @@ def sign_eligibility(ask: Ask) -> Response:
         signed = next(one for one in patient.events if one.number == screening_of(patient))
         payload = {"signs": signed.number, "signs_hash": signed.hash}
         recorded(ask, "eligibility signed", patient, payload, signature=signature)
-    except (Unfit, Refused) as error:
+    except (Unfit, RefusalError) as error:
         return _eligibility(ask, patient, str(error))
     return sent_to(f"/patients/{patient.subject}")
 
@@ -277,7 +277,7 @@ def randomise(ask: Ask) -> Response:
             key=key,
             signature=signature,
         )
-    except (Unfit, Refused) as error:
+    except (Unfit, RefusalError) as error:
         return _randomisation(ask, patient, str(error))
     return sent_to(f"/patients/{patient.subject}/certificate")
 

@@ -139,8 +139,7 @@ NAVIGATION = (
     ("/screening", "Screen a patient", Action.SCREEN),
     ("/office", "Trial office", Action.SEE_ACCRUAL),
     ("/audit", "Audit", Action.AUDIT),
-    ("/data", "Data", Action.TAKE_DATA),
-    ("/data", "Data", Action.TAKE_BLINDED_DATA),
+    ("/data", "Data", Action.SEE_DATA),
     ("/accounts", "Accounts", Action.MANAGE_ACCOUNTS),
     ("/guidance", "Guidance", Action.READ_STATEMENTS),
 )
@@ -149,10 +148,9 @@ NAVIGATION = (
 def shown(ask: Ask, template: str, *, status: int = 200, **context: Any) -> Response:
     """Return a page of the portal made from a template."""
     trial = ask.portal.protocol.trial
-    links = [(path, text) for path, text, action in NAVIGATION if ask.may(action)]
     page = TEMPLATES.get_template(template).render(
         trial=trial,
-        links=dict.fromkeys(links),
+        links=[(path, text) for path, text, action in NAVIGATION if ask.may(action)],
         ask=ask,
         Action=Action,
         form_token=ask.session.form_token if ask.session else "",

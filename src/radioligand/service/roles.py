@@ -34,10 +34,12 @@ class Action(StrEnum):
     DECIDE_DOSE = "sign a dose decision"
     HANDLE_ORDERS = "move a dose order on"
     REQUEST_CROSSOVER = "request a crossover"
+    APPROVE_CROSSOVER = "approve a crossover"
     CORRECT = "correct what was recorded, with a reason"
     READ_CENTRALLY = "record a central reading"
     SEE_ACCRUAL = "see accrual, events and missing forms"
     MANAGE_SITES = "open and close sites"
+    SEE_DATA = "see what data can be taken"
     TAKE_DATA = "take the whole study as SDTM"
     TAKE_BLINDED_DATA = "take the study without arms and treatment"
     AUDIT = "see every event and prove that none was changed"
@@ -67,10 +69,19 @@ MATRIX: dict[Action, frozenset[Role]] = {
     Action.DECIDE_DOSE: frozenset({Role.INVESTIGATOR}),
     Action.HANDLE_ORDERS: frozenset({Role.RADIOPHARMACIST}),
     Action.REQUEST_CROSSOVER: frozenset({Role.INVESTIGATOR}),
+    Action.APPROVE_CROSSOVER: frozenset({Role.MONITOR}),
     Action.CORRECT: frozenset({Role.INVESTIGATOR}),
     Action.READ_CENTRALLY: frozenset({Role.CENTRAL_READER}),
     Action.SEE_ACCRUAL: frozenset(_OFFICE),
     Action.MANAGE_SITES: frozenset({Role.TRIAL_MANAGER}),
+    Action.SEE_DATA: frozenset(
+        {
+            Role.TRIAL_MANAGER,
+            Role.BLINDED_STATISTICIAN,
+            Role.UNBLINDED_STATISTICIAN,
+            Role.AUDITOR,
+        }
+    ),
     Action.TAKE_DATA: frozenset({Role.UNBLINDED_STATISTICIAN, Role.AUDITOR}),
     Action.TAKE_BLINDED_DATA: frozenset({Role.BLINDED_STATISTICIAN, Role.TRIAL_MANAGER}),
     Action.AUDIT: frozenset({Role.AUDITOR}),

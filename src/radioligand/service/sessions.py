@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Column, Engine, String, Table, delete, insert, select, update
 
 from radioligand.service.accounts import TABLES, Account, account, stamp
+from radioligand.service.database import reading
 
 SESSIONS = Table(
     "sessions",
@@ -60,7 +61,7 @@ def resume(engine: Engine, token: str, *, now: datetime) -> Session | None:
     Over: fifteen minutes without use, twelve hours in all, revoked, or of an ended account.
     """
     mine = SESSIONS.c.token_hash == _hash(token)
-    with engine.connect() as at:
+    with reading(engine) as at:
         row = at.execute(select(SESSIONS).where(mine)).mappings().first()
     if row is None:
         return None
