@@ -15,7 +15,7 @@ from radioligand.protocol import Protocol
 from radioligand.service.snapshot import Step, steps
 from radioligand.service.starting import Started, clock_from, list_of, place_of, start
 
-DEMONSTRATION_DAY = date(2020, 12, 1)
+DEMONSTRATION_DAY = date(2020, 10, 1)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

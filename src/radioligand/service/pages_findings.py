@@ -18,10 +18,12 @@ from radioligand.service.deeds import (
 from radioligand.service.events import Patient
 from radioligand.service.imaging_view import imaging_due
 from radioligand.service.laboratory_view import TESTS
+from radioligand.service.lesions import STATES, images, lesions_typed, places
 from radioligand.service.ledger import RefusalError
 from radioligand.service.portal import Ask, Page, sent_to, shown
 from radioligand.service.roles import Action
 
+BASELINE = "BASELINE"
 CENTRAL, LOCAL = "INDEPENDENT ASSESSOR", "INVESTIGATOR"
 RESPONSES = tuple(one for one in RECIST_RESPONSES if one in ("CR", "PR", "SD", "PD", "NE"))
 CROSS_OVER = "The progression is centrally confirmed and I ask for treatment after crossover."
@@ -116,8 +118,11 @@ record_event = _deed(show_event, _record_event)
 
 
 def _imaging(ask: Ask, patient: Patient) -> Context:
+    evaluator = CENTRAL if ask.may(Action.READ_CENTRALLY) else LOCAL
     return {
-        "responses": RESPONSES,
+        "responses": RESPONSES if images(patient, evaluator) else (BASELINE, *RESPONSES),
+        "places": places(patient, evaluator),
+        "states": STATES,
         "due": imaging_due(patient, protocol=ask.portal.protocol, today=ask.today),
         "is_central": ask.may(Action.READ_CENTRALLY),
     }
@@ -125,10 +130,15 @@ def _imaging(ask: Ask, patient: Patient) -> Context:
 
 def _record_reading(ask: Ask, patient: Patient, evaluator: str) -> None:
     response = ask.form.get("response", "")
-    if response not in RESPONSES:
-        raise Unfit(f"The response is one of {', '.join(RESPONSES)}.")
-    day = day_typed(ask, "date", label="Date of the images", not_before=consent_day(patient))
-    payload = {"date": day, "evaluator": evaluator, "response": response}
+    allowed = RESPONSES if images(patient, evaluator) else (BASELINE, *RESPONSES)
+    if response not in allowed:
+        raise Unfit(f"The response is one of {', '.join(allowed)}.")
+    day = day_typed(ask, "date", label="Date of the images")
+    try:
+        lesions = lesions_typed(ask.form, patient, evaluator)
+    except ValueError as error:
+        raise Unfit(str(error)) from None
+    payload = {"date": day, "evaluator": evaluator, "response": response, "lesions": lesions}
     recorded(ask, "imaging recorded", patient, payload)
 
 

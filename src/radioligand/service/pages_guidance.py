@@ -42,7 +42,7 @@ def _form(ask: Ask, says: str = "", text: str = "") -> Response:
     template = patient_template(found.guidelines, also=found.fields)
     context = {
         "line": LINE,
-        "template": json.dumps(template, indent=1, ensure_ascii=False),
+        "example": json.dumps(template, indent=1, ensure_ascii=False),
         "says": says,
         "text": text,
     }

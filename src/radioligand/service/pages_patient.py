@@ -11,7 +11,7 @@ from radioligand.service.events import Patient
 from radioligand.service.imaging_view import imaging_due
 from radioligand.service.laboratory_view import panel
 from radioligand.service.pages_screening import form_of, strata_in_words
-from radioligand.service.patient_view import history, listed, state_of
+from radioligand.service.patient_view import by_day, cycles, history, listed, state_of
 from radioligand.service.portal import NAVIGATION, Ask, Page, shown
 from radioligand.service.roles import Action
 
@@ -119,7 +119,8 @@ def patient(ask: Ask) -> Response:
         "arm": arms[found.arm] if sees_arms and found.arm else None,
         "strata": strata_in_words(found.strata, ask) if found.strata else [],
         "was_corrected": found.strata != found.strata_entered,
-        "history": history(found, sees_arms=sees_arms),
+        "history": by_day(history(found, sees_arms=sees_arms)),
+        "cycles": cycles(found) if sees_arms else (),
         "panel": panel(found, protocol=protocol) if sees_arms else None,
         "dose": dose,
         "decision": decision(found, protocol=protocol, on=ask.today) if dose else None,

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from radioligand.service.events import Event, Patient
@@ -101,6 +102,52 @@ def _details(event: Event, *, sees_arms: bool) -> Iterator[str]:
             yield f"{payload['activity_gbq']:.2f} GBq"
     if event.reason:
         yield event.reason
+
+
+def by_day(told: tuple[Told, ...]) -> tuple[tuple[str, tuple[Told, ...]], ...]:
+    """Return what happened by the day it speaks of, the newest first."""
+    days: dict[str, list[Told]] = {}
+    for one in told:
+        days.setdefault(one.on, []).append(one)
+    return tuple((day, tuple(reversed(days[day]))) for day in sorted(days, reverse=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """One infusion that was given, and the decision before it."""
+
+    cycle: int
+    day: str
+    weeks: float | None  # since the one before
+    activity_gbq: float
+    decision: str
+    says: str
+    signed: str
+
+
+def cycles(patient: Patient) -> tuple[Cycle, ...]:
+    """Return the infusions that were given, in order."""
+    found: list[Cycle] = []
+    decided: Event | None = None
+    for one in patient.events:
+        if one.kind == "dose decided":
+            decided = one
+        if one.kind != "dose infused" or decided is None:
+            continue
+        day = date.fromisoformat(one.payload["date"])
+        last = date.fromisoformat(found[-1].day) if found else None
+        found.append(
+            Cycle(
+                cycle=int(one.payload["cycle"]),
+                day=day.isoformat(),
+                weeks=(day - last).days / 7 if last else None,
+                activity_gbq=float(one.payload["activity_gbq"]),
+                decision=str(decided.payload["decision"]),
+                says=str(decided.payload["says"]),
+                signed=decided.signature.name if decided.signature else "",
+            )
+        )
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,11 +15,17 @@ from radioligand.protocol import Protocol
 from radioligand.protocol.records import Source, Variable
 from radioligand.service.events import Event, Patient
 from radioligand.service.laboratory_view import TEST_OF
-from radioligand.simulation.frames import dataset, supplemental
+from radioligand.service.lesions import images
+from radioligand.simulation.frames import dataset, numbered, supplemental
 
 Row = dict[str, Any]
-BLINDED_DOMAINS = ("DM", "DS", "MI", "RS", "SC", "SUPPDM", "TS", "VS")
+BLINDED_DOMAINS = ("DM", "DS", "MI", "RS", "SC", "SUPPDM", "TR", "TS", "TU", "VS")
 ARM_COLUMNS = ("ARM", "ARMCD", "ACTARM", "ACTARMCD")
+LESION_TESTS = {
+    "LDIAM": "Longest Diameter",
+    "LPERP": "Longest Perpendicular",
+    "TUMSTATE": "Tumor State",
+}
 UNDATED = (1980, 1, 1, 0, 0, 0)  # the same data, the same bytes
 
 
@@ -57,9 +63,7 @@ def without_arms(frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     kept["DM"] = kept["DM"].drop("RFSTDTC")
     if "DS" in kept:
         of_treatment = (pl.col("DSSCAT") == "STUDY TREATMENT").fill_null(False)
-        kept["DS"] = kept["DS"].filter(~of_treatment).drop("DSSEQ")
-        kept["DS"] = dataset("DS", "", kept["DS"].drop("STUDYID", "DOMAIN"), order=["DSSTDTC"])
-        kept["DS"] = kept["DS"].with_columns(STUDYID=kept["DM"]["STUDYID"][0])
+        kept["DS"] = numbered(kept["DS"].filter(~of_treatment).drop("DSSEQ"), "DS")
     return kept
 
 
@@ -265,7 +269,7 @@ def _event(event: Event, patient: Patient, protocol: Protocol) -> Iterator[tuple
         case "adverse event recorded":
             yield "AE", _adverse_event(said, day)
         case "imaging recorded":
-            yield "RS", _response(said, day)
+            yield from _image(event, patient)
         case "dose infused":
             yield "EX", _infusion(event, patient, protocol)
         case "treatment given":
@@ -327,14 +331,62 @@ def _adverse_event(said: Mapping[str, Any], day: str) -> Row:
     }
 
 
-def _response(said: Mapping[str, Any], day: str) -> Row:
+def _image(event: Event, patient: Patient) -> Iterator[tuple[str, Row]]:
+    """Yield response and lesions of an image; visits are numbered as one reader saw them."""
+    said, day = event.payload, str(event.payload["date"])
+    reader = str(said["evaluator"])
+    seen = images(patient, reader)
+    number = 1.0 + seen.index(event)
+    visit = {"VISIT": f"IMAGING {number:g}", "VISITNUM": number}
+    if said["response"] != "BASELINE":
+        yield (
+            "RS",
+            {
+                "RSTESTCD": "OVRLRESP",
+                "RSTEST": "Overall Response",
+                "RSCAT": "RECIST 1.1",
+                "RSSTRESC": said["response"],
+                "RSEVAL": reader,
+                "RSDTC": day,
+            }
+            | visit,
+        )
+    earlier = {
+        one["link"]
+        for before in seen[: int(number) - 1]
+        for one in before.payload.get("lesions", ())
+    }
+    for one in said.get("lesions", ()):
+        if one["link"] not in earlier:
+            yield "TU", _identified(one, reader, day) | visit
+        yield "TR", _measured(one, reader, day) | visit
+
+
+def _identified(lesion: Mapping[str, Any], reader: str, day: str) -> Row:
     return {
-        "RSTESTCD": "OVRLRESP",
-        "RSTEST": "Overall Response",
-        "RSCAT": "RECIST 1.1",
-        "RSSTRESC": said["response"],
-        "RSEVAL": said["evaluator"],
-        "RSDTC": day,
+        "TULNKID": lesion["link"],
+        "TUTESTCD": "TUMIDENT",
+        "TUTEST": "Tumor Identification",
+        "TUSTRESC": lesion["kind"],
+        "TULOC": lesion["location"],
+        "TUEVAL": reader,
+        "TUDTC": day,
+    }
+
+
+def _measured(lesion: Mapping[str, Any], reader: str, day: str) -> Row:
+    value, result = lesion["value"], lesion["result"]
+    return {
+        "TRLNKID": lesion["link"],
+        "TRGRPID": lesion["kind"],
+        "TRTESTCD": lesion["test"],
+        "TRTEST": LESION_TESTS[lesion["test"]],
+        "TRSTAT": "NOT DONE" if result is None else None,
+        "TRSTRESC": result,
+        "TRSTRESN": None if value is None else float(value),
+        "TRSTRESU": "mm" if value is not None else None,
+        "TREVAL": reader,
+        "TRDTC": day,
     }
 
 

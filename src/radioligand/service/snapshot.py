@@ -2,7 +2,7 @@
 """A study in SDTM as the steps that a ledger would have recorded: how a trial starts from data."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -77,7 +77,14 @@ def steps(study: Study, *, protocol: Protocol, until: date | None = None) -> lis
         *_doses(joined, people, protocol),
         *_ends(adsl),
     ]
-    kept = [one for one in found if until is None or one.day <= until]
+    consent = {one.subject: one.day for one in found if one.kind == "consented"}
+    # what was found before consent, such as an earlier image, enters the record with it
+    dated = (
+        replace(one, day=max(one.day, consent[one.subject]))
+        for one in found
+        if one.subject in consent
+    )
+    kept = [one for one in dated if until is None or one.day <= until]
     return sorted(kept, key=lambda one: (one.day, one.subject, _ORDER.index(one.kind)))
 
 
@@ -176,22 +183,67 @@ def _adverse_events(study: Study, people: Mapping[str, Any]) -> Iterator[Step]:
 
 
 def _responses(study: Study, people: Mapping[str, Any]) -> Iterator[Step]:
+    """Yield every image of each reader, and the first progression by central review."""
     rs = study.get("RS")
     if rs is None:
         return
     overall = rs.filter(pl.col("RSTESTCD") == "OVRLRESP", pl.col("RSDTC").str.len_chars() >= 10)
+    told = {
+        (row["USUBJID"], row["RSEVAL"], row["VISITNUM"]): (row["RSDTC"][:10], row["RSSTRESC"])
+        for row in overall.to_dicts()
+    }
+    measured = _lesions(study)
     confirmed: set[str] = set()
-    for row in overall.sort("RSDTC", maintain_order=True).to_dicts():
-        day, who = row["RSDTC"][:10], _of(people, row["USUBJID"])
-        payload = {"date": day, "evaluator": row["RSEVAL"], "response": row["RSSTRESC"]}
-        yield Step(day=date.fromisoformat(day), kind="imaging recorded", payload=payload, **who)
-        is_central = row["RSEVAL"] == "INDEPENDENT ASSESSOR"
-        if is_central and row["RSSTRESC"] == "PD" and row["USUBJID"] not in confirmed:
-            confirmed.add(row["USUBJID"])
-            said = {"date": day}
+    for key in sorted({*told, *measured}, key=str):
+        lesions = measured.get(key, [])
+        day, response = told.get(key, (lesions[0]["date"] if lesions else "", "BASELINE"))
+        payload = {
+            "date": day,
+            "evaluator": key[1],
+            "response": response,
+            "lesions": [
+                {name: one[name] for name in one if name != "date"} for one in lesions
+            ],
+        }
+        on, who = date.fromisoformat(day), _of(people, key[0])
+        yield Step(day=on, kind="imaging recorded", payload=payload, **who)
+    for key, (day, response) in sorted(told.items(), key=lambda item: item[1][0]):
+        is_first = key[0] not in confirmed
+        if key[1] == "INDEPENDENT ASSESSOR" and response == "PD" and is_first:
+            confirmed.add(key[0])
             yield Step(
-                day=date.fromisoformat(day), kind="progression confirmed", payload=said, **who
+                day=date.fromisoformat(day),
+                kind="progression confirmed",
+                payload={"date": day},
+                **_of(people, key[0]),
             )
+
+
+def _lesions(study: Study) -> dict[tuple[str, str, float], list[dict[str, Any]]]:
+    """Return the lesions of each image, by subject, reader and visit."""
+    tr, tu = study.get("TR"), study.get("TU")
+    if tr is None or tu is None:
+        return {}
+    places = {
+        (row["USUBJID"], row["TUEVAL"], row["TULNKID"]): (row["TUSTRESC"], row["TULOC"])
+        for row in tu.to_dicts()
+    }
+    found: dict[tuple[str, str, float], list[dict[str, Any]]] = {}
+    for row in tr.filter(pl.col("TRDTC").str.len_chars() >= 10).to_dicts():
+        kind, location = places.get(
+            (row["USUBJID"], row["TREVAL"], row["TRLNKID"]), ("TARGET", "UNKNOWN")
+        )
+        lesion = {
+            "date": row["TRDTC"][:10],
+            "link": row["TRLNKID"],
+            "kind": kind,
+            "location": location,
+            "test": row["TRTESTCD"],
+            "value": row["TRSTRESN"],
+            "result": row["TRSTRESC"],
+        }
+        found.setdefault((row["USUBJID"], row["TREVAL"], row["VISITNUM"]), []).append(lesion)
+    return found
 
 
 def _doses(study: Study, people: Mapping[str, Any], protocol: Protocol) -> Iterator[Step]:

@@ -2,6 +2,7 @@
 """How a portal starts: on a new database with nothing configured, or on the one that is there."""
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -27,6 +28,7 @@ from radioligand.service import (
 from radioligand.service.accounts import TABLES, accounts, make_account
 from radioligand.service.application import application
 from radioligand.service.database import HEAD, connect
+from radioligand.service.dose_view import next_dose
 from radioligand.service.events import Signature
 from radioligand.service.forms import levels_of
 from radioligand.service.keys import Keys, read_secret, write_secret
@@ -163,7 +165,7 @@ def _open(
 
 
 def _demonstrators(engine: Engine, ledger: Ledger, *, now: datetime) -> Iterable[str]:
-    site = next(iter(ledger.sites()), "01")
+    site = _busiest(ledger)
     for name, full_name, role in DEMONSTRATION:
         here = site if role in (Role.COORDINATOR, Role.INVESTIGATOR, Role.RADIOPHARMACIST) else None
         make_account(
@@ -177,6 +179,16 @@ def _demonstrators(engine: Engine, ledger: Ledger, *, now: datetime) -> Iterable
         )
         yield f"  {name:<16} {role}{f', site {here}' if here else ''}"
     yield f"The password of all of these is {DEMONSTRATION_PASSWORD}"
+
+
+def _busiest(ledger: Ledger) -> str:
+    """Return the site with the most patients whose next dose is to come."""
+    waiting = Counter(
+        str(one.site)
+        for one in ledger.patients()
+        if next_dose(one, protocol=ledger.protocol) is not None
+    )
+    return waiting.most_common(1)[0][0] if waiting else next(iter(ledger.sites()), "1")
 
 
 # -- a study that is under way --------------------------------------------------------------------
