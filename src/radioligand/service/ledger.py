@@ -16,25 +16,17 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Engine, Select, func, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, func, insert, inspect, select, update
 from sqlalchemy.exc import DBAPIError
 
-from radioligand.allocation import ListError, commitments, plan_of, stratum_of
+from radioligand.allocation import ListError, minimise, plan_of, stratum_of
 from radioligand.protocol import Protocol
-from radioligand.service.audit import (
-    GENESIS,
-    Head,
-    anchor_line,
-    canonical,
-    chained,
-    read_anchors,
-    write_anchor,
-)
+from radioligand.protocol.records import Arm
+from radioligand.service.audit import Head, anchor_line, canonical, read_anchors, write_anchor
 from radioligand.service.database import (
     ALLOCATION,
     ANSWER,
@@ -43,15 +35,27 @@ from radioligand.service.database import (
     HEAD,
     LIST_ENTRY,
     DatabaseError,
-    create_tables,
     reading,
 )
 from radioligand.service.events import KINDS, Event, Patient, Signature, faults_of, patient_of
 from radioligand.service.forms import judged, levels_of
+from radioligand.service.journal import (
+    Clock,
+    Site,
+    append,
+    iso,
+    locked,
+    randomised,
+    read_events,
+    read_head,
+    read_sites,
+    utc_now,
+)
 from radioligand.service.keys import Keys
+from radioligand.service.opening import open_ledger, place_of, plan_hash
 
-Clock = Callable[[], datetime]
-Answer = TypeVar("Answer")
+__all__ = ["Allocation", "BusyError", "Ledger", "RefusalError", "Site", "open_ledger", "utc_now"]
+
 TRIES = 40  # of one transaction that the database broke off; the key makes repeating safe
 TAIL_BYTES = 4096  # of the anchor file, read before each write
 
@@ -86,90 +90,6 @@ class Allocation:
     actor: str
     signature: Signature
     reference: str  # the hash of its audit record
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """A site as its events leave it."""
-
-    site: str
-    is_open: bool
-    cap: int | None  # patients it may randomise
-    details: Mapping[str, Any]  # of the event that opened it
-
-
-def utc_now() -> datetime:
-    """Tell the machine's time; it is written down and never sorted by."""
-    return datetime.now(UTC)
-
-
-def open_ledger(
-    engine: Engine,
-    protocol: Protocol,
-    entries: pl.DataFrame,
-    *,
-    salts: pl.Series,
-    keys: Keys,
-    actor: str,
-    clock: Clock = utc_now,
-    details: Mapping[str, Any] | None = None,
-) -> None:
-    """Create the tables and store the list, sealed and committed to, as the first event.
-
-    `entries` is a list by `allocation.make_list`, or one that `allocation.check_list` passed;
-    `actor` is who made it. Somebody else releases it: record "list released" of another actor.
-    """
-    if inspect(engine).has_table(HEAD.name):
-        raise DatabaseError("this database holds a ledger already; a list is never replaced.")
-    trial = protocol.trial.id
-    committed = commitments(entries, salts)
-    rows = [
-        {
-            "stratum": row["STRATUM"],
-            "sequence": row["SEQUENCE"],
-            "sealed": keys.seal(row["ARMCD"], place=_place(trial, row["STRATUM"], row["SEQUENCE"])),
-            "commitment": commitment,
-        }
-        for row, commitment in zip(entries.to_dicts(), committed, strict=True)
-    ]
-    lengths = entries.group_by("STRATUM", maintain_order=True).len().rows()
-    with engine.begin() as connection:
-        create_tables(connection)
-        connection.execute(insert(LIST_ENTRY), rows)
-        connection.execute(
-            insert(CURSOR),
-            [{"stratum": name, "next_sequence": 1, "entries": n} for name, n in lengths],
-        )
-        start = {"id": 1, "number": 0, "hash": GENESIS, "allocations": 0, "era": 0}
-        connection.execute(insert(HEAD), start)
-        payload = dict(details or {}) | {
-            "trial": trial,
-            "plan": plan_hash(protocol),
-            "list": list_hash(committed),
-            "entries": entries.height,
-            "anchor_key": keys.public,
-        }
-        head = Head(number=0, hash=GENESIS, allocations=0, era=0)
-        _append(
-            connection, head, kind="ledger opened", actor=actor, at=_iso(clock()), payload=payload
-        )
-
-
-def list_hash(committed: Iterable[str]) -> str:
-    """One hash of all commitments of a list, in the order of the list."""
-    return hashlib.sha256("\n".join(committed).encode()).hexdigest()
-
-
-def plan_hash(protocol: Protocol) -> str:
-    """Hash of what a list depends on: arms, ratio, factors and their levels, and the method."""
-    plan = protocol.randomisation
-    told = {
-        "arms": [[arm.id, arm.ratio] for arm in protocol.arms],
-        "method": plan.method if plan else None,
-        "by_site": plan.by_site if plan else None,
-        "strata": [[f.id, [level.id for level in f.levels]] for f in plan.strata] if plan else [],
-    }
-    return hashlib.sha256(canonical(told).encode()).hexdigest()
 
 
 class Ledger:
@@ -230,15 +150,16 @@ class Ledger:
             patient = self._patient(connection, subject)
             payload = self._may_randomise(connection, head, patient, site, strata, signature)
             stratum = stratum_of(payload["strata"], protocol=self.protocol, site=site)
-            arm, sequence = self._next_entry(connection, stratum)
+            entry, sequence = self._next_entry(connection, stratum)
+            arm = self._arm_of(connection, entry, payload["strata"])
             payload |= {"stratum": stratum, "arm": arm.id}  # its place in the list stays untold
             payload["regimen"] = "radioligand" if self._has_radioligand(arm.id) else "other"
-            event = _append(
+            event = append(
                 connection,
                 replace(head, allocations=head.allocations + 1),
                 kind="randomised",
                 actor=actor,
-                at=_iso(self._clock()),
+                at=iso(self._clock()),
                 site=site,
                 subject=subject,
                 payload=payload,
@@ -310,12 +231,12 @@ class Ledger:
                 raise RefusalError("state", *faults)
             if kind == "list released":
                 self._refuse_own_list(connection, actor)
-            event = _append(
+            event = append(
                 connection,
                 head,
                 kind=kind,
                 actor=actor,
-                at=_iso(self._clock()),
+                at=iso(self._clock()),
                 site=site,
                 subject=subject,
                 payload=given,
@@ -353,7 +274,7 @@ class Ledger:
     def head(self) -> Head:
         """Return the end of the chain."""
         with reading(self.engine) as connection:
-            return _head(connection, lock=False)
+            return read_head(connection, lock=False)
 
     def events(
         self,
@@ -366,7 +287,7 @@ class Ledger:
     ) -> tuple[Event, ...]:
         """Return events in the order of their numbers, those after number `after`."""
         with reading(self.engine) as connection:
-            return _events(
+            return read_events(
                 connection, subject=subject, site=site, kinds=tuple(kinds), after=after, limit=limit
             )
 
@@ -392,7 +313,7 @@ class Ledger:
     def sites(self) -> dict[str, Site]:
         """Return every site that was ever opened."""
         with reading(self.engine) as connection:
-            return _sites(connection)
+            return read_sites(connection)
 
     def allocations(self) -> pl.DataFrame:
         """Every allocation with its strata as entered and as corrected: for unblinded eyes only.
@@ -446,7 +367,7 @@ class Ledger:
                 "the database does not answer; send the request again with the same key."
             )
         if self.anchor is not None:
-            line = anchor_line(head, trial=self._trial, at=_iso(self._clock()), keys=self._keys)
+            line = anchor_line(head, trial=self._trial, at=iso(self._clock()), keys=self._keys)
             write_anchor(self.anchor, line)
         return told
 
@@ -454,7 +375,7 @@ class Ledger:
         self, key: str, request: str, act: Callable[[Connection, Head], Mapping[str, Any]]
     ) -> tuple[Mapping[str, Any], Head]:
         with self.engine.begin() as connection:
-            head = _head(connection, lock=True)
+            head = read_head(connection, lock=True)
             lost = self._lost(connection)
             if lost is not None:
                 raise RefusalError("reconcile", lost)
@@ -469,7 +390,7 @@ class Ledger:
             told = act(connection, head)
             answer = {"key": key, "request": request, "number": told["number"]}
             connection.execute(insert(ANSWER), answer | {"response": canonical(told)})
-            return told, _head(connection, lock=False)
+            return told, read_head(connection, lock=False)
 
     def _may_randomise(
         self,
@@ -481,10 +402,10 @@ class Ledger:
         signature: Signature,
     ) -> dict[str, Any]:
         """Check all that must hold before the list is read; return the payload so far."""
-        found = _sites(connection).get(site)
+        found = read_sites(connection).get(site)
         if found is None or not found.is_open:
             raise RefusalError("site", f"site {site} is not open for randomisation")
-        if not _events(connection, kinds=("list released",), limit=1):
+        if not read_events(connection, kinds=("list released",), limit=1):
             raise RefusalError("release", "the randomisation list has not been released")
         probe = {"regimen": "other"}  # the true regimen is known after the list is read
         faults = faults_of(
@@ -499,7 +420,7 @@ class Ledger:
             raise RefusalError("strata", *faults)
         stratum = stratum_of(levels, protocol=self.protocol, site=site)
         cursor = connection.execute(
-            _locked(select(CURSOR).where(CURSOR.c.stratum == stratum))
+            locked(select(CURSOR).where(CURSOR.c.stratum == stratum))
         ).first()
         if cursor is None:
             raise RefusalError("strata", f"the list has no stratum {stratum}")
@@ -508,7 +429,7 @@ class Ledger:
         return {"strata": levels}
 
     def _refuse_over_cap(self, connection: Connection, head: Head, site: Site) -> None:
-        caps = _events(connection, kinds=("caps set",))
+        caps = read_events(connection, kinds=("caps set",))
         limit = caps[-1].payload.get("trial") if caps else None
         if limit is not None and head.allocations >= limit:
             raise RefusalError("cap", f"the trial has its {limit} patients")
@@ -536,18 +457,29 @@ class Ledger:
             return (str(error),)
         return ()
 
-    def _next_entry(self, connection: Connection, stratum: str) -> tuple[Any, int]:
+    def _next_entry(self, connection: Connection, stratum: str) -> tuple[str, int]:
         """Advance the stratum's cursor and open the entry that it stood at."""
-        cursor = connection.execute(
-            _locked(select(CURSOR).where(CURSOR.c.stratum == stratum))
-        ).one()
+        cursor = connection.execute(locked(select(CURSOR).where(CURSOR.c.stratum == stratum))).one()
         sequence = int(cursor.next_sequence)
         here = (LIST_ENTRY.c.stratum == stratum) & (LIST_ENTRY.c.sequence == sequence)
         sealed = connection.execute(select(LIST_ENTRY.c.sealed).where(here)).scalar_one()
-        opened = self._keys.unseal(sealed, place=_place(self._trial, stratum, sequence))
+        opened = self._keys.unseal(sealed, place=place_of(self._trial, stratum, sequence))
         stepped = update(CURSOR).where(CURSOR.c.stratum == stratum)
         connection.execute(stepped.values(next_sequence=sequence + 1))
-        return next(arm for arm in self.protocol.arms if arm.id == opened), sequence
+        return opened, sequence
+
+    def _arm_of(self, connection: Connection, entry: str, levels: Mapping[str, str]) -> Arm:
+        """Turn an entry into the arm: it is its ARMCD, or the uniform number of minimisation."""
+        plan = plan_of(self.protocol)
+        if plan.method == "minimisation":
+            entry = minimise(
+                randomised(connection, protocol=self.protocol),
+                levels,
+                protocol=self.protocol,
+                uniform=float(entry),
+                probability=plan.probability,
+            )
+        return next(arm for arm in self.protocol.arms if arm.id == entry)
 
     def _has_radioligand(self, arm_id: str) -> bool:
         dosing = self.protocol.dosing
@@ -555,12 +487,12 @@ class Ledger:
         return dosing is not None and any(one.name == dosing.treatment for one in arm.treatments)
 
     def _refuse_own_list(self, connection: Connection, actor: str) -> None:
-        maker = _events(connection, kinds=("ledger opened",))[0].actor
+        maker = read_events(connection, kinds=("ledger opened",))[0].actor
         if maker == actor:
             raise RefusalError("release", "whoever loaded the list does not release it")
 
     def _patient(self, connection: Connection, subject: str) -> Patient:
-        return patient_of(subject, _events(connection, subject=subject))
+        return patient_of(subject, read_events(connection, subject=subject))
 
     def _lost(self, connection: Connection) -> str | None:
         """Say which anchored event the database lacks, or None if it has them all."""
@@ -569,7 +501,7 @@ class Ledger:
         found = read_anchors(
             self.anchor, trial=self._trial, public=self._keys.public, last_bytes=TAIL_BYTES
         )
-        era = _head(connection, lock=False).era
+        era = read_head(connection, lock=False).era
         known = [one for one in found.heads if one.era >= era]
         numbers = [one.number for one in known]
         asked = select(AUDIT.c.number, AUDIT.c.hash).where(AUDIT.c.number.in_(numbers))
@@ -583,92 +515,8 @@ class Ledger:
         return None
 
 
-def _append(
-    connection: Connection,
-    head: Head,
-    *,
-    kind: str,
-    actor: str,
-    at: str,
-    site: str | None = None,
-    subject: str | None = None,
-    payload: Mapping[str, Any],
-    reason: str | None = None,
-    signature: Signature | None = None,
-) -> Event:
-    """Append one audit record after `head` and move the head; `head` brings the new counts."""
-    told = {"number": head.number + 1, "at": at, "kind": kind, "actor": actor, "site": site}
-    told |= {"subject": subject, "payload": dict(payload), "reason": reason}
-    told["signature"] = asdict(signature) if signature else None
-    record = canonical(told)
-    digest = chained(head.hash, record)
-    row = {"number": head.number + 1, "kind": kind, "site": site, "subject": subject}
-    connection.execute(insert(AUDIT), row | {"record": record, "hash": digest})
-    moved = {"number": head.number + 1, "hash": digest, "era": head.era}
-    connection.execute(update(HEAD).values(**moved, allocations=head.allocations))
-    return _event(record, digest)
-
-
-def _event(record: str, digest: str) -> Event:
-    told = json.loads(record)
-    signature = told.pop("signature")
-    return Event(**told, signature=signature and Signature(**signature), hash=digest)
-
-
-def _events(
-    connection: Connection,
-    *,
-    subject: str | None = None,
-    site: str | None = None,
-    kinds: tuple[str, ...] = (),
-    after: int = 0,
-    limit: int | None = None,
-) -> tuple[Event, ...]:
-    asked = select(AUDIT.c.record, AUDIT.c.hash).where(AUDIT.c.number > after)
-    if subject is not None:
-        asked = asked.where(AUDIT.c.subject == subject)
-    if site is not None:
-        asked = asked.where(AUDIT.c.site == site)
-    if kinds:
-        asked = asked.where(AUDIT.c.kind.in_(kinds))
-    rows = connection.execute(asked.order_by(AUDIT.c.number).limit(limit))
-    return tuple(_event(record, digest) for record, digest in rows)
-
-
-def _sites(connection: Connection) -> dict[str, Site]:
-    sites: dict[str, Site] = {}
-    for event in _events(connection, kinds=("site opened", "site closed")):
-        name = str(event.site)
-        if event.kind == "site opened":
-            cap = event.payload.get("cap")
-            sites[name] = Site(site=name, is_open=True, cap=cap, details=event.payload)
-        elif name in sites:
-            sites[name] = replace(sites[name], is_open=False)
-    return sites
-
-
-def _head(connection: Connection, *, lock: bool) -> Head:
-    asked = select(HEAD.c.number, HEAD.c.hash, HEAD.c.allocations, HEAD.c.era)
-    row = connection.execute(_locked(asked) if lock else asked).one()
-    return Head(number=row.number, hash=row.hash, allocations=row.allocations, era=row.era)
-
-
-def _locked(asked: Select[Any]) -> Select[Any]:
-    return asked.with_for_update()  # SQLite knows no such words; there the transaction is locked
-
-
-def _place(trial: str, stratum: str, sequence: int) -> str:
-    return f"{trial}\0{stratum}\0{sequence}"
-
-
 def _request(kind: str, asked: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical({"kind": kind, **asked}).encode()).hexdigest()
-
-
-def _iso(moment: datetime) -> str:
-    if moment.tzinfo is None:
-        raise ValueError("the ledger's clock tells a time without its zone; give UTC")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _is_passing(error: DBAPIError) -> bool:
