@@ -21,7 +21,7 @@ from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection, Engine, insert, inspect, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from radioligand.allocation import ListError, plan_of, stratum_of
 from radioligand.protocol import Protocol
@@ -349,7 +349,12 @@ class Ledger:
             raise BusyError("the database does not answer; repeat the request with the same key.")
         if self.anchor is not None:
             line = anchor_line(head, trial=self._trial, at=iso(self._clock()), keys=self._keys)
-            write_anchor(self.anchor, line)
+            try:
+                write_anchor(self.anchor, line)
+            except OSError as error:
+                raise BusyError(
+                    f"done but not anchored, repeat with the same key: {error}"
+                ) from error
         return told
 
     def _once(self, key: str, request: str, act: Act) -> tuple[Mapping[str, Any], Head]:
@@ -408,7 +413,9 @@ def _request(kind: str, asked: Mapping[str, Any]) -> str:
 
 
 def _is_passing(error: DBAPIError) -> bool:
-    """Whether the same transaction may succeed when tried again."""
-    state = getattr(error.orig, "sqlstate", None)
-    waits = "locked" in str(error.orig) or "busy" in str(error.orig)
-    return error.connection_invalidated or waits or state in ("40001", "40P01", "55P03")
+    """Whether the same transaction may succeed later: a lock, a lost connection, a full disk."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    words = ("locked", "busy", "disk is full", "disk I/O error")
+    waits = isinstance(error, OperationalError) and any(word in str(error.orig) for word in words)
+    # 40: rolled back to let another pass; 53: resources; 55P03: lock; 57: shut down; 08: connection
+    return error.connection_invalidated or waits or state[:2] in ("40", "53", "55", "57", "08")

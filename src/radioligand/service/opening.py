@@ -60,7 +60,7 @@ def open_ledger(
         payload = dict(details or {}) | {
             "trial": trial,
             "plan": plan_hash(protocol),
-            "list": list_hash(committed),
+            "list": list_hash(_by_place(entries, committed)),
             "entries": entries.height,
             "anchor_key": keys.public,
         }
@@ -70,8 +70,14 @@ def open_ledger(
         )
 
 
+def _by_place(entries: pl.DataFrame, committed: pl.Series) -> pl.Series:
+    """Return the commitments in the order of stratum and sequence, whatever that of the rows."""
+    placed = entries.select("STRATUM", "SEQUENCE").with_columns(committed)
+    return placed.sort("STRATUM", "SEQUENCE")["COMMITMENT"]
+
+
 def list_hash(committed: Iterable[str]) -> str:
-    """One hash of all commitments of a list, in the order of the list."""
+    """One hash of all commitments of a list, in the order of stratum and sequence."""
     return hashlib.sha256("\n".join(committed).encode()).hexdigest()
 
 

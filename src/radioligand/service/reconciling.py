@@ -67,6 +67,7 @@ def acknowledged(
     if lost is None:
         return head
     payload = {
+        "era": lost.era + 1,
         "kept": head.number,
         "anchored": lost.number,
         "anchored_hash": lost.hash,
