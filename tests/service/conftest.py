@@ -98,13 +98,18 @@ def postgresql():
         yield address
 
 
+@pytest.fixture
+def postgresql_url(postgresql):
+    """A new database on the PostgreSQL server."""
+    return server_of_our_own().new_database(postgresql, uuid.uuid4().hex)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request, tmp_path):
     """A new database, of each kind in turn."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/ledger.db"
-    address = request.getfixturevalue("postgresql")
-    return server_of_our_own().new_database(address, uuid.uuid4().hex)
+    return request.getfixturevalue("postgresql_url")
 
 
 @pytest.fixture
