@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A trial to run: its list, its keys, and a ledger with one open site on a fresh database."""
 
+import importlib.util
+import os
+import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,7 @@ from radioligand.service.events import Signature
 from radioligand.service.keys import keys_of
 from radioligand.service.ledger import Ledger, open_ledger
 
+ROOT = Path(__file__).parents[2]
 SEED = "a seed that only these tests know"
 SIGNED = Signature(name="Dr Ada Example", meaning="I take responsibility for this step.")
 
@@ -74,14 +79,47 @@ def clock():
     return Clock()
 
 
+def server_of_our_own():
+    """The module that runs a PostgreSQL server; it stands beside the benchmarks."""
+    place = ROOT / "benchmarks" / "postgresql_server.py"
+    found = importlib.util.spec_from_file_location("postgresql_server", place)
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """Address of a PostgreSQL server that lives as long as the tests."""
+    server = server_of_our_own()
+    if server.find_binaries() is None and os.environ.get("CI") != "true":
+        pytest.skip("PostgreSQL is not installed; continuous integration has it")
+    with server.postgresql_server() as address:
+        yield address
+
+
+@pytest.fixture
+def postgresql_url(postgresql):
+    """A new database on the PostgreSQL server."""
+    return server_of_our_own().new_database(postgresql, uuid.uuid4().hex)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """A new database, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.db"
+    return request.getfixturevalue("postgresql_url")
+
+
 @pytest.fixture
 def opened(protocol, entries, keys, clock, tmp_path):
-    """Open a ledger on a database URL: released by another than the list's maker, one site open."""
+    """Open a ledger: its list released by another than its maker, one site open."""
+    engines, usual, beside = [], entries, tmp_path / "anchor"
 
-    def start(
-        url=f"sqlite:///{tmp_path}/ledger.db", *, entries=entries, anchor=tmp_path / "anchor"
-    ):
-        engine = connect(str(url))
+    def start(url=f"sqlite:///{tmp_path}/ledger.db", *, entries=usual, anchor=beside):
+        engine = connect(url)
+        engines.append(engine)
         salts = make_salts(entries, seed=SEED)
         open_ledger(engine, protocol, entries, salts=salts, keys=keys, actor="maker", clock=clock)
         ledger = Ledger(engine, protocol, keys=keys, clock=clock, anchor=anchor)
@@ -89,14 +127,20 @@ def opened(protocol, entries, keys, clock, tmp_path):
         ledger.record("site opened", site="1001", actor="manager")
         return ledger
 
-    return start
+    yield start
+    for engine in engines:
+        engine.dispose()
 
 
 @pytest.fixture
 def ledger(opened):
-    ledger = opened()
-    yield ledger
-    ledger.engine.dispose()
+    return opened()
+
+
+@pytest.fixture
+def ledgers(opened, url):
+    """A ledger on each kind of database in turn."""
+    return opened(url)
 
 
 @pytest.fixture

@@ -37,6 +37,8 @@ def strata(protocol: Protocol, *, sites: Sequence[str] = ()) -> dict[str, dict[s
     plan = plan_of(protocol)
     if plan.by_site and not sites:
         raise ListError(f"{protocol.trial.id} has a list for each site: name the sites.")
+    if plan.method == "minimisation":
+        return {WHOLE_TRIAL: {}}
     levels = {"SITEID": tuple(sites)} if plan.by_site else {}
     levels |= {factor.id: tuple(level.id for level in factor.levels) for factor in plan.strata}
     if not levels:
@@ -48,11 +50,16 @@ def strata(protocol: Protocol, *, sites: Sequence[str] = ()) -> dict[str, dict[s
 
 
 def stratum_of(values: Mapping[str, str], *, protocol: Protocol, site: str = "") -> str:
-    """Name the stratum of the levels given by factor. Raises ListError for what is no level."""
+    """Name the list that a patient of these levels by factor draws from.
+
+    A minimised trial has one for all. Raises ListError for what is no level.
+    """
     plan = plan_of(protocol)
     faults = list(_level_faults(values, plan.strata))
     if faults:
         raise ListError("; ".join(faults))
+    if plan.method == "minimisation":
+        return WHOLE_TRIAL
     chosen = ([site] if plan.by_site else []) + [values[factor.id] for factor in plan.strata]
     return JOIN.join(chosen) or WHOLE_TRIAL
 
@@ -91,7 +98,7 @@ def make_list(
     plan = plan_of(protocol)
     sizes = tuple(sorted(set(blocks or (plan.block_size,))))
     length = entries_per_stratum or plan.entries_per_stratum
-    unit = _unit(protocol)
+    unit = unit_of(protocol)
     faults = [
         f"a block of {size} cannot hold the ratio {ratio_text(protocol)}; use multiples of "
         f"{sum(unit.values())}"
@@ -120,7 +127,7 @@ def ratio_text(protocol: Protocol) -> str:
     return ":".join(str(arm.ratio) for arm in protocol.arms)
 
 
-def _unit(protocol: Protocol) -> dict[str, int]:
+def unit_of(protocol: Protocol) -> dict[str, int]:
     """Arms and their counts in the smallest block that holds the ratio."""
     divisor = gcd(*(arm.ratio for arm in protocol.arms))
     return {arm.id: arm.ratio // divisor for arm in protocol.arms}
@@ -160,12 +167,19 @@ def make_salts(entries: pl.DataFrame, *, seed: str) -> pl.Series:
     return pl.Series("SALT", salts, dtype=pl.String)
 
 
+def entry_values(entries: pl.DataFrame) -> list[str]:
+    """What a list holds in secret, as text: its arms, or the uniform numbers of `make_draws`."""
+    if "DRAW" in entries.columns:
+        return [repr(draw) for draw in entries["DRAW"]]
+    return entries["ARMCD"].to_list()
+
+
 def commitments(entries: pl.DataFrame, salts: pl.Series) -> pl.Series:
     """Commit to every entry: SHA-256 of its salt, stratum, sequence and arm, (n,) text.
 
     The commitments may be known to all: without its salt an entry cannot be tried out, which with
     two arms would need two tries. Each later shows that its entry was never another one.
     """
-    told = zip(salts, entries["STRATUM"], entries["SEQUENCE"], entries["ARMCD"], strict=True)
+    told = zip(salts, entries["STRATUM"], entries["SEQUENCE"], entry_values(entries), strict=True)
     digests = [hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest() for parts in told]
     return pl.Series("COMMITMENT", digests, dtype=pl.String)

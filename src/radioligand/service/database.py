@@ -174,12 +174,16 @@ def reading(engine: Engine) -> Connection:
 def create_tables(connection: Connection) -> None:
     """Create the tables and the triggers that guard them, inside the caller's transaction."""
     METADATA.create_all(connection, checkfirst=False)
-    for statement in guards(connection.dialect.name):
+    create_guards(connection)
+
+
+def create_guards(connection: Connection) -> None:
+    """Create the triggers that make tables append-only and the head and cursors step by one."""
+    for statement in _guards(connection.dialect.name):
         connection.execute(text(statement))
 
 
-def guards(dialect: str) -> Iterator[str]:
-    """Yield the statements that make tables append-only and the head and cursors step by one."""
+def _guards(dialect: str) -> Iterator[str]:
     if dialect == "sqlite":
         for table in APPEND_ONLY:
             for verb in ("update", "delete"):

@@ -43,6 +43,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind(name="ledger opened", about="trial"),
     Kind(name="list released", about="trial"),
     Kind(name="caps set", about="trial", reason=True),
+    Kind(name="restored", about="trial"),
     Kind(name="reconciled", about="trial", reason=True),
     # sites
     Kind(name="site opened", about="site"),

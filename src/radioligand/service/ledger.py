@@ -15,62 +15,48 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Engine, Select, func, insert, inspect, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, insert, inspect, select
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from radioligand.allocation import ListError, commitments, plan_of, stratum_of
+from radioligand.allocation import ListError, plan_of, stratum_of
 from radioligand.protocol import Protocol
-from radioligand.service.audit import (
-    GENESIS,
-    Head,
-    anchor_line,
-    canonical,
-    chained,
-    read_anchors,
-    write_anchor,
-)
-from radioligand.service.database import (
-    ALLOCATION,
-    ANSWER,
-    AUDIT,
-    CURSOR,
-    HEAD,
-    LIST_ENTRY,
-    DatabaseError,
-    create_tables,
-    reading,
-)
+from radioligand.service.audit import Head, anchor_line, canonical, write_anchor
+from radioligand.service.database import ANSWER, HEAD, DatabaseError, reading
 from radioligand.service.events import KINDS, Event, Patient, Signature, faults_of, patient_of
-from radioligand.service.forms import judged, levels_of
+from radioligand.service.forms import judged
+from radioligand.service.journal import (
+    Clock,
+    Site,
+    append,
+    iso,
+    read_events,
+    read_head,
+    read_sites,
+    utc_now,
+)
 from radioligand.service.keys import Keys
+from radioligand.service.opening import open_ledger, plan_hash
+from radioligand.service.randomising import Wish, randomise
+from radioligand.service.reconciling import (
+    Certificate,
+    acknowledged,
+    is_reconciling,
+    reconciled,
+    state_of,
+)
+from radioligand.service.refusals import BusyError, RefusalError
 
-Clock = Callable[[], datetime]
-Answer = TypeVar("Answer")
+__all__ = ["Allocation", "BusyError", "Ledger", "RefusalError", "Site", "open_ledger", "utc_now"]
+
+NOT_RECORDED = ("randomised", "ledger opened", "restored", "reconciled")  # these are done
 TRIES = 40  # of one transaction that the database broke off; the key makes repeating safe
-TAIL_BYTES = 4096  # of the anchor file, read before each write
 
-
-class RefusalError(ValueError):
-    """The ledger does not do what was asked, and nothing was written; `reasons` says why.
-
-    `code` is for programs: "request", "site", "cap", "state", "strata", "exhausted", "key",
-    "release", "reconcile".
-    """
-
-    def __init__(self, code: str, *reasons: str) -> None:
-        """Keep the code and every reason."""
-        self.code, self.reasons = code, reasons
-        super().__init__("; ".join(reasons) + ".")
-
-
-class BusyError(RuntimeError):
-    """The database did not answer; nothing is known to be lost: repeat with the same key."""
+Act = Callable[[Connection, Head], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,90 +72,6 @@ class Allocation:
     actor: str
     signature: Signature
     reference: str  # the hash of its audit record
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """A site as its events leave it."""
-
-    site: str
-    is_open: bool
-    cap: int | None  # patients it may randomise
-    details: Mapping[str, Any]  # of the event that opened it
-
-
-def utc_now() -> datetime:
-    """Tell the machine's time; it is written down and never sorted by."""
-    return datetime.now(UTC)
-
-
-def open_ledger(
-    engine: Engine,
-    protocol: Protocol,
-    entries: pl.DataFrame,
-    *,
-    salts: pl.Series,
-    keys: Keys,
-    actor: str,
-    clock: Clock = utc_now,
-    details: Mapping[str, Any] | None = None,
-) -> None:
-    """Create the tables and store the list, sealed and committed to, as the first event.
-
-    `entries` is a list by `allocation.make_list`, or one that `allocation.check_list` passed;
-    `actor` is who made it. Somebody else releases it: record "list released" of another actor.
-    """
-    if inspect(engine).has_table(HEAD.name):
-        raise DatabaseError("this database holds a ledger already; a list is never replaced.")
-    trial = protocol.trial.id
-    committed = commitments(entries, salts)
-    rows = [
-        {
-            "stratum": row["STRATUM"],
-            "sequence": row["SEQUENCE"],
-            "sealed": keys.seal(row["ARMCD"], place=_place(trial, row["STRATUM"], row["SEQUENCE"])),
-            "commitment": commitment,
-        }
-        for row, commitment in zip(entries.to_dicts(), committed, strict=True)
-    ]
-    lengths = entries.group_by("STRATUM", maintain_order=True).len().rows()
-    with engine.begin() as connection:
-        create_tables(connection)
-        connection.execute(insert(LIST_ENTRY), rows)
-        connection.execute(
-            insert(CURSOR),
-            [{"stratum": name, "next_sequence": 1, "entries": n} for name, n in lengths],
-        )
-        start = {"id": 1, "number": 0, "hash": GENESIS, "allocations": 0, "era": 0}
-        connection.execute(insert(HEAD), start)
-        payload = dict(details or {}) | {
-            "trial": trial,
-            "plan": plan_hash(protocol),
-            "list": list_hash(committed),
-            "entries": entries.height,
-            "anchor_key": keys.public,
-        }
-        head = Head(number=0, hash=GENESIS, allocations=0, era=0)
-        _append(
-            connection, head, kind="ledger opened", actor=actor, at=_iso(clock()), payload=payload
-        )
-
-
-def list_hash(committed: Iterable[str]) -> str:
-    """One hash of all commitments of a list, in the order of the list."""
-    return hashlib.sha256("\n".join(committed).encode()).hexdigest()
-
-
-def plan_hash(protocol: Protocol) -> str:
-    """Hash of what a list depends on: arms, ratio, factors and their levels, and the method."""
-    plan = protocol.randomisation
-    told = {
-        "arms": [[arm.id, arm.ratio] for arm in protocol.arms],
-        "method": plan.method if plan else None,
-        "by_site": plan.by_site if plan else None,
-        "strata": [[f.id, [level.id for level in f.levels]] for f in plan.strata] if plan else [],
-    }
-    return hashlib.sha256(canonical(told).encode()).hexdigest()
 
 
 class Ledger:
@@ -227,38 +129,17 @@ class Ledger:
         request = _request("randomised", asked | {"signature": asdict(signature)})
 
         def act(connection: Connection, head: Head) -> Mapping[str, Any]:
-            patient = self._patient(connection, subject)
-            payload = self._may_randomise(connection, head, patient, site, strata, signature)
-            stratum = stratum_of(payload["strata"], protocol=self.protocol, site=site)
-            arm, sequence = self._next_entry(connection, stratum)
-            payload |= {"stratum": stratum, "arm": arm.id}  # its place in the list stays untold
-            payload["regimen"] = "radioligand" if self._has_radioligand(arm.id) else "other"
-            event = _append(
-                connection,
-                replace(head, allocations=head.allocations + 1),
-                kind="randomised",
-                actor=actor,
-                at=_iso(self._clock()),
-                site=site,
+            if is_reconciling(connection):
+                raise RefusalError("reconcile", "the ledger was restored and is not reconciled")
+            wish = Wish(
                 subject=subject,
-                payload=payload,
+                site=site,
+                actor=actor,
+                at=iso(self._clock()),
                 signature=signature,
+                strata=strata,
             )
-            row = {"number": event.number, "stratum": stratum, "sequence": sequence}
-            row |= {"subject": subject, "site": site, "arm": arm.id}
-            connection.execute(insert(ALLOCATION), row)
-            return {
-                "number": event.number,
-                "subject": subject,
-                "site": site,
-                "arm": arm.id,
-                "arm_label": arm.label,
-                "strata": payload["strata"],
-                "at": event.at,
-                "actor": actor,
-                "signature": asdict(signature),
-                "reference": event.hash,
-            }
+            return randomise(connection, head, wish, protocol=self.protocol, keys=self._keys)
 
         told = dict(self._write(key, request, act))
         told.pop("number")
@@ -281,7 +162,7 @@ class Ledger:
         A "screened" event's payload is ``{"form": ...}``; the verdict and the criteria are found
         and stored with it. Raises RefusalError with every reason; BusyError as `allocate` does.
         """
-        if kind in ("randomised", "ledger opened", "reconciled"):
+        if kind in NOT_RECORDED:
             raise RefusalError("request", f"{kind!r} is not recorded but done")
         given = dict(payload or {})
         if kind == "screened" and given.get("form"):
@@ -290,32 +171,17 @@ class Ledger:
             except ValueError as error:
                 raise RefusalError("request", str(error)) from None
         asked: dict[str, Any] = {"site": site, "subject": subject, "actor": actor}
-        asked |= {"payload": given}
-        asked |= {"reason": reason, "signature": asdict(signature) if signature else None}
-        about_subject = kind in KINDS and KINDS[kind].about == "subject"
+        asked |= {"payload": given, "reason": reason}
+        asked["signature"] = asdict(signature) if signature else None
 
         def act(connection: Connection, head: Head) -> Mapping[str, Any]:
-            patient = self._patient(connection, subject) if subject and about_subject else None
-            faults = faults_of(
-                kind,
-                patient,
-                site=site,
-                payload=given,
-                reason=reason,
-                signature=signature,
-            )
-            if kind == "stratum corrected" and not faults:
-                faults = self._strata_faults(given["strata"], site)
-            if faults:
-                raise RefusalError("state", *faults)
-            if kind == "list released":
-                self._refuse_own_list(connection, actor)
-            event = _append(
+            self._refuse(connection, kind, asked, signature)
+            event = append(
                 connection,
                 head,
                 kind=kind,
                 actor=actor,
-                at=_iso(self._clock()),
+                at=iso(self._clock()),
                 site=site,
                 subject=subject,
                 payload=given,
@@ -348,12 +214,46 @@ class Ledger:
             key=key,
         )
 
+    def reconcile(
+        self,
+        certificates: Iterable[Certificate],
+        *,
+        actor: str,
+        reason: str,
+        key: str | None = None,
+    ) -> Event:
+        """Enter again the allocations that a restore lost, and open randomisation again.
+
+        Every lost allocation needs its certificate, as the site has it. Each takes the next entry
+        of its stratum, in the order in which they were first made, and has to come out with the
+        arm that it had; it names that arm, it does not choose it. Raises RefusalError otherwise.
+        """
+        given = tuple(certificates)
+        asked = {"certificates": [asdict(one) for one in given], "actor": actor, "reason": reason}
+
+        def act(connection: Connection, head: Head) -> Mapping[str, Any]:
+            event = reconciled(
+                connection,
+                head,
+                given,
+                protocol=self.protocol,
+                keys=self._keys,
+                anchor=self.anchor,
+                actor=actor,
+                reason=reason,
+                at=iso(self._clock()),
+            )
+            return {"number": event.number}
+
+        told = self._write(key or str(uuid.uuid4()), _request("reconciled", asked), act)
+        return self.event(told["number"])
+
     # --- what reads it ----------------------------------------------------------------------------
 
     def head(self) -> Head:
         """Return the end of the chain."""
         with reading(self.engine) as connection:
-            return _head(connection, lock=False)
+            return read_head(connection, lock=False)
 
     def events(
         self,
@@ -366,7 +266,7 @@ class Ledger:
     ) -> tuple[Event, ...]:
         """Return events in the order of their numbers, those after number `after`."""
         with reading(self.engine) as connection:
-            return _events(
+            return read_events(
                 connection, subject=subject, site=site, kinds=tuple(kinds), after=after, limit=limit
             )
 
@@ -392,7 +292,7 @@ class Ledger:
     def sites(self) -> dict[str, Site]:
         """Return every site that was ever opened."""
         with reading(self.engine) as connection:
-            return _sites(connection)
+            return read_sites(connection)
 
     def allocations(self) -> pl.DataFrame:
         """Every allocation with its strata as entered and as corrected: for unblinded eyes only.
@@ -421,15 +321,19 @@ class Ledger:
         return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String))
 
     def state(self) -> str:
-        """Tell whether events are taken: "open", or "reconcile" when the anchor knows of more."""
+        """Tell how the ledger stands.
+
+        "open"; "reconcile": restored from an older copy, it does not randomise until reconciled;
+        "tampered": an anchored event is another one here, and nothing is taken.
+        """
         with reading(self.engine) as connection:
-            return "open" if self._lost(connection) is None else "reconcile"
+            return state_of(
+                connection, trial=self._trial, public=self._keys.public, anchor=self.anchor
+            )
 
     # --- inside one transaction -------------------------------------------------------------------
 
-    def _write(
-        self, key: str, request: str, act: Callable[[Connection, Head], Mapping[str, Any]]
-    ) -> Mapping[str, Any]:
+    def _write(self, key: str, request: str, act: Act) -> Mapping[str, Any]:
         """Run `act` once for the key, in one transaction, and anchor the head before answering."""
         if not key or len(key) > 100:
             raise RefusalError("request", "the key of a request has 1 to 100 letters")
@@ -442,22 +346,27 @@ class Ledger:
                     raise
                 time.sleep(0.005 * attempt)
         else:
-            raise BusyError(
-                "the database does not answer; send the request again with the same key."
-            )
+            raise BusyError("the database does not answer; repeat the request with the same key.")
         if self.anchor is not None:
-            line = anchor_line(head, trial=self._trial, at=_iso(self._clock()), keys=self._keys)
-            write_anchor(self.anchor, line)
+            line = anchor_line(head, trial=self._trial, at=iso(self._clock()), keys=self._keys)
+            try:
+                write_anchor(self.anchor, line)
+            except OSError as error:
+                raise BusyError(
+                    f"done but not anchored, repeat with the same key: {error}"
+                ) from error
         return told
 
-    def _once(
-        self, key: str, request: str, act: Callable[[Connection, Head], Mapping[str, Any]]
-    ) -> tuple[Mapping[str, Any], Head]:
+    def _once(self, key: str, request: str, act: Act) -> tuple[Mapping[str, Any], Head]:
         with self.engine.begin() as connection:
-            head = _head(connection, lock=True)
-            lost = self._lost(connection)
-            if lost is not None:
-                raise RefusalError("reconcile", lost)
+            head = acknowledged(
+                connection,
+                read_head(connection, lock=True),
+                trial=self._trial,
+                public=self._keys.public,
+                anchor=self.anchor,
+                at=iso(self._clock()),
+            )
             asked = select(ANSWER.c.request, ANSWER.c.response).where(ANSWER.c.key == key)
             stored = connection.execute(asked).first()
             if stored is not None:
@@ -469,210 +378,44 @@ class Ledger:
             told = act(connection, head)
             answer = {"key": key, "request": request, "number": told["number"]}
             connection.execute(insert(ANSWER), answer | {"response": canonical(told)})
-            return told, _head(connection, lock=False)
+            return told, read_head(connection, lock=False)
 
-    def _may_randomise(
+    def _refuse(
         self,
         connection: Connection,
-        head: Head,
-        patient: Patient,
-        site: str,
-        strata: Mapping[str, str] | None,
-        signature: Signature,
-    ) -> dict[str, Any]:
-        """Check all that must hold before the list is read; return the payload so far."""
-        found = _sites(connection).get(site)
-        if found is None or not found.is_open:
-            raise RefusalError("site", f"site {site} is not open for randomisation")
-        if not _events(connection, kinds=("list released",), limit=1):
-            raise RefusalError("release", "the randomisation list has not been released")
-        probe = {"regimen": "other"}  # the true regimen is known after the list is read
+        kind: str,
+        asked: Mapping[str, Any],
+        signature: Signature | None,
+    ) -> None:
+        """Refuse an event that may not happen now."""
+        subject, site, payload = asked["subject"], asked["site"], asked["payload"]
+        patient = None
+        if subject and kind in KINDS and KINDS[kind].about == "subject":
+            patient = patient_of(subject, read_events(connection, subject=subject))
         faults = faults_of(
-            "randomised", patient, site=site, payload=probe, reason=None, signature=signature
+            kind, patient, site=site, payload=payload, reason=asked["reason"], signature=signature
         )
         if faults:
             raise RefusalError("state", *faults)
-        self._refuse_over_cap(connection, head, found)
-        levels = self._levels(patient, strata)
-        faults = self._strata_faults(levels, site)
-        if faults:
-            raise RefusalError("strata", *faults)
-        stratum = stratum_of(levels, protocol=self.protocol, site=site)
-        cursor = connection.execute(
-            _locked(select(CURSOR).where(CURSOR.c.stratum == stratum))
-        ).first()
-        if cursor is None:
-            raise RefusalError("strata", f"the list has no stratum {stratum}")
-        if cursor.next_sequence > cursor.entries:
-            raise RefusalError("exhausted", f"the list of stratum {stratum} is used up")
-        return {"strata": levels}
-
-    def _refuse_over_cap(self, connection: Connection, head: Head, site: Site) -> None:
-        caps = _events(connection, kinds=("caps set",))
-        limit = caps[-1].payload.get("trial") if caps else None
-        if limit is not None and head.allocations >= limit:
-            raise RefusalError("cap", f"the trial has its {limit} patients")
-        count = select(func.count()).select_from(ALLOCATION).where(ALLOCATION.c.site == site.site)
-        if site.cap is not None and connection.execute(count).scalar_one() >= site.cap:
-            raise RefusalError("cap", f"site {site.site} has its {site.cap} patients")
-
-    def _levels(self, patient: Patient, strata: Mapping[str, str] | None) -> dict[str, str]:
-        """Levels by factor, from the form and from what was entered. Raises RefusalError."""
-        told = levels_of(patient.form or {}, protocol=self.protocol)
-        given = dict(strata or {})
-        faults = [
-            f"{name} was entered as {given[name]!r}, by the screening form it is {level!r}"
-            for name, level in told.items()
-            if level is not None and given.get(name, level) != level
-        ]
-        if faults:
-            raise RefusalError("strata", *faults, "correct the form and have it signed again")
-        return {name: level for name, level in told.items() if level is not None} | given
-
-    def _strata_faults(self, values: Mapping[str, str], site: str | None) -> tuple[str, ...]:
-        try:
-            stratum_of(values, protocol=self.protocol, site=site or "")
-        except ListError as error:
-            return (str(error),)
-        return ()
-
-    def _next_entry(self, connection: Connection, stratum: str) -> tuple[Any, int]:
-        """Advance the stratum's cursor and open the entry that it stood at."""
-        cursor = connection.execute(
-            _locked(select(CURSOR).where(CURSOR.c.stratum == stratum))
-        ).one()
-        sequence = int(cursor.next_sequence)
-        here = (LIST_ENTRY.c.stratum == stratum) & (LIST_ENTRY.c.sequence == sequence)
-        sealed = connection.execute(select(LIST_ENTRY.c.sealed).where(here)).scalar_one()
-        opened = self._keys.unseal(sealed, place=_place(self._trial, stratum, sequence))
-        stepped = update(CURSOR).where(CURSOR.c.stratum == stratum)
-        connection.execute(stepped.values(next_sequence=sequence + 1))
-        return next(arm for arm in self.protocol.arms if arm.id == opened), sequence
-
-    def _has_radioligand(self, arm_id: str) -> bool:
-        dosing = self.protocol.dosing
-        arm = next(arm for arm in self.protocol.arms if arm.id == arm_id)
-        return dosing is not None and any(one.name == dosing.treatment for one in arm.treatments)
-
-    def _refuse_own_list(self, connection: Connection, actor: str) -> None:
-        maker = _events(connection, kinds=("ledger opened",))[0].actor
-        if maker == actor:
-            raise RefusalError("release", "whoever loaded the list does not release it")
-
-    def _patient(self, connection: Connection, subject: str) -> Patient:
-        return patient_of(subject, _events(connection, subject=subject))
-
-    def _lost(self, connection: Connection) -> str | None:
-        """Say which anchored event the database lacks, or None if it has them all."""
-        if self.anchor is None:
-            return None
-        found = read_anchors(
-            self.anchor, trial=self._trial, public=self._keys.public, last_bytes=TAIL_BYTES
-        )
-        era = _head(connection, lock=False).era
-        known = [one for one in found.heads if one.era >= era]
-        numbers = [one.number for one in known]
-        asked = select(AUDIT.c.number, AUDIT.c.hash).where(AUDIT.c.number.in_(numbers))
-        hashes = {number: value for number, value in connection.execute(asked)}
-        for one in known:
-            if hashes.get(one.number) != one.hash:
-                return (
-                    f"the anchor knows event {one.number}, which this database lacks: it was "
-                    "restored from an older copy and takes nothing until it is reconciled"
-                )
-        return None
-
-
-def _append(
-    connection: Connection,
-    head: Head,
-    *,
-    kind: str,
-    actor: str,
-    at: str,
-    site: str | None = None,
-    subject: str | None = None,
-    payload: Mapping[str, Any],
-    reason: str | None = None,
-    signature: Signature | None = None,
-) -> Event:
-    """Append one audit record after `head` and move the head; `head` brings the new counts."""
-    told = {"number": head.number + 1, "at": at, "kind": kind, "actor": actor, "site": site}
-    told |= {"subject": subject, "payload": dict(payload), "reason": reason}
-    told["signature"] = asdict(signature) if signature else None
-    record = canonical(told)
-    digest = chained(head.hash, record)
-    row = {"number": head.number + 1, "kind": kind, "site": site, "subject": subject}
-    connection.execute(insert(AUDIT), row | {"record": record, "hash": digest})
-    moved = {"number": head.number + 1, "hash": digest, "era": head.era}
-    connection.execute(update(HEAD).values(**moved, allocations=head.allocations))
-    return _event(record, digest)
-
-
-def _event(record: str, digest: str) -> Event:
-    told = json.loads(record)
-    signature = told.pop("signature")
-    return Event(**told, signature=signature and Signature(**signature), hash=digest)
-
-
-def _events(
-    connection: Connection,
-    *,
-    subject: str | None = None,
-    site: str | None = None,
-    kinds: tuple[str, ...] = (),
-    after: int = 0,
-    limit: int | None = None,
-) -> tuple[Event, ...]:
-    asked = select(AUDIT.c.record, AUDIT.c.hash).where(AUDIT.c.number > after)
-    if subject is not None:
-        asked = asked.where(AUDIT.c.subject == subject)
-    if site is not None:
-        asked = asked.where(AUDIT.c.site == site)
-    if kinds:
-        asked = asked.where(AUDIT.c.kind.in_(kinds))
-    rows = connection.execute(asked.order_by(AUDIT.c.number).limit(limit))
-    return tuple(_event(record, digest) for record, digest in rows)
-
-
-def _sites(connection: Connection) -> dict[str, Site]:
-    sites: dict[str, Site] = {}
-    for event in _events(connection, kinds=("site opened", "site closed")):
-        name = str(event.site)
-        if event.kind == "site opened":
-            cap = event.payload.get("cap")
-            sites[name] = Site(site=name, is_open=True, cap=cap, details=event.payload)
-        elif name in sites:
-            sites[name] = replace(sites[name], is_open=False)
-    return sites
-
-
-def _head(connection: Connection, *, lock: bool) -> Head:
-    asked = select(HEAD.c.number, HEAD.c.hash, HEAD.c.allocations, HEAD.c.era)
-    row = connection.execute(_locked(asked) if lock else asked).one()
-    return Head(number=row.number, hash=row.hash, allocations=row.allocations, era=row.era)
-
-
-def _locked(asked: Select[Any]) -> Select[Any]:
-    return asked.with_for_update()  # SQLite knows no such words; there the transaction is locked
-
-
-def _place(trial: str, stratum: str, sequence: int) -> str:
-    return f"{trial}\0{stratum}\0{sequence}"
+        if kind == "stratum corrected":
+            try:
+                stratum_of(payload["strata"], protocol=self.protocol, site=site or "")
+            except ListError as error:
+                raise RefusalError("strata", str(error)) from None
+        if kind == "list released":
+            maker = read_events(connection, kinds=("ledger opened",))[0].actor
+            if maker == asked["actor"]:
+                raise RefusalError("release", "whoever loaded the list does not release it")
 
 
 def _request(kind: str, asked: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical({"kind": kind, **asked}).encode()).hexdigest()
 
 
-def _iso(moment: datetime) -> str:
-    if moment.tzinfo is None:
-        raise ValueError("the ledger's clock tells a time without its zone; give UTC")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
-
-
 def _is_passing(error: DBAPIError) -> bool:
-    """Whether the same transaction may succeed when tried again."""
-    state = getattr(error.orig, "sqlstate", None)
-    waits = "locked" in str(error.orig) or "busy" in str(error.orig)
-    return error.connection_invalidated or waits or state in ("40001", "40P01", "55P03")
+    """Whether the same transaction may succeed later: a lock, a lost connection, a full disk."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    words = ("locked", "busy", "disk is full", "disk I/O error")
+    waits = isinstance(error, OperationalError) and any(word in str(error.orig) for word in words)
+    # 40: rolled back to let another pass; 53: resources; 55P03: lock; 57: shut down; 08: connection
+    return error.connection_invalidated or waits or state[:2] in ("40", "53", "55", "57", "08")
