@@ -161,6 +161,7 @@ def words_of(protocol: Protocol) -> dict[str, tuple[str, ...]]:
 
 
 def conditions(protocol: Protocol) -> list[Condition]:
+    """Return every condition on a patient: of eligibility and of the strata."""
     factors = protocol.randomisation.strata if protocol.randomisation else ()
     levels = [level.holds for factor in factors for level in factor.levels if level.holds]
     return [*(criterion.holds for criterion in protocol.eligibility), *levels]

@@ -16,8 +16,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from radioligand.service.portal import Ask, Page, Portal, NotGiven, sent_to, shown
+from radioligand.service.portal import Ask, NotGivenError, Page, Portal, sent_to, shown
 from radioligand.service.protection import Protection
+from radioligand.service.refusals import BusyError
 from radioligand.service.sessions import COOKIE, resume
 
 FIELDS = 400
@@ -83,23 +84,29 @@ def _answered(
     try:
         refusal = _not_admitted(page, ask, request)
         return refusal or page.answer(ask)
-    except NotGiven as refused:
+    except NotGivenError as refused:
         return _refused(ask, refused.status, refused.says, as_json=page.for_machines)
+    except BusyError:
+        busy = _refused(ask, 503, "The database is busy; send it again.", as_json=page.for_machines)
+        busy.headers["Retry-After"] = "2"
+        return busy
 
 
 def _not_admitted(page: Page, ask: Ask, request: Request) -> Response | None:
     if page.method == "POST" and not page.for_machines and not _is_own(request, ask.portal):
-        raise NotGiven(403, "This form was not sent from a page of the portal.")
+        raise NotGivenError(403, "This form was not sent from a page of the portal.")
     if page.action is None:
         return None
     if ask.session is None:
         if page.method == "POST":
-            raise NotGiven(401, "You were signed out. Nothing was recorded; please sign in again.")
+            raise NotGivenError(
+                401, "You were signed out. Nothing was recorded; please sign in again."
+            )
         return sent_to(f"/sign-in?next={quote(request.url.path)}")
     if not ask.may(page.action):
-        raise NotGiven(403, f"A {ask.role} may not {page.action}.")
+        raise NotGivenError(403, f"A {ask.role} may not {page.action}.")
     if page.method == "POST" and not ask.session.owns(ask.form.get("form_token", "")):
-        raise NotGiven(403, "This form belongs to another session. Open the page again.")
+        raise NotGivenError(403, "This form belongs to another session. Open the page again.")
     account = ask.session.account
     lacks_code = not account.has_code and not ask.portal.is_demonstration
     if (account.must_change or lacks_code) and not page.of_own_account:
@@ -119,7 +126,7 @@ def _is_own(request: Request, portal: Portal) -> bool:
 def _refused(ask: Ask, status: int, says: str, *, as_json: bool) -> Response:
     if as_json:
         return JSONResponse({"error": says}, status_code=status)
-    return shown(ask, "refused.html", status=status, says=says)
+    return shown(ask, "refused.html", {"says": says}, status=status)
 
 
 def _told(portal: Portal) -> Any:
@@ -137,11 +144,7 @@ def _told(portal: Portal) -> Any:
             files={},
             address="",
         )
-        return shown(
-            ask,
-            "refused.html",
-            status=error.status_code,
-            says=says.get(error.status_code, "This cannot be answered."),
-        )
+        told = {"says": says.get(error.status_code, "This cannot be answered.")}
+        return shown(ask, "refused.html", told, status=error.status_code)
 
     return answer

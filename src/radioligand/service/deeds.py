@@ -7,21 +7,21 @@ from typing import Any
 
 from radioligand.service.accounts import is_own_password
 from radioligand.service.events import Event, Patient, Signature
-from radioligand.service.portal import Ask, NotGiven
+from radioligand.service.portal import Ask, NotGivenError
 
 
-class Unfit(ValueError):
+class UnfitError(ValueError):
     """What was sent cannot be recorded; the message is for whoever filled it in."""
 
 
 def patient_asked(ask: Ask) -> Patient:
     """Return the patient of the page's address.
 
-    Raises NotGiven with the same words for a patient of another site as for none at all.
+    Raises NotGivenError with the same words for a patient of another site as for none at all.
     """
     found = ask.portal.ledger.patient(ask.path["subject"])
     if not found.events or (ask.site is not None and found.site != ask.site):
-        raise NotGiven(404, "There is no such patient.")
+        raise NotGivenError(404, "There is no such patient.")
     return found
 
 
@@ -33,14 +33,14 @@ def patients_seen(ask: Ask) -> tuple[Patient, ...]:
 def signature_of(ask: Ask, meaning: str) -> Signature:
     """Return the signature of whoever asks: both the meaning and the password came with the form.
 
-    Raises Unfit if the meaning was not agreed to or the password is wrong.
+    Raises UnfitError if the meaning was not agreed to or the password is wrong.
     """
     account = ask.signed_in.account
     if ask.form.get("meaning") != meaning:
-        raise Unfit("A signature needs its meaning: tick the sentence above the password.")
+        raise UnfitError("A signature needs its meaning: tick the sentence above the password.")
     password = ask.form.get("password", "")
     if not is_own_password(ask.portal.engine, name=account.name, password=password, now=ask.now):
-        raise Unfit("The password is wrong, or the account is locked: nothing was signed.")
+        raise UnfitError("The password is wrong, or the account is locked: nothing was signed.")
     return Signature(name=account.full_name, meaning=meaning)
 
 
@@ -73,26 +73,28 @@ def key_of(ask: Ask) -> str | None:
 
 
 def day_typed(ask: Ask, name: str, *, label: str, not_before: str | None = None) -> str:
-    """Return a date of the form as ISO text; raises Unfit for none, or one to come."""
+    """Return a date of the form as ISO text; raises UnfitError for none, or one to come."""
     text = ask.form.get(name, "").strip()
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise Unfit(f"{label}: {text or 'nothing'} is not a date such as 2024-03-09.") from None
+        raise UnfitError(
+            f"{label}: {text or 'nothing'} is not a date such as 2024-03-09."
+        ) from None
     if day > ask.today:
-        raise Unfit(f"{label}: {text} has not come yet.")
+        raise UnfitError(f"{label}: {text} has not come yet.")
     if not_before and text < not_before:
-        raise Unfit(f"{label}: {text} lies before {not_before}.")
+        raise UnfitError(f"{label}: {text} lies before {not_before}.")
     return day.isoformat()
 
 
 def number_typed(ask: Ask, name: str, *, label: str, lowest: float, highest: float) -> float:
-    """Return a number of the form; raises Unfit if it is none or impossible."""
+    """Return a number of the form; raises UnfitError if it is none or impossible."""
     text = ask.form.get(name, "").strip().replace(",", ".")
     try:
         value = float(text)
     except ValueError:
-        raise Unfit(f"{label}: {text or 'nothing'} is not a number.") from None
+        raise UnfitError(f"{label}: {text or 'nothing'} is not a number.") from None
     if not lowest <= value <= highest:
-        raise Unfit(f"{label}: {value:g} does not lie between {lowest:g} and {highest:g}.")
+        raise UnfitError(f"{label}: {value:g} does not lie between {lowest:g} and {highest:g}.")
     return value

@@ -78,9 +78,7 @@ def next_dose(patient: Patient, *, protocol: Protocol) -> Dose | None:
     if "radioligand stopped" in patient.facts or (plan.cycles and cycle > plan.cycles):
         return None
     facts = patient.facts
-    payload = {
-        one.kind: one.payload for one in patient.events if one.payload.get("cycle") == cycle
-    }
+    payload = {one.kind: one.payload for one in patient.events if one.payload.get("cycle") == cycle}
     return Dose(
         cycle=cycle,
         of=plan.cycles,
@@ -177,9 +175,7 @@ def _words(field: str) -> str:
     return field.replace("_", " ")
 
 
-def _adex(
-    patient: Patient, plan: Treatment, name: str, *, cycle: int, on: date
-) -> pl.DataFrame:
+def _adex(patient: Patient, plan: Treatment, name: str, *, cycle: int, on: date) -> pl.DataFrame:
     given = [(one["cycle"], one["date"], one["activity_gbq"]) for one in infusions(patient)]
     doses = [*given, (cycle, on.isoformat(), plan.amount)]
     return pl.DataFrame(

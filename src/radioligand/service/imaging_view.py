@@ -53,9 +53,7 @@ def images_of(patient: Patient) -> tuple[date, ...]:
     )
 
 
-def _due(
-    plan: Activity, start: date, day: int, images: tuple[date, ...], today: date
-) -> Due:
+def _due(plan: Activity, start: date, day: int, images: tuple[date, ...], today: date) -> Due:
     planned, window = start + timedelta(days=day), timedelta(days=plan.window_days)
     first, last = planned - window, planned + window
     if any(first <= one <= last for one in images):

@@ -5,7 +5,7 @@ import segno
 from starlette.responses import Response
 
 from radioligand.service import accounts, sessions
-from radioligand.service.portal import Ask, Page, NotGiven, sent_to, shown
+from radioligand.service.portal import Ask, NotGivenError, Page, sent_to, shown
 from radioligand.service.roles import Action, Role
 from radioligand.service.sessions import COOKIE
 
@@ -22,7 +22,9 @@ def show_sign_in(ask: Ask) -> Response:
     """The form of name, password and code."""
     if ask.session:
         return sent_to("/")
-    return shown(ask, "sign_in.html", says="", following=ask.query.get("next", "/"), name="")
+    return shown(
+        ask, "sign_in.html", {"says": "", "following": ask.query.get("next", "/"), "name": ""}
+    )
 
 
 def sign_in(ask: Ask) -> Response:
@@ -39,7 +41,7 @@ def sign_in(ask: Ask) -> Response:
     )
     if found is None:
         told = {"says": WRONG, "following": following, "name": name}
-        return shown(ask, "sign_in.html", status=403, **told)
+        return shown(ask, "sign_in.html", told, status=403)
     if ask.token:
         sessions.finish(ask.portal.engine, ask.token)
     token = sessions.begin(ask.portal.engine, found.name, now=ask.now)
@@ -74,12 +76,10 @@ def show_account(ask: Ask) -> Response:
 def _own(ask: Ask, *, says: str = "", done: str = "", secret: str = "") -> Response:
     own = ask.signed_in.account
     secret = secret or accounts.new_secret()
-    address = accounts.secret_address(
-        secret, name=own.name, trial=ask.portal.protocol.trial.name
-    )
+    address = accounts.secret_address(secret, name=own.name, trial=ask.portal.protocol.trial.name)
     square = segno.make(address, error="m").svg_data_uri(scale=4, dark="#14202b")
     context = {"own": own, "says": says, "done": done, "secret": secret, "square": square}
-    return shown(ask, "account.html", status=422 if says else 200, **context)
+    return shown(ask, "account.html", context, status=422 if says else 200)
 
 
 def change_password(ask: Ask) -> Response:
@@ -129,7 +129,7 @@ def show_accounts(ask: Ask) -> Response:
 def _everybody(ask: Ask, *, says: str = "", made: tuple[str, str] | None = None) -> Response:
     listed = accounts.accounts(ask.portal.engine)
     context = {"listed": listed, "roles": list(Role), "says": says, "made": made}
-    return shown(ask, "accounts.html", status=422 if says else 200, **context)
+    return shown(ask, "accounts.html", context, status=422 if says else 200)
 
 
 def make_account(ask: Ask) -> Response:
@@ -171,9 +171,9 @@ def _other(ask: Ask) -> str:
     name = ask.form.get("name", "")
     found = accounts.account(ask.portal.engine, name)
     if found is None or found.ended:
-        raise NotGiven(404, "There is no such account.")
+        raise NotGivenError(404, "There is no such account.")
     if name == ask.signed_in.account.name:
-        raise NotGiven(422, "Nobody resets or ends the own account.")
+        raise NotGivenError(422, "Nobody resets or ends the own account.")
     return name
 
 

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 
 from starlette.responses import Response
 
-from radioligand.service.audit import GENESIS, canonical, chained
+from radioligand.service.audit import canonical
 from radioligand.service.events import KINDS, Event
 from radioligand.service.portal import Ask, Page, shown
 from radioligand.service.roles import Action
+from radioligand.service.verification import Verification, verify_ledger
 
 ON_A_PAGE = 100
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would compute what begins like this
@@ -23,11 +24,12 @@ def show_events(ask: Ask) -> Response:
 
 
 def verify(ask: Ask) -> Response:
-    """The same page, with the chain computed anew and held against head and anchor."""
-    return _events(ask, verdict=verified(ask))
+    """The same page, with chain, head, list and anchor held against each other."""
+    ledger = ask.portal.ledger
+    return _events(ask, verdict=verify_ledger(ledger.engine, anchor=ledger.anchor))
 
 
-def _events(ask: Ask, verdict: dict[str, object] | None = None) -> Response:
+def _events(ask: Ask, verdict: Verification | None = None) -> Response:
     ledger = ask.portal.ledger
     subject = ask.query.get("subject", "").strip()
     kind = ask.query.get("kind", "")
@@ -44,48 +46,11 @@ def _events(ask: Ask, verdict: dict[str, object] | None = None) -> Response:
         "verdict": verdict,
         "as_json": canonical,
     }
-    return shown(ask, "audit.html", **context)
+    return shown(ask, "audit.html", context)
 
 
 def _whole(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
-
-
-def verified(ask: Ask) -> dict[str, object]:
-    """Compute the chain anew from the stored records; say where it breaks, if it does."""
-    ledger = ask.portal.ledger
-    head = ledger.head()
-    hash_so_far, number = GENESIS, 0
-    for event in ledger.events():
-        number += 1
-        hash_so_far = chained(hash_so_far, _record(event))
-        if event.number != number or event.hash != hash_so_far:
-            return {"holds": False, "says": f"The chain breaks at event {event.number}."}
-    if (number, hash_so_far) != (head.number, head.hash):
-        return {"holds": False, "says": f"The chain ends at {number}, the head says {head.number}."}
-    if ledger.state() != "open":
-        return {"holds": False, "says": "The anchor outside the database knows of other events."}
-    says = f"All {number} events follow from each other, and the anchor agrees with the head."
-    return {"holds": True, "says": says}
-
-
-def _record(event: Event) -> str:
-    """Return an event as it was hashed."""
-    signature = event.signature
-    return canonical(
-        {
-            "number": event.number,
-            "at": event.at,
-            "kind": event.kind,
-            "actor": event.actor,
-            "site": event.site,
-            "subject": event.subject,
-            "payload": dict(event.payload),
-            "reason": event.reason,
-            "signature": signature
-            and {"name": signature.name, "meaning": signature.meaning},
-        }
-    )
 
 
 def take_head(ask: Ask) -> Response:

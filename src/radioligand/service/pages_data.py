@@ -12,7 +12,7 @@ def show_data(ask: Ask) -> Response:
     """What can be taken, and as of which event."""
     patients = ask.portal.ledger.patients()
     context = {"last": last_event(patients), "patients": len(patients)}
-    return shown(ask, "data.html", **context)
+    return shown(ask, "data.html", context)
 
 
 def take_whole(ask: Ask) -> Response:

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from radioligand.service.deeds import (
-    Unfit,
+    UnfitError,
     number_typed,
     patient_asked,
     recorded,
@@ -24,8 +24,8 @@ from radioligand.service.dose_view import (
 )
 from radioligand.service.events import Patient
 from radioligand.service.laboratory_view import panel
-from radioligand.service.ledger import RefusalError
 from radioligand.service.portal import Ask, Page, sent_to, shown
+from radioligand.service.refusals import RefusalError
 from radioligand.service.roles import Action
 
 DECIDE = "I have looked at the values and take responsibility for this dose decision."
@@ -54,7 +54,7 @@ def show_dose(ask: Ask, patient: Patient | None = None, says: str = "") -> Respo
         "says": says,
         "reduced": _activity("half", ask),
     }
-    return shown(ask, "dose.html", status=422 if says else 200, **context)
+    return shown(ask, "dose.html", context, status=422 if says else 200)
 
 
 def _choices(decided: Decision | None) -> tuple[str, ...]:
@@ -72,11 +72,11 @@ def _step(do: Callable[[Ask, Patient, Dose], object]) -> Callable[[Ask], Respons
         dose = next_dose(patient, protocol=ask.portal.protocol)
         try:
             if dose is None:
-                raise Unfit("No dose of the radioligand is due for this patient.")
+                raise UnfitError("No dose of the radioligand is due for this patient.")
             if ask.form.get("cycle") != str(dose.cycle):
-                raise Unfit(f"The page spoke of another dose; the next one is {dose.cycle}.")
+                raise UnfitError(f"The page spoke of another dose; the next one is {dose.cycle}.")
             do(ask, patient, dose)
-        except (Unfit, RefusalError) as error:
+        except (UnfitError, RefusalError) as error:
             return show_dose(ask, patient, str(error))
         return sent_to(f"/patients/{patient.subject}/dose")
 
@@ -88,9 +88,9 @@ def _plan(ask: Ask, patient: Patient, dose: Dose) -> None:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise Unfit(f"Planned day: {text or 'nothing'} is not a date.") from None
+        raise UnfitError(f"Planned day: {text or 'nothing'} is not a date.") from None
     if not timedelta(0) <= day - ask.today <= timedelta(days=200):
-        raise Unfit("Planned day: it lies between today and 200 days from now.")
+        raise UnfitError("Planned day: it lies between today and 200 days from now.")
     recorded(ask, "dose planned", patient, {"cycle": dose.cycle, "date": text})
 
 
@@ -99,7 +99,7 @@ def _check(ask: Ask, patient: Patient, dose: Dose) -> None:
     oldest = (ask.today - timedelta(days=DAYS_OF_VALUES)).isoformat()
     recent = [day for day in days if day >= oldest]
     if not recent:
-        raise Unfit(
+        raise UnfitError(
             f"No laboratory values of the last {DAYS_OF_VALUES} days are recorded; record them first."
         )
     payload = {"cycle": dose.cycle, "values_of": recent, "date": ask.today.isoformat()}
@@ -110,13 +110,13 @@ def _decide(ask: Ask, patient: Patient, dose: Dose) -> None:
     decided = decision(patient, protocol=ask.portal.protocol, on=ask.today)
     chosen = ask.form.get("decision", "")
     if chosen not in _choices(decided):
-        raise Unfit("Choose one of the decisions.")
+        raise UnfitError("Choose one of the decisions.")
     if ask.form.get("rule_said") != decided.verdict:
-        raise Unfit("The rules now say something else than was shown; read it again.")
+        raise UnfitError("The rules now say something else than was shown; read it again.")
     reason = ask.form.get("reason", "").strip()
     departs = chosen != decided.word
     if departs and not reason:
-        raise Unfit("A decision that departs from the rules needs its reason.")
+        raise UnfitError("A decision that departs from the rules needs its reason.")
     signature = signature_of(ask, DECIDE)
     payload = {
         "cycle": dose.cycle,
@@ -146,7 +146,7 @@ def _order(ask: Ask, patient: Patient, dose: Dose) -> None:
     infusion = _moment(ask, "infusion", label="Planned infusion")
     calibration = _moment(ask, "calibration", label="Calibration")
     if not timedelta(0) <= infusion - calibration <= timedelta(hours=LONGEST_HOURS):
-        raise Unfit("The infusion comes after the calibration, by 96 hours at most.")
+        raise UnfitError("The infusion comes after the calibration, by 96 hours at most.")
     wanted = float(dose.payload["dose decided"]["activity_gbq"])
     payload = {
         "cycle": dose.cycle,
@@ -175,13 +175,13 @@ def _infuse(ask: Ask, patient: Patient, dose: Dose) -> None:
     residual = number_typed(ask, "residual", label="Residual activity", lowest=0, highest=30)
     received = dose.payload.get("dose received")
     if received is None:
-        raise Unfit("The dose was not received yet.")
+        raise UnfitError("The dose was not received yet.")
     measured = datetime.fromisoformat(received["measured"])
     if not timedelta(0) <= started - measured <= timedelta(hours=LONGEST_HOURS):
-        raise Unfit("The infusion comes after the calibrator's reading, by 96 hours at most.")
+        raise UnfitError("The infusion comes after the calibrator's reading, by 96 hours at most.")
     there = activity_at(received["activity_gbq"], measured=measured, at=started)
     if residual > there:
-        raise Unfit(f"More is left ({residual:g} GBq) than was there ({there:.2f} GBq).")
+        raise UnfitError(f"More is left ({residual:g} GBq) than was there ({there:.2f} GBq).")
     payload = {
         "cycle": dose.cycle,
         "date": started.date().isoformat(),
@@ -204,9 +204,11 @@ def _moment(ask: Ask, name: str, *, label: str, is_past: datetime | None = None)
     try:
         moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError:
-        raise Unfit(f"{label}: {text or 'nothing'} is not a time such as 2024-03-09T10:30.") from None
+        raise UnfitError(
+            f"{label}: {text or 'nothing'} is not a time such as 2024-03-09T10:30."
+        ) from None
     if is_past is not None and moment > is_past:
-        raise Unfit(f"{label}: {text} has not come yet; times are in UTC.")
+        raise UnfitError(f"{label}: {text} has not come yet; times are in UTC.")
     return moment
 
 

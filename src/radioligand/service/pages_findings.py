@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from radioligand.cdisc.terms import RECIST_RESPONSES
 from radioligand.service.deeds import (
-    Unfit,
+    UnfitError,
     day_typed,
     number_typed,
     patient_asked,
@@ -19,8 +19,8 @@ from radioligand.service.events import Patient
 from radioligand.service.imaging_view import imaging_due
 from radioligand.service.laboratory_view import TESTS
 from radioligand.service.lesions import STATES, images, lesions_typed, places
-from radioligand.service.ledger import RefusalError
 from radioligand.service.portal import Ask, Page, sent_to, shown
+from radioligand.service.refusals import RefusalError
 from radioligand.service.roles import Action
 
 BASELINE = "BASELINE"
@@ -38,7 +38,7 @@ def _page(template: str, extra: Callable[[Ask, Patient], Context]) -> Callable[.
         found = patient or patient_asked(ask)
         context = {"patient": found, "says": says, "form": ask.form, "key": ask.form.get("key")}
         context["key"] = context["key"] or ask.key
-        return shown(ask, template, status=422 if says else 200, **context, **extra(ask, found))
+        return shown(ask, template, context | extra(ask, found), status=422 if says else 200)
 
     return show
 
@@ -52,7 +52,7 @@ def _deed(
         patient = patient_asked(ask)
         try:
             do(ask, patient)
-        except (Unfit, RefusalError) as error:
+        except (UnfitError, RefusalError) as error:
             return show(ask, patient, str(error))
         return sent_to(f"/patients/{patient.subject}{then}")
 
@@ -78,14 +78,14 @@ def _record_laboratory(ask: Ask, patient: Patient) -> None:
             continue
         try:
             value = number_typed(ask, one.code, label=one.label, lowest=0, highest=one.highest)
-        except Unfit as error:
+        except UnfitError as error:
             faults.append(str(error))
             continue
         tests[one.code] = {"value": value, "unit": one.unit, "low": one.low, "high": one.high}
     if faults:
-        raise Unfit(" ".join(faults))
+        raise UnfitError(" ".join(faults))
     if not tests:
-        raise Unfit("No value was filled in.")
+        raise UnfitError("No value was filled in.")
     recorded(ask, "laboratory recorded", patient, {"date": day, "tests": tests})
 
 
@@ -99,7 +99,7 @@ record_laboratory = _deed(show_laboratory, _record_laboratory)
 def _record_event(ask: Ask, patient: Patient) -> None:
     term = ask.form.get("term", "").strip()
     if not 2 <= len(term) <= 200:
-        raise Unfit("Name the event, in 2 to 200 letters.")
+        raise UnfitError("Name the event, in 2 to 200 letters.")
     payload = {
         "term": term,
         "date": day_typed(ask, "date", label="Onset", not_before=consent_day(patient)),
@@ -132,12 +132,12 @@ def _record_reading(ask: Ask, patient: Patient, evaluator: str) -> None:
     response = ask.form.get("response", "")
     allowed = RESPONSES if images(patient, evaluator) else (BASELINE, *RESPONSES)
     if response not in allowed:
-        raise Unfit(f"The response is one of {', '.join(allowed)}.")
+        raise UnfitError(f"The response is one of {', '.join(allowed)}.")
     day = day_typed(ask, "date", label="Date of the images")
     try:
         lesions = lesions_typed(ask.form, patient, evaluator)
     except ValueError as error:
-        raise Unfit(str(error)) from None
+        raise UnfitError(str(error)) from None
     payload = {"date": day, "evaluator": evaluator, "response": response, "lesions": lesions}
     recorded(ask, "imaging recorded", patient, payload)
 
@@ -179,7 +179,7 @@ def _record_drug(ask: Ask, patient: Patient) -> None:
     offered = {f"{one.name} {one.amount:g}": one for one in _drugs(ask, patient)["drugs"]}
     drug = offered.get(ask.form.get("drug", ""))
     if drug is None:
-        raise Unfit("Choose one of the drugs of the patient's arm.")
+        raise UnfitError("Choose one of the drugs of the patient's arm.")
     payload = {
         "drug": drug.name,
         "route": drug.route,
@@ -232,7 +232,7 @@ correct_strata = _deed(show_strata, _correct_strata)
 def _request_crossover(ask: Ask, patient: Patient) -> None:
     arms = {one.from_ for one in ask.portal.protocol.crossover}
     if patient.arm not in arms:
-        raise Unfit("The protocol has no crossover from this patient's arm.")
+        raise UnfitError("The protocol has no crossover from this patient's arm.")
     recorded(ask, "crossover requested", patient, signature=signature_of(ask, CROSS_OVER))
 
 

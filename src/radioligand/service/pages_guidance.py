@@ -18,7 +18,7 @@ from radioligand.advice import Advice, Library, advice_page, advise, read_librar
 from radioligand.guidance import LINE, PatientError, patient_template
 from radioligand.guidance.cards import discovery
 from radioligand.guidance.fhir import form_of, is_bundle
-from radioligand.service.portal import Ask, NotGiven, Page, shown
+from radioligand.service.portal import Ask, NotGivenError, Page, shown
 from radioligand.service.protection import POLICY
 from radioligand.service.roles import Action
 
@@ -46,7 +46,7 @@ def _form(ask: Ask, says: str = "", text: str = "") -> Response:
         "says": says,
         "text": text,
     }
-    return shown(ask, "guidance.html", status=422 if says else 200, **context)
+    return shown(ask, "guidance.html", context, status=422 if says else 200)
 
 
 def show_statements(ask: Ask) -> Response:
@@ -104,17 +104,17 @@ def discover(ask: Ask) -> Response:
 def cards(ask: Ask) -> Response:
     """Cards for the FHIR resources that the caller prefetched."""
     if ask.path["service"] != SERVICE:
-        raise NotGiven(404, "There is no such service.")
+        raise NotGivenError(404, "There is no such service.")
     try:
         asked = json.loads(ask.body)
         bundle = _bundle(asked)
         return JSONResponse(_advised(bundle).as_cards())
     except (RecursionError, UnicodeDecodeError):
-        raise NotGiven(400, "The request is no JSON that can be read.") from None
+        raise NotGivenError(400, "The request is no JSON that can be read.") from None
     except PatientError as error:
-        raise NotGiven(422, str(error)) from None
+        raise NotGivenError(422, str(error)) from None
     except ValueError as error:
-        raise NotGiven(400, str(error)) from None
+        raise NotGivenError(400, str(error)) from None
 
 
 def _bundle(asked: object) -> dict[str, Any]:

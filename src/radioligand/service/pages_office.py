@@ -3,10 +3,10 @@
 
 from starlette.responses import Response
 
-from radioligand.service.deeds import Unfit, key_of, number_typed
-from radioligand.service.ledger import RefusalError
+from radioligand.service.deeds import UnfitError, key_of, number_typed
 from radioligand.service.office_view import HEIGHT, WIDTH, office
 from radioligand.service.portal import Ask, Page, sent_to, shown
+from radioligand.service.refusals import RefusalError
 from radioligand.service.roles import Action
 
 
@@ -17,9 +17,7 @@ def show_office(ask: Ask) -> Response:
 
 def _office(ask: Ask, says: str = "") -> Response:
     ledger = ask.portal.ledger
-    found = office(
-        ledger.patients(), ledger.sites(), protocol=ask.portal.protocol, today=ask.today
-    )
+    found = office(ledger.patients(), ledger.sites(), protocol=ask.portal.protocol, today=ask.today)
     cutoff = ask.portal.protocol.cutoff
     context = {
         "office": found,
@@ -29,7 +27,7 @@ def _office(ask: Ask, says: str = "") -> Response:
         "reconciles": ledger.state() != "open",
         "says": says,
     }
-    return shown(ask, "office.html", status=422 if says else 200, **context)
+    return shown(ask, "office.html", context, status=422 if says else 200)
 
 
 def open_site(ask: Ask) -> Response:
@@ -41,7 +39,7 @@ def open_site(ask: Ask) -> Response:
             cap = number_typed(ask, "cap", label="Cap", lowest=1, highest=10_000)
             payload["cap"] = int(cap)
         _record(ask, "site opened", site=site, payload=payload)
-    except (Unfit, RefusalError) as error:
+    except (UnfitError, RefusalError) as error:
         return _office(ask, str(error))
     return sent_to("/office")
 
@@ -50,7 +48,7 @@ def close_site(ask: Ask) -> Response:
     """Close a site for randomisation, with the reason; its patients stay."""
     try:
         _record(ask, "site closed", site=_site(ask), reason=ask.form.get("reason", "").strip())
-    except (Unfit, RefusalError) as error:
+    except (UnfitError, RefusalError) as error:
         return _office(ask, str(error))
     return sent_to("/office")
 
@@ -67,7 +65,7 @@ def release_list(ask: Ask) -> Response:
 def _site(ask: Ask) -> str:
     site = ask.form.get("site", "").strip()
     if not (1 <= len(site) <= 20 and site.isascii() and site.isalnum()):
-        raise Unfit("A site has 1 to 20 letters or digits.")
+        raise UnfitError("A site has 1 to 20 letters or digits.")
     return site
 
 

@@ -36,7 +36,7 @@ def home(ask: Ask) -> Response:
     }
     waiting = waiting_for(ask) if ask.may(Action.SEE_PATIENT) else []
     context = {"greeting": account.full_name, "doors": doors.values(), "waiting": waiting}
-    return shown(ask, "home.html", **context)
+    return shown(ask, "home.html", context)
 
 
 def waiting_for(ask: Ask) -> list[dict[str, str]]:
@@ -101,7 +101,7 @@ def patients(ask: Ask) -> Response:
     """Every patient that this reader may see."""
     arms = {arm.id: arm for arm in ask.portal.protocol.arms}
     rows = listed(patients_seen(ask), arms=arms, sees_arms=ask.sees_arms)
-    return shown(ask, "patients.html", rows=rows)
+    return shown(ask, "patients.html", {"rows": rows})
 
 
 def patient(ask: Ask) -> Response:
@@ -133,7 +133,7 @@ def patient(ask: Ask) -> Response:
             if ask.may(action)
         ],
     }
-    return shown(ask, "patient.html", **context)
+    return shown(ask, "patient.html", context)
 
 
 def _crossover(patient: Patient, ask: Ask) -> str | None:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from radioligand.screening import inputs, typed
 from radioligand.service.deeds import (
-    Unfit,
+    UnfitError,
     day_typed,
     key_of,
     patient_asked,
@@ -22,8 +22,8 @@ from radioligand.service.eligibility_view import (
     fields_shown,
 )
 from radioligand.service.events import Patient
-from radioligand.service.ledger import RefusalError
-from radioligand.service.portal import Ask, NotGiven, Page, sent_to, shown
+from radioligand.service.portal import Ask, NotGivenError, Page, sent_to, shown
+from radioligand.service.refusals import RefusalError
 from radioligand.service.roles import Action
 
 ELIGIBLE = "I have examined this patient and the source documents and confirm the eligibility."
@@ -32,7 +32,8 @@ RANDOMISE = "I ask for this patient to be randomised. It cannot be undone."
 
 def form_of(patient: Patient) -> Mapping[str, Mapping[str, Any]]:
     """Return the fields of the patient's last screening form; none before the first."""
-    return (patient.form or {}).get("fields", {})
+    fields: Mapping[str, Mapping[str, Any]] = (patient.form or {}).get("fields", {})
+    return fields
 
 
 def screening_of(patient: Patient) -> int:
@@ -64,7 +65,7 @@ def _new(ask: Ask, says: str = "") -> Response:
         "says": says,
         "consent_date": ask.form.get("consent_date", ""),
     }
-    return shown(ask, "screening_new.html", status=422 if says else 200, **context)
+    return shown(ask, "screening_new.html", context, status=422 if says else 200)
 
 
 def begin(ask: Ask) -> Response:
@@ -73,10 +74,10 @@ def begin(ask: Ask) -> Response:
     try:
         day = day_typed(ask, "consent_date", label="Date of informed consent")
         if ask.form.get("has_consented") != "yes":
-            raise Unfit("A patient is screened after having signed the consent form.")
+            raise UnfitError("A patient is screened after having signed the consent form.")
         patient = Patient(subject=subject, site=ask.site)
         event = recorded(ask, "consented", patient, {"consent_date": day})
-    except (Unfit, RefusalError) as error:
+    except (UnfitError, RefusalError) as error:
         return _new(ask, str(error))
     return sent_to(f"/patients/{event.subject}/screening")
 
@@ -122,7 +123,7 @@ def _form(
         "found": found,
         "says": says,
     }
-    return shown(ask, "screening_form.html", status=422 if says else 200, **context)
+    return shown(ask, "screening_form.html", context, status=422 if says else 200)
 
 
 def _typed(ask: Ask, patient: Patient) -> dict[str, str]:
@@ -144,7 +145,7 @@ def judge(ask: Ask) -> Response:
             strata=found.strata,
             faults=(*told, *found.faults),
         )
-    return shown(ask, "criteria.html", found=found)
+    return shown(ask, "criteria.html", {"found": found})
 
 
 def record_form(ask: Ask) -> Response:
@@ -155,9 +156,7 @@ def record_form(ask: Ask) -> Response:
     if faults:
         return _form(ask, patient, values, faults=faults, says="Some values cannot be read.")
     try:
-        recorded(
-            ask, "screened", patient, {"form": {"subject": patient.subject, "fields": fields}}
-        )
+        recorded(ask, "screened", patient, {"form": {"subject": patient.subject, "fields": fields}})
     except RefusalError as error:
         return _form(ask, patient, values, says=str(error))
     return sent_to(f"/patients/{patient.subject}")
@@ -169,7 +168,7 @@ def fail(ask: Ask) -> Response:
     try:
         recorded(ask, "screen failed", patient, reason=ask.form.get("reason", "").strip())
     except RefusalError as error:
-        raise NotGiven(422, str(error)) from None
+        raise NotGivenError(422, str(error)) from None
     return sent_to(f"/patients/{patient.subject}")
 
 
@@ -192,7 +191,7 @@ def _eligibility(ask: Ask, patient: Patient, says: str = "") -> Response:
         "can_sign": found.verdict == "eligible" and "screened" in patient.facts,
         "says": says,
     }
-    return shown(ask, "eligibility.html", status=422 if says else 200, **context)
+    return shown(ask, "eligibility.html", context, status=422 if says else 200)
 
 
 def sign_eligibility(ask: Ask) -> Response:
@@ -200,12 +199,12 @@ def sign_eligibility(ask: Ask) -> Response:
     patient = patient_asked(ask)
     try:
         if ask.form.get("screening") != str(screening_of(patient)):
-            raise Unfit("The screening form was changed since; read it again before you sign.")
+            raise UnfitError("The screening form was changed since; read it again before you sign.")
         signature = signature_of(ask, ELIGIBLE)
         signed = next(one for one in patient.events if one.number == screening_of(patient))
         payload = {"signs": signed.number, "signs_hash": signed.hash}
         recorded(ask, "eligibility signed", patient, payload, signature=signature)
-    except (Unfit, RefusalError) as error:
+    except (UnfitError, RefusalError) as error:
         return _eligibility(ask, patient, str(error))
     return sent_to(f"/patients/{patient.subject}")
 
@@ -222,9 +221,7 @@ def _randomisation(ask: Ask, patient: Patient, says: str = "") -> Response:
     protocol = ask.portal.protocol
     if patient.arm is not None:
         return sent_to(f"/patients/{patient.subject}/certificate")
-    found = eligibility(
-        form_of(patient), subject=patient.subject, protocol=protocol, on=ask.today
-    )
+    found = eligibility(form_of(patient), subject=patient.subject, protocol=protocol, on=ask.today)
     is_ready = "eligibility signed" in patient.facts and found.verdict == "eligible"
     context = {
         "subject": patient.subject,
@@ -237,7 +234,7 @@ def _randomisation(ask: Ask, patient: Patient, says: str = "") -> Response:
         "key": ask.form.get("key") or ask.key,
         "says": says,
     }
-    return shown(ask, "randomisation.html", status=422 if says else 200, **context)
+    return shown(ask, "randomisation.html", context, status=422 if says else 200)
 
 
 def strata_in_words(strata: Mapping[str, str | None] | None, ask: Ask) -> list[tuple[str, str]]:
@@ -259,7 +256,7 @@ def randomise(ask: Ask) -> Response:
     try:
         key = key_of(ask)
         if key is None:
-            raise Unfit("The form came without its key; open it again.")
+            raise UnfitError("The form came without its key; open it again.")
         on_the_day = eligibility(
             form_of(patient),
             subject=patient.subject,
@@ -268,7 +265,7 @@ def randomise(ask: Ask) -> Response:
         )
         if on_the_day.verdict != "eligible":
             reasons = "; ".join(on_the_day.reasons)
-            raise Unfit(f"On {ask.today} the patient is {on_the_day.verdict}: {reasons}.")
+            raise UnfitError(f"On {ask.today} the patient is {on_the_day.verdict}: {reasons}.")
         signature = signature_of(ask, RANDOMISE)
         ask.portal.ledger.allocate(
             patient.subject,
@@ -277,7 +274,7 @@ def randomise(ask: Ask) -> Response:
             key=key,
             signature=signature,
         )
-    except (Unfit, RefusalError) as error:
+    except (UnfitError, RefusalError) as error:
         return _randomisation(ask, patient, str(error))
     return sent_to(f"/patients/{patient.subject}/certificate")
 
@@ -287,7 +284,7 @@ def certificate(ask: Ask) -> Response:
     patient = patient_asked(ask)
     event = next((one for one in patient.events if one.kind == "randomised"), None)
     if event is None:
-        raise NotGiven(404, "This patient has not been randomised.")
+        raise NotGivenError(404, "This patient has not been randomised.")
     arm = next(one for one in ask.portal.protocol.arms if one.id == event.payload["arm"])
     context = {
         "subject": patient.subject,
@@ -296,7 +293,7 @@ def certificate(ask: Ask) -> Response:
         "strata": strata_in_words(event.payload["strata"], ask),
         "consent_date": _consent(patient),
     }
-    return shown(ask, "certificate.html", **context)
+    return shown(ask, "certificate.html", context)
 
 
 HERE = "/patients/{subject}"

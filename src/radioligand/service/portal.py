@@ -19,7 +19,7 @@ from radioligand.service.sessions import Session
 SIMULATED = "Simulated data: no real patients"
 
 
-class NotGiven(Exception):  # noqa: N818  a refusal is an answer, not an error
+class NotGivenError(Exception):
     """The page is not given; `says` is for the reader and tells nothing of others' patients."""
 
     def __init__(self, status: int, says: str) -> None:
@@ -82,7 +82,7 @@ class Ask:
     def signed_in(self) -> Session:
         """The session; a page of the matrix has one."""
         if self.session is None:
-            raise NotGiven(401, "Please sign in.")
+            raise NotGivenError(401, "Please sign in.")
         return self.session
 
     @property
@@ -145,7 +145,7 @@ NAVIGATION = (
 )
 
 
-def shown(ask: Ask, template: str, *, status: int = 200, **context: Any) -> Response:
+def shown(ask: Ask, template: str, context: Mapping[str, Any], *, status: int = 200) -> Response:
     """Return a page of the portal made from a template."""
     trial = ask.portal.protocol.trial
     page = TEMPLATES.get_template(template).render(

@@ -31,7 +31,7 @@ HEADERS = {
 YEAR = 31_536_000  # seconds
 
 
-class _TooLarge(Exception):
+class _TooLargeError(Exception):
     """More came than was announced or is allowed."""
 
 
@@ -57,7 +57,7 @@ class Protection:
             message = await receive()
             received += len(message.get("body", b""))
             if received > LARGEST_BODY:
-                raise _TooLarge
+                raise _TooLargeError
             return message
 
         async def protected(message: Message) -> None:
@@ -71,7 +71,7 @@ class Protection:
 
         try:
             await self.app(scope, limited, protected)
-        except _TooLarge:
+        except _TooLargeError:
             if begun:
                 raise
             too_large = PlainTextResponse("More than 2 MB cannot be taken.", status_code=413)

@@ -67,9 +67,7 @@ def without_arms(frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     return kept
 
 
-def packed(
-    frames: Mapping[str, pl.DataFrame], *, protocol: Protocol, last: Event | None
-) -> bytes:
+def packed(frames: Mapping[str, pl.DataFrame], *, protocol: Protocol, last: Event | None) -> bytes:
     """Return a study as a zip of Parquet files, the same bytes for the same events.
 
     `last` is the last event of a patient that it holds: its number and hash stand beside the data.

@@ -88,7 +88,7 @@ def steps(study: Study, *, protocol: Protocol, until: date | None = None) -> lis
     return sorted(kept, key=lambda one: (one.day, one.subject, _ORDER.index(one.kind)))
 
 
-def _of(people: Mapping[str, Any], identifier: str) -> dict[str, str]:
+def _of(people: Mapping[str, Any], identifier: str) -> dict[str, Any]:
     row = people[identifier]
     return {"subject": row["SUBJID"], "site": row["SITEID"]}
 
@@ -98,7 +98,7 @@ def _entry(study: Study, adsl: pl.DataFrame, protocol: Protocol) -> Iterator[Ste
     asked = fields(adsl, protocol=protocol).to_dicts()
     reasons = {row["USUBJID"]: row["DCSREAS"] for row in adsl.to_dicts()}
     for row, form in zip(adsl.to_dicts(), asked, strict=True):
-        who = {"subject": row["SUBJID"], "site": row["SITEID"]}
+        who: dict[str, Any] = {"subject": row["SUBJID"], "site": row["SITEID"]}
         consent = row["RFICDT"]
         if consent is None:
             continue
@@ -201,9 +201,7 @@ def _responses(study: Study, people: Mapping[str, Any]) -> Iterator[Step]:
             "date": day,
             "evaluator": key[1],
             "response": response,
-            "lesions": [
-                {name: one[name] for name in one if name != "date"} for one in lesions
-            ],
+            "lesions": [{name: one[name] for name in one if name != "date"} for one in lesions],
         }
         on, who = date.fromisoformat(day), _of(people, key[0])
         yield Step(day=on, kind="imaging recorded", payload=payload, **who)
@@ -280,7 +278,7 @@ def _dose(
     started: str,
     activity_gbq: float,
     planned_gbq: float | None,
-    who: Mapping[str, str],
+    who: Mapping[str, Any],
 ) -> Iterator[Step]:
     said: dict[str, Any] = {"cycle": cycle, "date": on.isoformat()}
     is_half = planned_gbq is not None and activity_gbq < 0.75 * planned_gbq
@@ -306,7 +304,7 @@ def _dose(
 
 def _ends(adsl: pl.DataFrame) -> Iterator[Step]:
     for row in adsl.to_dicts():
-        who = {"subject": row["SUBJID"], "site": row["SITEID"]}
+        who: dict[str, Any] = {"subject": row["SUBJID"], "site": row["SITEID"]}
         if row["RANDDT"] is None:
             continue
         if row["EOTDT"] is not None and row["EOTSTT"] != "ONGOING":
@@ -324,6 +322,4 @@ def _ends(adsl: pl.DataFrame) -> Iterator[Step]:
         elif row["EOSDT"] is not None:
             reason = row["DCSREAS"] or "not recorded"
             said = {"date": row["EOSDT"].isoformat()}
-            yield Step(
-                day=row["EOSDT"], kind="left the study", payload=said, reason=reason, **who
-            )
+            yield Step(day=row["EOSDT"], kind="left the study", payload=said, reason=reason, **who)

@@ -31,8 +31,10 @@ from radioligand.service.database import HEAD, connect
 from radioligand.service.dose_view import next_dose
 from radioligand.service.events import Signature
 from radioligand.service.forms import levels_of
+from radioligand.service.journal import utc_now
 from radioligand.service.keys import Keys, read_secret, write_secret
-from radioligand.service.ledger import Ledger, open_ledger, utc_now
+from radioligand.service.ledger import Ledger
+from radioligand.service.opening import open_ledger
 from radioligand.service.portal import Page, Portal
 from radioligand.service.roles import Role
 from radioligand.service.snapshot import Step
@@ -211,7 +213,7 @@ def list_of(replayed: Sequence[Step], *, protocol: Protocol) -> pl.DataFrame:
     length = plan.entries_per_stratum if plan else 0
     whole = sum(arm.ratio for arm in protocol.arms)
     rows = []
-    for name, levels in strata(protocol).items():
+    for name, places in strata(protocol).items():
         given = arms[name]
         rest = [
             arm.id
@@ -221,7 +223,7 @@ def list_of(replayed: Sequence[Step], *, protocol: Protocol) -> pl.DataFrame:
         secrets.SystemRandom().shuffle(rest)
         for sequence, arm in enumerate((given + rest)[:length], start=1):
             place = {"SEQUENCE": sequence, "BLOCK": 1 + (sequence - 1) // whole}
-            rows.append({"STRATUM": name, **levels, **place, "ARMCD": arm})
+            rows.append({"STRATUM": name, **places, **place, "ARMCD": arm})
     return pl.DataFrame(rows, schema_overrides={"SEQUENCE": pl.Int64, "BLOCK": pl.Int64})
 
 

@@ -54,9 +54,7 @@ class Browser(TestClient):
 
     def __init__(self, app):
         """Open with nobody signed in."""
-        super().__init__(
-            app, base_url=ORIGIN, follow_redirects=False, headers={"Origin": ORIGIN}
-        )
+        super().__init__(app, base_url=ORIGIN, follow_redirects=False, headers={"Origin": ORIGIN})
         self.form_token = ""
 
     def sign_in(self, name, password=PASSWORD, code=""):

@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A patient's way through the pages: screened, signed, randomised, treated; and what is refused."""
 
-import pytest
-
 from radioligand.service.roles import Role
-
-from .conftest import FORM, PASSWORD, hidden
 
 
 def test_a_patient_is_screened_signed_and_randomised(browser, randomised, portal, entries):
