@@ -99,9 +99,7 @@ def _not_admitted(page: Page, ask: Ask, request: Request) -> Response | None:
         return None
     if ask.session is None:
         if page.method == "POST":
-            raise NotGivenError(
-                401, "You were signed out. Nothing was recorded; please sign in again."
-            )
+            raise NotGivenError(401, "You were signed out; nothing was recorded. Sign in again.")
         return sent_to(f"/sign-in?next={quote(request.url.path)}")
     if not ask.may(page.action):
         raise NotGivenError(403, f"A {ask.role} may not {page.action}.")

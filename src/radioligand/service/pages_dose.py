@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages of one dose: planned, laboratory checked, decided and signed, ordered, received, infused."""
+"""Pages of one dose: planned, checked, decided and signed, ordered, received, infused."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -100,7 +100,7 @@ def _check(ask: Ask, patient: Patient, dose: Dose) -> None:
     recent = [day for day in days if day >= oldest]
     if not recent:
         raise UnfitError(
-            f"No laboratory values of the last {DAYS_OF_VALUES} days are recorded; record them first."
+            f"No laboratory values of the last {DAYS_OF_VALUES} days are recorded: record them."
         )
     payload = {"cycle": dose.cycle, "values_of": recent, "date": ask.today.isoformat()}
     recorded(ask, "labs checked", patient, payload)

@@ -23,6 +23,7 @@ class NotGivenError(Exception):
     """The page is not given; `says` is for the reader and tells nothing of others' patients."""
 
     def __init__(self, status: int, says: str) -> None:
+        """Keep the status of HTTP and the words."""
         super().__init__(says)
         self.status, self.says = status, says
 

@@ -39,6 +39,7 @@ class Protection:
     """ASGI middleware: sets the headers on every answer and refuses bodies that are too large."""
 
     def __init__(self, app: ASGIApp, *, is_encrypted: bool) -> None:
+        """Wrap an application; one reached by https alone says so to browsers."""
         self.app = app
         self.headers = HEADERS | (
             {"Strict-Transport-Security": f"max-age={YEAR}"} if is_encrypted else {}

@@ -225,12 +225,13 @@ def _end_of(
     variable: Variable, values: Mapping[str, Any], screened: str, protocol: Protocol
 ) -> str:
     """Return the last day of the spell: the form's own, if it asks for it, else screening."""
-    source = variable.source
+    spell = variable.source
     for one in protocol.variables:
-        same = one.source and source and one.source.dataset == source.dataset
-        if same and one.source and source and one.source.date == source.end and one.field in values:
-            if one.source.where == source.where:
-                return str(values[one.field or ""]["value"])
+        source = one.source
+        if spell is None or source is None or one.field not in values:
+            continue
+        if (source.dataset, source.where, source.date) == (spell.dataset, spell.where, spell.end):
+            return str(values[one.field]["value"])
     return screened
 
 

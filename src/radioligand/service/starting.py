@@ -280,6 +280,6 @@ def _replay(ledger: Ledger, one: Step) -> None:
 
 
 def clock_from(day: date) -> Callable[[], datetime]:
-    """Return a clock of a demonstration, that stands at noon of `day` now and goes on from there."""
+    """Return a clock that stands at noon of `day` now and goes on from there."""
     shift = datetime.combine(day, time(12), UTC) - utc_now()
     return lambda: utc_now() + shift

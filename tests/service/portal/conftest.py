@@ -198,7 +198,7 @@ def on_radioligand(randomised, portal):
 
 
 def hidden(page):
-    """What a page's form holds without being typed: key, version, and the meaning that is ticked."""
+    """What a page's form holds without being typed: its key, and the meaning to be ticked."""
     names = ("key", "screening", "meaning", "cycle", "rule_said")
     pattern = r'name="({})" value="([^"]*)"'.format("|".join(names))
     return dict(re.findall(pattern, page))
