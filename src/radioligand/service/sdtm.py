@@ -228,10 +228,10 @@ def _end_of(
     spell = variable.source
     for one in protocol.variables:
         source = one.source
-        if spell is None or source is None or one.field not in values:
+        if spell is None or source is None or (one.field or "") not in values:
             continue
         if (source.dataset, source.where, source.date) == (spell.dataset, spell.where, spell.end):
-            return str(values[one.field]["value"])
+            return str(values[one.field or ""]["value"])
     return screened
 
 

@@ -4,9 +4,12 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
+from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
+from radioligand.service import accounts
 from radioligand.service.accounts import TABLES, make_account
 from radioligand.service.application import application
 from radioligand.service.events import Signature
@@ -15,6 +18,7 @@ from radioligand.service.roles import Role, is_bound_to_site
 from radioligand.service.starting import PAGES
 
 ORIGIN = "https://portal.example.org"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "correct horse battery staple"
 TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 SIGNED = Signature(name="Dr Ada Example", meaning="I take responsibility for this step.")
@@ -88,9 +92,11 @@ def moments():
 
 
 @pytest.fixture
-def portal(opened, protocol, moments):
-    """One account of each role; site roles also at a second site."""
-    ledger = opened()
+def portal(opened, entries, protocol, moments, monkeypatch):
+    """One account of each role; site roles also at a second site. Hashes are cheap here."""
+    monkeypatch.setattr(accounts, "HASHER", CHEAP)
+    monkeypatch.setattr(accounts, "NOBODY", CHEAP.hash("nobody"))
+    ledger = opened(entries=entries.filter(pl.col("SEQUENCE") <= 24))
     ledger._clock = moments
     ledger.record("site opened", site="2002", actor="manager")
     TABLES.create_all(ledger.engine)
