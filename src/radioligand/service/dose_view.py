@@ -160,7 +160,9 @@ def decision(patient: Patient, *, protocol: Protocol, on: date) -> Decision:
         rule=row["RULE"] or "",
         says=row["SAYS"] or _otherwise(row["AVALC"]),
         origin=row["ORIGIN"] or "",
-        values=tuple((_words(name), f"{value} {units[name]}".strip()) for name, _, value in pairs),
+        values=tuple(
+            (_words(name), f"{float(value):g} {units[name]}".strip()) for name, _, value in pairs
+        ),
         missing=tuple(_words(name) for name in (row["MISSING"] or "").split("; ") if name),
     )
 

@@ -15,6 +15,7 @@ from radioligand.service.patient_view import by_day, cycles, history, listed, st
 from radioligand.service.portal import NAVIGATION, Ask, Page, shown
 from radioligand.service.roles import Action
 
+SHOWN = 12  # steps on the first page
 SAYS = {
     "/patients": "Who is in screening, in the trial, or has left it.",
     "/screening": "Consent, the form of the protocol, and its answer criterion by criterion.",
@@ -41,19 +42,13 @@ def home(ask: Ask) -> Response:
 
 def waiting_for(ask: Ask) -> list[dict[str, str]]:
     """Return the patients on whom this reader has the next step, with where to do it."""
-    found = []
-    for one in patients_seen(ask):
-        for action, path, says in _next_steps(one, ask):
-            if ask.may(action):
-                found.append(
-                    {
-                        "subject": one.subject,
-                        "path": f"/patients/{one.subject}{path}",
-                        "says": says,
-                    }
-                )
-                break
-    return found[:12]
+    found = [
+        {"subject": one.subject, "path": f"/patients/{one.subject}{path}", "says": says}
+        for one in patients_seen(ask)
+        for action, path, says in _next_steps(one, ask)
+        if ask.may(action)
+    ]
+    return found[:SHOWN]
 
 
 def _next_steps(patient: Patient, ask: Ask) -> list[tuple[Action, str, str]]:

@@ -110,7 +110,9 @@ def test_a_role_gets_what_the_table_says_and_nothing_else(role, browser, on_radi
             continue  # they end the session that asks
         address = path.replace("{subject}", subject).replace("{service}", "none")
         answer = one.get(address) if method == "GET" else one.fill(address)
-        let_in[method, path] = answer.status_code != 403 or NOBODY_SIGNED_IN == EXPECTED[method, path]
+        let_in[method, path] = (
+            answer.status_code != 403 or EXPECTED[method, path] == NOBODY_SIGNED_IN
+        )
 
     expected = {
         key: allowed == NOBODY_SIGNED_IN or role in allowed
