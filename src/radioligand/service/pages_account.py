@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pages of signing in and out, of the own account, and of everybody's accounts."""
 
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
 import segno
 from starlette.responses import Response
 
 from radioligand.service import accounts, sessions
 from radioligand.service.portal import Ask, NotGivenError, Page, sent_to, shown
+from radioligand.service.refusals import RefusalError
 from radioligand.service.roles import Action, Role
 from radioligand.service.sessions import COOKIE
 
@@ -13,6 +18,14 @@ WRONG = (
     "Name, password or code is wrong, or the account is locked for fifteen minutes "
     "after five failures."
 )
+
+
+def _note(
+    ask: Ask, kind: str, actor: str, payload: Mapping[str, Any] | None = None, *, reason: str = ""
+) -> None:
+    """Append what happened to an account; a ledger that waits to be reconciled takes nothing."""
+    with suppress(RefusalError):
+        ask.portal.ledger.record(kind, actor=actor, payload=payload, reason=reason or None)
 
 
 # -- in and out -----------------------------------------------------------------------------------
@@ -40,11 +53,13 @@ def sign_in(ask: Ask) -> Response:
         now=ask.now,
     )
     if found is None:
+        _note(ask, "sign-in refused", name[:40] or "nobody", {"address": ask.address})
         told = {"says": WRONG, "following": following, "name": name}
         return shown(ask, "sign_in.html", told, status=403)
     if ask.token:
         sessions.finish(ask.portal.engine, ask.token)
     token = sessions.begin(ask.portal.engine, found.name, now=ask.now)
+    _note(ask, "signed in", found.name, {"role": str(found.role), "site": found.site})
     answer = sent_to(following)
     answer.set_cookie(
         COOKIE,
@@ -60,6 +75,7 @@ def sign_in(ask: Ask) -> Response:
 def sign_out(ask: Ask) -> Response:
     """End the session on the server, and forget its token."""
     sessions.finish(ask.portal.engine, ask.token)
+    _note(ask, "signed out", ask.signed_in.account.name)
     answer = sent_to("/sign-in")
     answer.delete_cookie(COOKIE, path="/")
     return answer
@@ -99,6 +115,7 @@ def change_password(ask: Ask) -> Response:
     except accounts.AccountError as error:
         return _own(ask, says=str(error))
     sessions.revoke(ask.portal.engine, name)
+    _note(ask, "account changed", name, {"name": name, "what": "password"})
     return sent_to("/sign-in")
 
 
@@ -115,6 +132,8 @@ def enrol(ask: Ask) -> Response:
         )
     except (accounts.AccountError, ValueError) as error:
         return _own(ask, says=str(error), secret=secret)
+    name = ask.signed_in.account.name
+    _note(ask, "account changed", name, {"name": name, "what": "authenticator"})
     return sent_to("/account")
 
 
@@ -148,6 +167,8 @@ def make_account(ask: Ask) -> Response:
         )
     except ValueError as error:
         return _everybody(ask, says=str(error))
+    made = {"name": name, "role": str(role), "site": form.get("site", "").strip() or None}
+    _note(ask, "account created", ask.signed_in.account.name, made)
     return _everybody(ask, made=(name, one_time))
 
 
@@ -156,6 +177,8 @@ def reset_account(ask: Ask) -> Response:
     name = _other(ask)
     one_time = accounts.reset(ask.portal.engine, name=name)
     sessions.revoke(ask.portal.engine, name)
+    what = {"name": name, "what": "reset by an administrator"}
+    _note(ask, "account changed", ask.signed_in.account.name, what)
     return _everybody(ask, made=(name, one_time))
 
 
@@ -164,6 +187,8 @@ def end_account(ask: Ask) -> Response:
     name = _other(ask)
     accounts.end_account(ask.portal.engine, name=name, now=ask.now)
     sessions.revoke(ask.portal.engine, name)
+    actor = ask.signed_in.account.name
+    _note(ask, "account disabled", actor, {"name": name}, reason="ended by an administrator")
     return sent_to("/accounts")
 
 

@@ -38,7 +38,7 @@ def trial(on_radioligand, randomised, signed, portal, browser):
 
 
 @pytest.mark.parametrize("role", BLINDED)
-def test_blinded_roles_see_no_arm_anywhere(role, trial, browser):
+def test_blinded_roles_see_no_arm_anywhere(role, trial, browser, portal):
     one = browser(role)
     title = (
         "177Lu-DOTATATE plus octreotide LAR 30 mg against octreotide LAR 60 mg in newly diagnosed"

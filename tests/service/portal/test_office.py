@@ -296,8 +296,8 @@ PATIENT = {"subject": "somebody", "fields": {"ki67_percent": {"value": 15, "unit
 
 
 def test_the_sheet_of_a_patient_is_shown_and_nothing_is_kept(browser, portal):
-    before = portal.ledger.head()
     one = browser(Role.COORDINATOR)
+    before = portal.ledger.head()
     typed = one.fill("/guidance", patient=json.dumps(PATIENT))
     file = {"file": ("patient.json", json.dumps(PATIENT), "application/json")}
     sent = one.post("/guidance", data={"form_token": one.form_token}, files=file)

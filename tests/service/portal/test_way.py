@@ -39,8 +39,8 @@ def test_the_certificate_prints_name_time_and_meaning_of_the_signature(browser, 
 
 def test_the_form_is_judged_while_it_is_typed_and_nothing_is_recorded(browser, screened, portal):
     subject = screened()
-    before = portal.ledger.head()
     coordinator = browser(Role.COORDINATOR)
+    before = portal.ledger.head()
 
     path = f"/patients/{subject}/screening/judged"
     judged = coordinator.fill(path, **FORM | {"ki67_percent": "9", "karnofsky": ""}).text
@@ -65,9 +65,10 @@ def test_values_that_cannot_be_read_are_told_and_not_recorded(
     browser, screened, portal, values, says
 ):
     subject = screened()
+    coordinator = browser(Role.COORDINATOR)
     before = portal.ledger.head()
 
-    answer = browser(Role.COORDINATOR).fill(f"/patients/{subject}/screening", **FORM | values)
+    answer = coordinator.fill(f"/patients/{subject}/screening", **FORM | values)
 
     assert answer.status_code == 422
     assert says in answer.text
