@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from radioligand.cli.allocation import list_group
+from radioligand.cli.ledger import audit, ledger_group
+
 if TYPE_CHECKING:
     from radioligand.cli.main_job import Outcome
 
@@ -563,3 +566,7 @@ def verify(adam: Path, protocol: str | None, as_json: bool) -> None:
                 click.echo(f"    {row['broken']} break this: {row['examples']}")
     if found["broken"].sum():
         raise SystemExit(1)
+
+
+for command in (list_group, ledger_group, audit):
+    cli.add_command(command)
