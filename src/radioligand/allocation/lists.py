@@ -174,6 +174,13 @@ def entry_values(entries: pl.DataFrame) -> list[str]:
     return entries["ARMCD"].to_list()
 
 
+def list_hash(entries: pl.DataFrame, committed: pl.Series) -> str:
+    """One hash of all commitments of a list, in the order of stratum and sequence."""
+    placed = entries.select("STRATUM", "SEQUENCE").with_columns(committed)
+    ordered = placed.sort("STRATUM", "SEQUENCE")[committed.name]
+    return hashlib.sha256("\n".join(ordered).encode()).hexdigest()
+
+
 def commitments(entries: pl.DataFrame, salts: pl.Series) -> pl.Series:
     """Commit to every entry: SHA-256 of its salt, stratum, sequence and arm, (n,) text.
 

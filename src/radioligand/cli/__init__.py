@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from radioligand.cli.allocation import list_group
+from radioligand.cli.ledger import audit, ledger_group
+from radioligand.cli.portal import serve
+
 if TYPE_CHECKING:
     from radioligand.cli.main_job import Outcome
 
@@ -565,50 +569,5 @@ def verify(adam: Path, protocol: str | None, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-@cli.command()
-@click.argument("protocol")
-@click.option("--database", metavar="URL", help="A database; a file beside you otherwise.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--address", metavar="URL", help="How browsers reach it, behind a server with https.")
-@click.option(
-    "--list",
-    "list_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The randomisation list of a new trial; one whose seed nobody keeps otherwise.",
-)
-@click.option(
-    "--study",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of SDTM that a new portal starts from, with the list that the study uses.",
-)
-@click.option("--demo", is_flag=True, help="Start with virtual patients and accounts to try.")
-def serve(
-    protocol: str,
-    database: str | None,
-    port: int,
-    host: str,
-    address: str | None,
-    list_file: Path | None,
-    study: Path | None,
-    demo: bool,
-) -> None:
-    """Run the portal of a trial: screening, randomisation, doses, office, audit.
-
-    Without a database it makes one in the working folder, with its secret and its anchor beside
-    it, and prints a password for the first sign-in once. Virtual patients are marked as such on
-    every page.
-
-    Example:  radioligand serve netter-2 --demo
-    """
-    from radioligand.cli import serving
-
-    found = serving.started(
-        protocol,
-        database=database or (f"sqlite:///{protocol}-demo.db" if demo else None),
-        origins=serving.origins_of(host, port, address),
-        list_file=list_file,
-        study=study,
-        is_demonstration=demo,
-    )
-    serving.serve(found, host=host, port=port)
+for command in (list_group, ledger_group, audit, serve):
+    cli.add_command(command)

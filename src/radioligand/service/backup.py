@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, insert, select, text
 
 from radioligand.service.audit import Head, canonical
 from radioligand.service.database import (
     AUDIT,
-    HEAD,
     METADATA,
     DatabaseError,
     create_guards,
+    has_ledger,
     reading,
 )
 from radioligand.service.journal import read_head
@@ -38,9 +38,10 @@ def write_backup(engine: Engine, path: Path) -> Head:
     """
     if path.exists():
         raise DatabaseError(f"{path} exists; a backup is never replaced.")
-    if not inspect(engine).has_table(HEAD.name):
+    if not has_ledger(engine):
         raise DatabaseError("this database holds no ledger.")
     partly = path.with_name(path.name + ".part")
+    partly.touch(mode=0o600)  # it holds patients
     digest = hashlib.sha256()
     with reading(engine) as connection, gzip.open(partly, "wb") as file:
         if connection.dialect.name == "postgresql":
@@ -94,7 +95,7 @@ def restore_backup(engine: Engine, path: Path) -> Head:
     randomise before it is reconciled. Raises DatabaseError if a ledger is there already.
     """
     tables, digest = read_backup(path)
-    if inspect(engine).has_table(HEAD.name):
+    if has_ledger(engine):
         raise DatabaseError("this database holds a ledger; restore into an empty one.")
     with engine.begin() as connection:
         METADATA.create_all(connection, checkfirst=False)

@@ -25,6 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
+    inspect,
     make_url,
     text,
 )
@@ -164,6 +165,11 @@ def _postgresql(url: str, role: str | None) -> Engine:
             connection.commit()
 
     return engine
+
+
+def has_ledger(engine: Engine) -> bool:
+    """Whether the database holds a ledger."""
+    return inspect(engine).has_table(HEAD.name)
 
 
 def reading(engine: Engine) -> Connection:

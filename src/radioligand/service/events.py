@@ -159,6 +159,7 @@ class Patient:
     facts: frozenset[str] = frozenset()
     form: Mapping[str, Any] | None = None  # of the last screening
     verdict: str | None = None
+    levels: Mapping[str, str | None] = field(default_factory=dict)  # of the strata, by the form
     arm: str | None = None
     randomised_at: str | None = None
     strata_entered: Mapping[str, str] | None = None  # as randomised: these chose the list
@@ -178,7 +179,12 @@ def after(patient: Patient, event: Event) -> Patient:
     )
     match event.kind:
         case "screened":
-            return replace(patient, form=payload["form"], verdict=payload.get("verdict"))
+            return replace(
+                patient,
+                form=payload["form"],
+                verdict=payload["verdict"],
+                levels=payload["levels"],
+            )
         case "randomised":
             strata = payload["strata"]
             return replace(

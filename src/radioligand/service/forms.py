@@ -13,28 +13,33 @@ from radioligand.subjects import complete
 
 
 def judged(form: Mapping[str, Any], *, protocol: Protocol) -> dict[str, Any]:
-    """Return verdict ("eligible", "not eligible", "undetermined") and criteria of one form.
+    """Return what one form says: verdict, criteria, and the level of each stratification factor.
 
-    Raises ValueError that lists every fault of the form.
+    The verdict is "eligible", "not eligible" or "undetermined"; the levels are those of
+    `levels_of`. Raises ValueError that lists every fault of the form.
     """
-    told = answer(_fields(form, protocol), protocol=protocol)
-    return {"verdict": told["verdict"], "criteria": told["criteria"]}
+    patient = _fields(form, protocol)
+    told = answer(patient, protocol=protocol)
+    levels = _levels(patient, protocol)
+    return {"verdict": told["verdict"], "criteria": told["criteria"], "levels": levels}
 
 
 def levels_of(form: Mapping[str, Any], *, protocol: Protocol) -> dict[str, str | None]:
-    """Tell the level of each stratification factor by the form; None where the form cannot tell."""
-    fields = _fields(form, protocol)
+    """Tell the level of each stratification factor by the form; None where the form cannot tell.
+
+    Raises ValueError that lists every fault of the form.
+    """
+    return _levels(_fields(form, protocol), protocol)
+
+
+def _levels(patient: pl.DataFrame, protocol: Protocol) -> dict[str, str | None]:
     factors = protocol.randomisation.strata if protocol.randomisation else ()
     told: dict[str, str | None] = {}
     for factor in factors:
-        asked = [level for level in factor.levels if level.holds is not None]
-        fits = [level.id for level in asked if _is_met(fields, level.holds)]
+        asked = {level.id: level.holds for level in factor.levels if level.holds is not None}
+        fits = [name for name, holds in asked.items() if patient.select(met(holds)).item()]
         told[factor.id] = fits[0] if len(fits) == 1 else None
     return told
-
-
-def _is_met(fields: pl.DataFrame, condition: Any) -> bool:
-    return fields.select(met(condition)).item() is True
 
 
 def _fields(form: Mapping[str, Any], protocol: Protocol) -> pl.DataFrame:

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Engine, insert, inspect, select
+from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from radioligand.allocation import ListError, plan_of, stratum_of
 from radioligand.protocol import Protocol
 from radioligand.service.audit import Head, anchor_line, canonical, write_anchor
-from radioligand.service.database import ANSWER, HEAD, DatabaseError, reading
+from radioligand.service.database import ANSWER, DatabaseError, has_ledger, reading
 from radioligand.service.events import KINDS, Event, Patient, Signature, faults_of, patient_of
 from radioligand.service.forms import judged
 from radioligand.service.journal import (
@@ -94,7 +94,7 @@ class Ledger:
         self.engine, self.protocol, self.anchor = engine, protocol, anchor
         self._keys, self._clock = keys, clock
         self._trial = protocol.trial.id
-        if not inspect(engine).has_table(HEAD.name):
+        if not has_ledger(engine):
             raise DatabaseError("this database holds no ledger; open one with a list first.")
         opened = self.events(kinds=("ledger opened",))[0].payload
         if (opened["trial"], opened["plan"]) != (self._trial, plan_hash(protocol)):

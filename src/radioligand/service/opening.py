@@ -2,16 +2,23 @@
 """The first day of a ledger: tables, the sealed list, and the hashes that bind them."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Engine, insert, inspect
+from sqlalchemy import Engine, insert
 
-from radioligand.allocation import commitments, entry_values
+from radioligand.allocation import commitments, entry_values, list_hash
 from radioligand.protocol import Protocol
 from radioligand.service.audit import GENESIS, Head, canonical
-from radioligand.service.database import CURSOR, HEAD, LIST_ENTRY, DatabaseError, create_tables
+from radioligand.service.database import (
+    CURSOR,
+    HEAD,
+    LIST_ENTRY,
+    DatabaseError,
+    create_tables,
+    has_ledger,
+)
 from radioligand.service.journal import Clock, append, iso, utc_now
 from radioligand.service.keys import Keys
 
@@ -32,7 +39,7 @@ def open_ledger(
     `entries` is a list by `allocation.make_list`, or one that `allocation.check_list` passed;
     `actor` is who made it. Somebody else releases it: record "list released" of another actor.
     """
-    if inspect(engine).has_table(HEAD.name):
+    if has_ledger(engine):
         raise DatabaseError("this database holds a ledger already; a list is never replaced.")
     trial = protocol.trial.id
     committed = commitments(entries, salts)
@@ -60,7 +67,7 @@ def open_ledger(
         payload = dict(details or {}) | {
             "trial": trial,
             "plan": plan_hash(protocol),
-            "list": list_hash(_by_place(entries, committed)),
+            "list": list_hash(entries, committed),
             "entries": entries.height,
             "anchor_key": keys.public,
         }
@@ -68,17 +75,6 @@ def open_ledger(
         append(
             connection, head, kind="ledger opened", actor=actor, at=iso(clock()), payload=payload
         )
-
-
-def _by_place(entries: pl.DataFrame, committed: pl.Series) -> pl.Series:
-    """Return the commitments in the order of stratum and sequence, whatever that of the rows."""
-    placed = entries.select("STRATUM", "SEQUENCE").with_columns(committed)
-    return placed.sort("STRATUM", "SEQUENCE")["COMMITMENT"]
-
-
-def list_hash(committed: Iterable[str]) -> str:
-    """One hash of all commitments of a list, in the order of stratum and sequence."""
-    return hashlib.sha256("\n".join(committed).encode()).hexdigest()
 
 
 def plan_hash(protocol: Protocol) -> str:

@@ -16,7 +16,6 @@ from radioligand.protocol.records import Arm
 from radioligand.service.audit import Head
 from radioligand.service.database import ALLOCATION, CURSOR, LIST_ENTRY
 from radioligand.service.events import Event, Patient, Signature, faults_of, patient_of
-from radioligand.service.forms import levels_of
 from radioligand.service.journal import (
     Site,
     append,
@@ -52,7 +51,7 @@ def randomise(
     patient = patient_of(wish.subject, read_events(connection, subject=wish.subject))
     _refuse_closed(connection, head, wish.site)
     _refuse_unready(patient, wish)
-    levels = entered_levels(patient, wish.strata, protocol=protocol)
+    levels = _entered(patient, wish.strata)
     stratum = _stratum(levels, protocol=protocol, site=wish.site)
     _refuse_exhausted(connection, stratum)
     return take_entry(connection, head, wish, levels=levels, protocol=protocol, keys=keys)
@@ -106,14 +105,12 @@ def _answer(event: Event, arm: Arm) -> dict[str, Any]:
     }
 
 
-def entered_levels(
-    patient: Patient, entered: Mapping[str, str] | None, *, protocol: Protocol
-) -> dict[str, str]:
-    """Levels by factor, from the screening form and from what was entered.
+def _entered(patient: Patient, entered: Mapping[str, str] | None) -> dict[str, str]:
+    """Tell the levels by factor, from the screening form and from what was entered.
 
     Raises RefusalError where the two disagree.
     """
-    told = levels_of(patient.form or {}, protocol=protocol)
+    told = patient.levels
     given = dict(entered or {})
     faults = [
         f"{name} was entered as {given[name]!r}, by the screening form it is {level!r}"

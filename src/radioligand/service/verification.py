@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, Engine, Row, select
 
-from radioligand.allocation import commitments, entry_values
+from radioligand.allocation import commitments, entry_values, list_hash
 from radioligand.service.audit import GENESIS, Anchors, canonical, chained, read_anchors
 from radioligand.service.database import (
     ALLOCATION,
@@ -30,7 +30,6 @@ from radioligand.service.database import (
 )
 from radioligand.service.events import KINDS, Event, Patient, after, faults_of
 from radioligand.service.journal import read_event
-from radioligand.service.opening import list_hash
 
 SHOWN = 3  # examples of each broken check
 
@@ -252,8 +251,10 @@ def _list(connection: Connection, opened: Any) -> Check:
         counted[row.stratum] = counted.get(row.stratum, 0) + 1
     if counted != cursors:
         faults.append("the cursors do not count the entries of their strata")
-    by_place = sorted((row.stratum, row.sequence, row.commitment) for row in rows)
-    if list_hash(commitment for *_, commitment in by_place) != opened.get("list"):
+    stored = pl.DataFrame(
+        [tuple(row) for row in rows], schema=["COMMITMENT", "STRATUM", "SEQUENCE"], orient="row"
+    )
+    if list_hash(stored, stored["COMMITMENT"]) != opened.get("list"):
         faults.append("the commitments are not those with which the ledger was opened")
     return _check("the list is the one that was committed to", len(rows), faults)
 
