@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from radioligand.cli.ledger import ANCHOR, SECRET, beside, told
+
 
 @click.command()
 @click.argument("protocol")
@@ -24,6 +26,8 @@ import click
     help="A folder of SDTM that a new portal starts from, with the list that the study uses.",
 )
 @click.option("--demo", is_flag=True, help="Start with virtual patients and accounts to try.")
+@SECRET
+@ANCHOR
 def serve(
     protocol: str,
     database: str | None,
@@ -33,6 +37,8 @@ def serve(
     list_file: Path | None,
     study: Path | None,
     demo: bool,
+    secret: Path | None,
+    anchor: Path | None,
 ) -> None:
     """Run the portal of a trial: screening, randomisation, doses, office, audit.
 
@@ -42,14 +48,24 @@ def serve(
 
     Example:  radioligand serve netter-2 --demo
     """
-    from radioligand.cli import serving
+    with told():
+        from radioligand.cli import serving
+        from radioligand.io.documents import read_protocol
+        from radioligand.service.starting import Place
 
-    found = serving.started(
-        protocol,
-        database=database or (f"sqlite:///{protocol}-demo.db" if demo else None),
-        origins=serving.origins_of(host, port, address),
-        list_file=list_file,
-        study=study,
-        is_demonstration=demo,
-    )
-    serving.serve(found, host=host, port=port)
+        found = read_protocol(protocol)
+        url = database or f"{found.trial.id}{'-demo' if demo else ''}.db"
+        place = Place(
+            url=url,
+            secret=beside(url, secret, ".secret"),
+            anchor=beside(url, anchor, ".anchor"),
+        )
+        started = serving.started(
+            found,
+            place,
+            origins=serving.origins_of(host, port, address),
+            list_file=list_file,
+            study=study,
+            is_demonstration=demo,
+        )
+    serving.serve(started, host=host, port=port)

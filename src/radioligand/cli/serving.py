@@ -8,12 +8,14 @@ import click
 import polars as pl
 import uvicorn
 
+from radioligand.allocation import check_list
 from radioligand.cdisc import Study, refuse
 from radioligand.io.datasets import inspect_study
-from radioligand.io.documents import DocumentError, read_protocol, read_table
+from radioligand.io.documents import DocumentError
+from radioligand.io.lists import read_list
 from radioligand.protocol import Protocol
 from radioligand.service.snapshot import Step, steps
-from radioligand.service.starting import Started, clock_from, list_of, place_of, start
+from radioligand.service.starting import Place, Started, clock_from, list_of, start
 
 DEMONSTRATION_DAY = date(2020, 10, 1)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -37,31 +39,31 @@ def origins_of(host: str, port: int, address: str | None) -> frozenset[str]:
 
 
 def started(
-    name: str,
+    protocol: Protocol,
+    place: Place,
     *,
-    database: str | None,
     origins: frozenset[str],
-    list_file: Path | None,
-    study: Path | None,
-    is_demonstration: bool,
+    list_file: Path | None = None,
+    study: Path | None = None,
+    is_demonstration: bool = False,
 ) -> Started:
     """Open the portal of a protocol, with what a new one is made from."""
-    protocol = read_protocol(name)
-    where = place_of(protocol.trial.id, database=database)
-    entries = read_table(list_file) if list_file else None
     if is_demonstration:
-        replayed = _virtual(protocol)
         return start(
             protocol,
-            where,
+            place,
             origins=origins,
-            entries=list_of(replayed, protocol=protocol),
-            replayed=replayed,
+            replayed=lambda: _virtual(protocol),
+            list_from=lambda replayed: list_of(replayed, protocol=protocol),
             is_demonstration=True,
             clock=clock_from(DEMONSTRATION_DAY),
         )
     return start(
-        protocol, where, origins=origins, entries=entries, replayed=_study(study, protocol)
+        protocol,
+        place,
+        origins=origins,
+        entries=check_list(read_list(list_file), protocol) if list_file else None,
+        replayed=lambda: _study(study, protocol),
     )
 
 
@@ -75,6 +77,7 @@ def _study(folder: Path | None, protocol: Protocol) -> list[Step]:
 
 def _virtual(protocol: Protocol) -> list[Step]:
     """Return the first months of a virtual study."""
+    click.echo("Recording the first months of a virtual study, event by event ...", err=True)
     from radioligand.simulation.patients import read_population, simulate_study
 
     population = read_population(protocol.trial.id)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
-from sqlalchemy import Engine, inspect, make_url
+from sqlalchemy import Engine, inspect
 from starlette.applications import Starlette
 
 from radioligand.allocation import make_list, make_salts, strata, stratum_of
@@ -27,7 +27,7 @@ from radioligand.service import (
 )
 from radioligand.service.accounts import TABLES, accounts, make_account
 from radioligand.service.application import application
-from radioligand.service.database import HEAD, connect
+from radioligand.service.database import HEAD, DatabaseError, connect
 from radioligand.service.dose_view import next_dose
 from radioligand.service.events import Signature
 from radioligand.service.forms import levels_of
@@ -84,34 +84,22 @@ class Place:
     anchor: Path
 
 
-def place_of(
-    trial: str, *, database: str | None, secret: Path | None = None, anchor: Path | None = None
-) -> Place:
-    """Return where a portal keeps its things; without any, in files of the working folder."""
-    url = database or f"sqlite:///{trial}.db"
-    file = make_url(url).database if "://" in url else url
-    stem = Path(file) if file and (url.startswith("sqlite") or "://" not in url) else Path(trial)
-    return Place(
-        url=url,
-        secret=secret or stem.with_suffix(".secret"),
-        anchor=anchor or stem.with_suffix(".anchor"),
-    )
-
-
 def start(
     protocol: Protocol,
     place: Place,
     *,
     origins: frozenset[str],
     entries: pl.DataFrame | None = None,
-    replayed: Sequence[Step] = (),
+    replayed: Callable[[], Sequence[Step]] = tuple,
+    list_from: Callable[[Sequence[Step]], pl.DataFrame] | None = None,
     is_demonstration: bool = False,
     clock: Callable[[], datetime] = utc_now,
 ) -> Started:
     """Open the portal of a trial; on a database without a ledger, make everything first.
 
     entries : the randomisation list; without one, a list is made whose seed nobody keeps.
-    replayed : steps of a study that is under way, for a new ledger alone.
+    replayed : gives the steps of a study that is under way; asked of a new ledger alone.
+    list_from : makes the list from these steps, for demonstrations.
 
     Raises DatabaseError, KeysError or ListError, whose messages say what to mend.
     """
@@ -119,12 +107,14 @@ def start(
     is_new = not inspect(engine).has_table(HEAD.name)
     keys = write_secret(place.secret) if is_new else read_secret(place.secret)
     said: list[str] = []
+    steps = replayed() if is_new else ()
     if is_new:
-        begin = datetime.combine(replayed[0].day, time(6), UTC) if replayed else clock()
-        _open(engine, protocol, keys, entries=entries, now=begin)
-        TABLES.create_all(engine)
-    if is_new and replayed:
-        replay(engine, protocol, keys, place.anchor, replayed)
+        begin = datetime.combine(steps[0].day, time(6), UTC) if steps else clock()
+        listed = list_from(steps) if list_from else entries
+        _open(engine, protocol, keys, entries=listed, now=begin)
+    TABLES.create_all(engine)
+    if steps:
+        replay(engine, protocol, keys, place.anchor, steps)
     ledger = Ledger(engine, protocol, keys=keys, clock=clock, anchor=place.anchor)
     if not accounts(engine):
         one_time = make_account(
@@ -232,8 +222,8 @@ def replay(
 ) -> None:
     """Record the steps of a study under way, each on its own day.
 
-    Sites open with their first patient. Raises ValueError if the list gives a patient another arm
-    than the study did: the list is then not the one that the study used.
+    Sites open with their first patient. Raises DatabaseError if the list gives a patient another
+    arm than the study did: the list is then not the one that the study used.
     """
     moment = datetime.combine(steps[0].day, time(8), UTC)
 
@@ -263,7 +253,7 @@ def _replay(ledger: Ledger, one: Step) -> None:
             signature=signature,
         )
         if given.arm != one.arm:
-            raise ValueError(
+            raise DatabaseError(
                 f"{one.subject}: the study allocated {one.arm}, the list gives {given.arm}. Start "
                 "with the list that the study uses."
             )

@@ -213,7 +213,7 @@ def test_a_study_under_way_comes_back_as_it_went_in(virtual, protocol, tmp_path,
         place,
         origins=frozenset({"https://portal.example.org"}),
         entries=list_of(replayed, protocol=protocol),
-        replayed=replayed,
+        replayed=lambda: replayed,
         clock=lambda: datetime(2020, 6, 1, 12, tzinfo=UTC),
     ).portal
     patients = portal.ledger.patients()
@@ -259,7 +259,7 @@ def test_a_list_that_is_not_the_studys_is_refused(virtual, protocol, tmp_path):
         url=f"sqlite:///{tmp_path}/t.db", secret=tmp_path / "t.secret", anchor=tmp_path / "t.anchor"
     )
     with pytest.raises(ValueError, match="Start with the list that the study uses"):
-        start(protocol, place, origins=frozenset(), entries=other, replayed=replayed)
+        start(protocol, place, origins=frozenset(), entries=other, replayed=lambda: replayed)
 
 
 # -- audit ----------------------------------------------------------------------------------------
