@@ -225,7 +225,14 @@ def help_of(*words: str) -> str:
     return asked.output.strip()
 
 
-@pytest.mark.parametrize("command", ["", *cli.commands])
+def commands() -> Iterator[str]:
+    """Every command, those of a group with the group's name before theirs."""
+    for name, command in cli.commands.items():
+        yield name
+        yield from (f"{name} {one}" for one in getattr(command, "commands", ()))
+
+
+@pytest.mark.parametrize("command", ["", *commands()])
 def test_every_command_is_documented_with_its_current_help(command):
     part = page("commands").split("\n## ")
     section = next((one for one in part if one.startswith(f"{command}\n")), part[0])
@@ -243,8 +250,11 @@ def shell_lines() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "line"), list(shell_lines()))
 def test_command_lines_can_be_typed(name, line):
-    _, command, *words = shlex.split(line.partition(" > ")[0], comments=True)
-    parser = cli.commands[command].make_parser(click.Context(cli.commands[command]))
+    _, name_of, *words = shlex.split(line.partition(" > ")[0], comments=True)
+    command = cli.commands[name_of]
+    if isinstance(command, click.Group):
+        command, words = command.commands[words[0]], words[1:]
+    parser = command.make_parser(click.Context(command))
 
     _, left_over, _ = parser.parse_args(words)  # raises for an option that is not there
     assert left_over == [], f"{name}: {line}"

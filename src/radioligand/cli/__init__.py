@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from radioligand.cli.allocation import list_group
+from radioligand.cli.ledger import audit, ledger_group
+from radioligand.cli.portal import serve
+
 if TYPE_CHECKING:
     from radioligand.cli.main_job import Outcome
 
@@ -575,3 +579,7 @@ def verify(adam: Path, protocol: str | None, as_json: bool) -> None:
                 click.echo(f"    {row['broken']} break this: {row['examples']}")
     if found["broken"].sum():
         raise SystemExit(1)
+
+
+for command in (list_group, ledger_group, audit, serve):
+    cli.add_command(command)

@@ -230,7 +230,9 @@ def _methods(protocol: p.Protocol) -> Iterator[str]:
     if plan := protocol.randomisation:
         factors = " × ".join(factor.label.lower() for factor in plan.strata)
         by = f" stratified by {factors}" if factors else ""
-        yield f"Randomisation by permuted blocks of {plan.block_size}{by}."
+        blocks = plan.method == "permuted blocks"
+        method = f"permuted blocks of {plan.block_size}" if blocks else plan.method
+        yield f"Randomisation by {method}{by}."
     for activity in protocol.schedule:
         yield _activity(protocol, activity)
     for phase in protocol.phases:

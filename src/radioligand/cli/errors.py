@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which errors a user can mend; everything else is a bug and keeps its trace."""
 
+from radioligand.allocation import ListError
 from radioligand.cdisc import DatasetError
 from radioligand.evidence.targets import TargetsError
 from radioligand.guidance import GuidelineError
@@ -20,6 +21,7 @@ def mendable() -> tuple[type[Exception], ...]:
         DictionaryError,
         DocumentError,
         GuidelineError,
+        ListError,
         OutputError,
         PlanningError,
         PopulationError,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from radioligand.protocol.base import Condition, Days, Name, Positive, Record, Word
+from radioligand.protocol.base import Condition, Days, Fraction, Name, Positive, Record, Word
 
 
 class Trial(Record):
@@ -89,11 +89,12 @@ class Factor(Record):
 class Randomisation(Record):
     """How the next patient's arm is found."""
 
-    method: Literal["permuted blocks"]
+    method: Literal["permuted blocks", "minimisation"]
     block_size: Annotated[int, Field(ge=2)]
     entries_per_stratum: Annotated[int, Field(ge=1)]
     forced: Literal[False] = False
     by_site: bool = False
+    probability: Fraction = 0.8  # of minimisation's coin, for the arm of least imbalance
     strata: tuple[Factor, ...] = ()
 
 

@@ -3,5 +3,16 @@
 
 from radioligand.screening.eligibility import answer, consort, screen, summary
 from radioligand.screening.forms import patient_template, read_patient
+from radioligand.screening.inputs import Input, inputs, typed
 
-__all__ = ["answer", "consort", "patient_template", "read_patient", "screen", "summary"]
+__all__ = [
+    "Input",
+    "answer",
+    "consort",
+    "inputs",
+    "patient_template",
+    "read_patient",
+    "screen",
+    "summary",
+    "typed",
+]

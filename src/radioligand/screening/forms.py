@@ -36,7 +36,7 @@ def read_patient(form: Mapping[str, Any], *, protocol: Protocol) -> pl.DataFrame
     if not isinstance(form, Mapping) or not isinstance(form.get("fields", {}), Mapping):
         raise ValueError("the patient's form is a table of field names and values")
     known = {one.field: one for one in protocol.variables if one.field}
-    words = _words(protocol)
+    words = words_of(protocol)
     faults = misplaced(form)
     columns: dict[str, pl.Series] = {}
     for name, parts in entries(form, known).items():
@@ -72,7 +72,7 @@ def _asked(variable: Variable, words: tuple[str, ...]) -> Asked:
     )
 
 
-def _words(protocol: Protocol) -> dict[str, tuple[str, ...]]:
+def words_of(protocol: Protocol) -> dict[str, tuple[str, ...]]:
     """Return the words that the protocol uses of each text field."""
     fields = {one.name: one.field for one in protocol.variables if one.field}
     words: dict[str, list[str]] = {field: [] for field in fields.values()}
@@ -81,7 +81,7 @@ def _words(protocol: Protocol) -> dict[str, tuple[str, ...]]:
             words[one.field] += [*one.order, *(band.label for band in one.bands)]
         if one.recode_of in fields:
             words[fields[one.recode_of]] += one.recode
-    for condition in _conditions(protocol):
+    for condition in conditions(protocol):
         for comparison in comparisons(condition):
             value = comparison.value
             several = value if isinstance(value, tuple) else (value,)
@@ -91,7 +91,8 @@ def _words(protocol: Protocol) -> dict[str, tuple[str, ...]]:
     return {field: tuple(dict.fromkeys(found)) for field, found in words.items()}
 
 
-def _conditions(protocol: Protocol) -> list[Condition]:
+def conditions(protocol: Protocol) -> list[Condition]:
+    """Return every condition on a patient: of eligibility and of the strata."""
     factors = protocol.randomisation.strata if protocol.randomisation else ()
     levels = [level.holds for factor in factors for level in factor.levels if level.holds]
     return [*(criterion.holds for criterion in protocol.eligibility), *levels]
@@ -104,7 +105,7 @@ def patient_template(protocol: Protocol) -> dict[str, Any]:
     """
     timed = {
         one.field
-        for condition in _conditions(protocol)
+        for condition in conditions(protocol)
         for one in comparisons(condition)
         if one.within_days is not None
     }

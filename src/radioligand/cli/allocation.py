@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands of whoever makes the randomisation list: a person apart from those who run the trial."""
+
+from pathlib import Path
+
+import click
+
+
+def numbers(text: str | None) -> tuple[int, ...] | None:
+    """Read whole numbers with commas between, '3,6,9'."""
+    if text is None:
+        return None
+    try:
+        return tuple(int(one) for one in text.split(","))
+    except ValueError:
+        raise click.UsageError(f"{text!r} is no list of whole numbers such as 3,6,9.") from None
+
+
+BLOCKS = click.option(
+    "--blocks", metavar="SIZES", help="Sizes of blocks, such as 3,6,9; the protocol's otherwise."
+)
+ENTRIES = click.option(
+    "--entries", type=click.IntRange(1), help="Entries of a stratum; the protocol's otherwise."
+)
+SITES = click.option(
+    "--site", "sites", multiple=True, help="A site, once for each, where lists are by site."
+)
+
+
+@click.group("list")
+def list_group() -> None:
+    """Make or check a randomisation list.
+
+    Whoever makes the list, and keeps its seed and salts, is not who releases it.
+
+    Example:  radioligand list make netter-2 --out list
+    """
+
+
+@list_group.command("make")
+@click.argument("protocol")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="New folder for list.csv, salts.csv and seed.txt.",
+)
+@BLOCKS
+@ENTRIES
+@SITES
+@click.option(
+    "--seed-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of a seed of 32 letters or more; one is drawn by the machine otherwise.",
+)
+def make(
+    protocol: str,
+    out: Path,
+    blocks: str | None,
+    entries: int | None,
+    sites: tuple[str, ...],
+    seed_file: Path | None,
+) -> None:
+    """Make the list of a protocol from a seed, the same to the byte for the same seed.
+
+    The list, its salts and its seed tell every arm to come: hand the list to the ledger, keep
+    salts and seed sealed for the audit.
+
+    Example:  radioligand list make netter-2 --out list --blocks 3,6,9
+    """
+    import secrets
+
+    from radioligand.allocation import (
+        check_list,
+        commitments,
+        list_hash,
+        make_draws,
+        make_list,
+        make_salts,
+        plan_of,
+    )
+    from radioligand.io.documents import read_protocol
+    from radioligand.io.lists import LIST, SALTS, write_list
+
+    found = read_protocol(protocol)
+    seed = seed_file.read_text("utf-8").strip() if seed_file else secrets.token_hex(32)
+    sizes = numbers(blocks)
+    plan = plan_of(found)
+    if plan.method == "minimisation":
+        listed = make_draws(found, seed=seed, entries=entries or plan.entries_per_stratum)
+    else:
+        listed = make_list(found, seed=seed, blocks=sizes, entries_per_stratum=entries, sites=sites)
+        check_list(listed, found, blocks=sizes, entries_per_stratum=entries, sites=sites)
+    salts = make_salts(listed, seed=seed)
+    places = listed.select("STRATUM", "SEQUENCE").with_columns(salts)
+    write_list(out, {LIST: listed, SALTS: places}, seed=seed)
+    digest = list_hash(listed, commitments(listed, salts))
+    click.echo(f"{out}: {listed.height} entries in {listed['STRATUM'].n_unique()} strata.")
+    click.echo(f"  Hash of its commitments: {digest}")
+
+
+@list_group.command("check")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("protocol")
+@BLOCKS
+@ENTRIES
+@SITES
+@click.option(
+    "--against",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The list that was used for tests; the list has to be another.",
+)
+def check(
+    file: Path,
+    protocol: str,
+    blocks: str | None,
+    entries: int | None,
+    sites: tuple[str, ...],
+    against: Path | None,
+) -> None:
+    """Check a list, made here or elsewhere, before it is used; every fault in one run.
+
+    Strata, order, ratio and size of each block, number of entries, runs, correlation, and that
+    it is not the test list. FILE is CSV or Parquet.
+
+    Example:  radioligand list check list/list.csv netter-2 --against test.csv
+    """
+    from radioligand.allocation import check_list
+    from radioligand.io.documents import read_protocol
+    from radioligand.io.lists import read_list
+
+    listed = check_list(
+        read_list(file),
+        read_protocol(protocol),
+        blocks=numbers(blocks),
+        entries_per_stratum=entries,
+        against=read_list(against) if against else None,
+        sites=sites,
+    )
+    many = listed["STRATUM"].n_unique()
+    click.echo(f"{file}: no faults. {listed.height} entries in {many} strata.")

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Randomisation lists as files: CSV or Parquet, and the folder in which a list is handed over."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from radioligand.io.outputs import OutputError
+
+LIST, SALTS, SEED = "list.csv", "salts.csv", "seed.txt"
+_KINDS = {"SEQUENCE": pl.Int64, "BLOCK": pl.Int64, "DRAW": pl.Float64}  # all else is text
+
+
+def read_list(path: Path) -> pl.DataFrame:
+    """Read a randomisation list, or its salts; levels of factors stay text, "2" too.
+
+    Raises OutputError for a file that is none.
+    """
+    try:
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path)
+        frame = pl.read_csv(path, infer_schema=False)
+        kinds = {name: kind for name, kind in _KINDS.items() if name in frame.columns}
+        return frame.cast(kinds)  # type: ignore[arg-type]
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise OutputError(f"{path} is no randomisation list: {error}") from None
+
+
+def write_list(folder: Path, frames: Mapping[str, pl.DataFrame], *, seed: str) -> None:
+    """Write frames as CSV by name, and the seed, into a new folder that its owner alone can open.
+
+    Raises OutputError if there is such a folder: a list is never replaced.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+        for name, frame in frames.items():
+            frame.write_csv(folder / name)
+        (folder / SEED).write_text(seed + "\n", "utf-8")
+    except FileExistsError:
+        raise OutputError(f"{folder} exists; a list is never replaced, name a new one.") from None
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror}.") from None

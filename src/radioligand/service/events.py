@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of event as data, and a patient as what remains of his events: a pure fold.
+
+A kind says which facts must hold before it, which must not, and which it makes true or takes
+away. So the order of a patient's way is one table, and an event out of order is refused with the
+fact that is missing. Facts are short clauses; ``{cycle}`` in them is filled from the payload.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+About = Literal["trial", "site", "account", "subject"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of event: what it is about, what it needs, what it changes."""
+
+    name: str
+    about: About = "subject"
+    requires: tuple[str, ...] = ()
+    forbids: tuple[str, ...] = ()
+    gives: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    outcome: str = ""  # the key of the payload that chooses among `outcomes`
+    outcomes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further facts given
+    payload: tuple[str, ...] = ()  # keys that the payload must have
+    reason: bool = False  # whether it must say why
+    signed: bool = False  # whether it must carry a signature
+
+
+_VERDICTS = {"eligible": ("eligible",), "not eligible": (), "undetermined": ()}
+_GO = ("cleared for dose {cycle}",)
+_DECISIONS = {"full": _GO, "half": _GO, "hold": (), "stop": ("radioligand stopped",)}
+_REGIMENS = {"radioligand": ("on radioligand",), "other": ()}
+_STEPS = ("dose {cycle} planned", "labs checked for dose {cycle}", "cleared for dose {cycle}")
+_GONE = ("consent withdrawn", "left the study", "dead")
+
+# fmt: off
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (
+    # the trial
+    Kind(name="ledger opened", about="trial"),
+    Kind(name="list released", about="trial"),
+    Kind(name="caps set", about="trial", reason=True),
+    Kind(name="restored", about="trial"),
+    Kind(name="reconciled", about="trial", reason=True),
+    # sites
+    Kind(name="site opened", about="site"),
+    Kind(name="site closed", about="site", reason=True),
+    # accounts
+    Kind(name="account created", about="account"),
+    Kind(name="account changed", about="account"),
+    Kind(name="account disabled", about="account", reason=True),
+    Kind(name="signed in", about="account"),
+    Kind(name="sign-in refused", about="account"),
+    Kind(name="signed out", about="account"),
+    Kind(name="exported", about="account"),
+    Kind(name="refused", about="account"),
+    # a patient, until the arm is known
+    Kind(name="consented", forbids=("consented", *_GONE), gives=("consented",),
+         payload=("consent_date",)),
+    Kind(name="screened", requires=("consented",), forbids=("randomised", "screen failed", *_GONE),
+         gives=("screened",), takes=("eligible", "eligibility signed"), payload=("form",),
+         outcome="verdict", outcomes=_VERDICTS),
+    Kind(name="screen failed", requires=("consented",), forbids=("randomised", "screen failed"),
+         gives=("screen failed",), reason=True),
+    Kind(name="eligibility signed", requires=("screened", "eligible"),
+         forbids=("randomised", "screen failed", *_GONE), gives=("eligibility signed",),
+         signed=True),
+    Kind(name="randomised", requires=("consented", "screened", "eligible", "eligibility signed"),
+         forbids=("randomised", "screen failed", *_GONE), gives=("randomised", "cycle 0 over"),
+         outcome="regimen", outcomes=_REGIMENS, signed=True),
+    Kind(name="stratum corrected", requires=("randomised",), payload=("strata",), reason=True),
+    # what is seen of the patient
+    Kind(name="laboratory recorded", requires=("consented",)),
+    Kind(name="imaging recorded", requires=("consented",)),
+    Kind(name="questionnaire recorded", requires=("consented",)),
+    Kind(name="adverse event recorded", requires=("consented",)),
+    Kind(name="visit recorded", requires=("consented",)),
+    Kind(name="treatment given", requires=("randomised",), forbids=("treatment ended", *_GONE),
+         payload=("drug", "date")),
+    Kind(name="data corrected", requires=("consented",), payload=("corrects",), reason=True),
+    # one dose: planned, checked, decided, ordered, on its way, here, given or thrown away
+    Kind(name="dose planned", requires=("on radioligand", "cycle {previous} over"),
+         forbids=("dose {cycle} planned", "radioligand stopped", *_GONE),
+         gives=("dose {cycle} planned",), payload=("cycle",)),
+    Kind(name="labs checked", requires=("dose {cycle} planned",),
+         forbids=("dose {cycle} ordered", *_GONE), gives=("labs checked for dose {cycle}",),
+         takes=("cleared for dose {cycle}",), payload=("cycle",)),
+    Kind(name="dose decided", requires=("labs checked for dose {cycle}",),
+         forbids=("dose {cycle} ordered", "radioligand stopped", *_GONE),
+         takes=("cleared for dose {cycle}",), payload=("cycle", "decision"),
+         outcome="decision", outcomes=_DECISIONS, signed=True),
+    Kind(name="dose ordered", requires=("cleared for dose {cycle}",),
+         forbids=("dose {cycle} ordered", "radioligand stopped", *_GONE),
+         gives=("dose {cycle} ordered",), payload=("cycle",)),
+    Kind(name="dose shipped", requires=("dose {cycle} ordered",),
+         forbids=("dose {cycle} shipped",), gives=("dose {cycle} shipped",), payload=("cycle",)),
+    Kind(name="dose received", requires=("dose {cycle} ordered",),
+         forbids=("dose {cycle} received",), gives=("dose {cycle} received",), payload=("cycle",)),
+    Kind(name="dose infused", requires=("dose {cycle} received", "cleared for dose {cycle}"),
+         forbids=("cycle {cycle} over", "radioligand stopped", *_GONE),
+         gives=("cycle {cycle} over",), payload=("cycle",)),
+    Kind(name="dose discarded", requires=("dose {cycle} ordered",),
+         forbids=("cycle {cycle} over",),
+         takes=(*_STEPS, "dose {cycle} ordered", "dose {cycle} shipped", "dose {cycle} received"),
+         payload=("cycle",), reason=True),
+    Kind(name="treatment ended", requires=("randomised",), forbids=("treatment ended",),
+         gives=("treatment ended", "radioligand stopped"), reason=True),
+    # progression and what follows
+    Kind(name="progression confirmed", requires=("randomised",),
+         gives=("progression confirmed",)),
+    Kind(name="crossover requested", requires=("randomised", "progression confirmed"),
+         forbids=("on radioligand", "crossover requested", *_GONE),
+         gives=("crossover requested",)),
+    Kind(name="crossover approved", requires=("crossover requested",),
+         forbids=("on radioligand", *_GONE), gives=("on radioligand",),
+         takes=("radioligand stopped", "treatment ended"), signed=True),
+    Kind(name="consent withdrawn", requires=("consented",), forbids=("consent withdrawn",),
+         gives=("consent withdrawn",)),
+    Kind(name="left the study", requires=("consented",), forbids=("left the study",),
+         gives=("left the study",), reason=True),
+    Kind(name="died", requires=("consented",), forbids=("dead",), gives=("dead",)),
+)}
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """Who signed, in printed letters, and what the signature means; the record holds when."""
+
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One record of the ledger."""
+
+    number: int
+    at: str  # UTC, ISO 8601 with offset; order is by number, never by time
+    kind: str
+    actor: str
+    site: str | None
+    subject: str | None
+    payload: Mapping[str, Any]
+    reason: str | None
+    signature: Signature | None
+    hash: str  # of the chain up to and including this record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """A patient as his events leave him."""
+
+    subject: str
+    site: str | None = None
+    facts: frozenset[str] = frozenset()
+    form: Mapping[str, Any] | None = None  # of the last screening
+    verdict: str | None = None
+    levels: Mapping[str, str | None] = field(default_factory=dict)  # of the strata, by the form
+    arm: str | None = None
+    randomised_at: str | None = None
+    strata_entered: Mapping[str, str] | None = None  # as randomised: these chose the list
+    strata: Mapping[str, str] | None = None  # as corrected since
+    cycles: tuple[int, ...] = ()  # infused, in their order
+    events: tuple[Event, ...] = ()
+
+
+def after(patient: Patient, event: Event) -> Patient:
+    """Return the patient as `event` leaves him."""
+    kind, payload = KINDS[event.kind], event.payload
+    given = (*kind.gives, *kind.outcomes.get(str(payload.get(kind.outcome)), ()))
+    facts = patient.facts - {_filled(fact, payload) for fact in kind.takes}
+    facts |= {_filled(fact, payload) for fact in given}
+    patient = replace(
+        patient, site=patient.site or event.site, facts=facts, events=(*patient.events, event)
+    )
+    match event.kind:
+        case "screened":
+            return replace(
+                patient,
+                form=payload["form"],
+                verdict=payload["verdict"],
+                levels=payload["levels"],
+            )
+        case "randomised":
+            strata = payload["strata"]
+            return replace(
+                patient,
+                arm=payload["arm"],
+                randomised_at=event.at,
+                strata_entered=strata,
+                strata=strata,
+            )
+        case "stratum corrected":
+            return replace(patient, strata=payload["strata"])
+        case "dose infused":
+            return replace(patient, cycles=(*patient.cycles, int(payload["cycle"])))
+        case _:
+            return patient
+
+
+def patient_of(subject: str, events: Iterable[Event]) -> Patient:
+    """Fold the events of one subject, in the order of their numbers, into the patient."""
+    patient = Patient(subject=subject)
+    for event in events:
+        patient = after(patient, event)
+    return patient
+
+
+def faults_of(
+    kind: str,
+    patient: Patient | None,
+    *,
+    site: str | None,
+    payload: Mapping[str, Any],
+    reason: str | None,
+    signature: Signature | None,
+) -> tuple[str, ...]:
+    """Say everything that stands against an event of this kind now; nothing if it may happen."""
+    if kind not in KINDS:
+        return (f"there is no event {kind!r}",)
+    known, faults = KINDS[kind], []
+    if known.reason and not (reason or "").strip():
+        faults.append(f"{kind!r} needs its reason")
+    if known.signed and not (signature and signature.name.strip() and signature.meaning.strip()):
+        faults.append(f"{kind!r} needs a signature with name and meaning")
+    missing = [key for key in known.payload if payload.get(key) in (None, "")]
+    faults += [f"{kind!r} needs {key!r}" for key in missing]
+    if known.outcomes and str(payload.get(known.outcome)) not in known.outcomes:
+        faults.append(f"{known.outcome!r} is one of {', '.join(known.outcomes)}")
+    if known.about != "subject":
+        return tuple(faults)
+    if patient is None:
+        return (*faults, f"{kind!r} is about a subject; none was named")
+    if not missing and "cycle" in known.payload and not _is_cycle(payload["cycle"]):
+        return (*faults, f"the cycle is a whole number from 1, not {payload['cycle']!r}")
+    if patient.site and site != patient.site:
+        return (*faults, "this subject number is none of the site's")
+    if missing:
+        return tuple(faults)
+    faults += [
+        f"{kind!r} comes after: {told}"
+        for fact in known.requires
+        if (told := _filled(fact, payload)) not in patient.facts
+    ]
+    faults += [
+        f"{kind!r} cannot follow: {told}"
+        for fact in known.forbids
+        if (told := _filled(fact, payload)) in patient.facts
+    ]
+    return tuple(faults)
+
+
+def _is_cycle(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _filled(fact: str, payload: Mapping[str, Any]) -> str:
+    if "{" not in fact:
+        return fact
+    cycle = payload["cycle"]
+    return fact.format(cycle=cycle, previous=cycle - 1)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pages of the trial office: how the trial goes, sites, the release of the list."""
+
+from starlette.responses import Response
+
+from radioligand.service.deeds import UnfitError, key_of, number_typed
+from radioligand.service.office_view import HEIGHT, WIDTH, office
+from radioligand.service.portal import Ask, Page, sent_to, shown
+from radioligand.service.refusals import RefusalError
+from radioligand.service.roles import Action
+
+
+def show_office(ask: Ask) -> Response:
+    """Accrual against plan, events against the target, what is missing; no arm."""
+    return _office(ask)
+
+
+def _office(ask: Ask, says: str = "") -> Response:
+    ledger = ask.portal.ledger
+    found = office(ledger.patients(), ledger.sites(), protocol=ask.portal.protocol, today=ask.today)
+    cutoff = ask.portal.protocol.cutoff
+    context = {
+        "office": found,
+        "cutoff": cutoff,
+        "size": (WIDTH, HEIGHT),
+        "is_released": bool(ledger.events(kinds=("list released",), limit=1)),
+        "reconciles": ledger.state() != "open",
+        "says": says,
+    }
+    return shown(ask, "office.html", context, status=422 if says else 200)
+
+
+def open_site(ask: Ask) -> Response:
+    """Open a site, or open it again with another cap."""
+    try:
+        site = _site(ask)
+        payload = {}
+        if ask.form.get("cap", "").strip():
+            cap = number_typed(ask, "cap", label="Cap", lowest=1, highest=10_000)
+            payload["cap"] = int(cap)
+        _record(ask, "site opened", site=site, payload=payload)
+    except (UnfitError, RefusalError) as error:
+        return _office(ask, str(error))
+    return sent_to("/office")
+
+
+def close_site(ask: Ask) -> Response:
+    """Close a site for randomisation, with the reason; its patients stay."""
+    try:
+        _record(ask, "site closed", site=_site(ask), reason=ask.form.get("reason", "").strip())
+    except (UnfitError, RefusalError) as error:
+        return _office(ask, str(error))
+    return sent_to("/office")
+
+
+def release_list(ask: Ask) -> Response:
+    """Release the randomisation list: somebody else than who made it."""
+    try:
+        _record(ask, "list released")
+    except RefusalError as error:
+        return _office(ask, str(error))
+    return sent_to("/office")
+
+
+def _site(ask: Ask) -> str:
+    site = ask.form.get("site", "").strip()
+    if not (1 <= len(site) <= 20 and site.isascii() and site.isalnum()):
+        raise UnfitError("A site has 1 to 20 letters or digits.")
+    return site
+
+
+def _record(ask: Ask, kind: str, **said: object) -> None:
+    ask.portal.ledger.record(
+        kind,
+        actor=ask.signed_in.account.name,
+        key=key_of(ask),
+        **said,  # type: ignore[arg-type]
+    )
+
+
+PAGES = (
+    Page(path="/office", method="GET", action=Action.SEE_ACCRUAL, answer=show_office),
+    Page(path="/office/sites", method="POST", action=Action.MANAGE_SITES, answer=open_site),
+    Page(path="/office/closures", method="POST", action=Action.MANAGE_SITES, answer=close_site),
+    Page(path="/office/list", method="POST", action=Action.MANAGE_SITES, answer=release_list),
+)

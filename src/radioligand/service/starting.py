@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a portal starts: on a new database with nothing configured, or on the one that is there."""
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import polars as pl
+from sqlalchemy import Engine, inspect
+from starlette.applications import Starlette
+
+from radioligand.allocation import make_list, make_salts, strata, stratum_of
+from radioligand.protocol import Protocol
+from radioligand.service import (
+    pages_account,
+    pages_audit,
+    pages_data,
+    pages_dose,
+    pages_findings,
+    pages_guidance,
+    pages_office,
+    pages_patient,
+    pages_screening,
+)
+from radioligand.service.accounts import TABLES, accounts, make_account
+from radioligand.service.application import application
+from radioligand.service.database import HEAD, DatabaseError, connect
+from radioligand.service.dose_view import next_dose
+from radioligand.service.events import Signature
+from radioligand.service.forms import levels_of
+from radioligand.service.journal import utc_now
+from radioligand.service.keys import Keys, read_secret, write_secret
+from radioligand.service.ledger import Ledger
+from radioligand.service.opening import open_ledger
+from radioligand.service.portal import Page, Portal
+from radioligand.service.roles import Role
+from radioligand.service.snapshot import Step
+
+PAGES: tuple[Page, ...] = (
+    *pages_account.PAGES,
+    *pages_patient.PAGES,
+    *pages_screening.PAGES,
+    *pages_findings.PAGES,
+    *pages_dose.PAGES,
+    *pages_office.PAGES,
+    *pages_audit.PAGES,
+    *pages_data.PAGES,
+    *pages_guidance.PAGES,
+)
+ADMINISTRATOR = "admin"
+DEMONSTRATION_PASSWORD = "only-for-demonstration"
+# name, printed name, role, and whether the account belongs to the first site
+DEMONSTRATION = (
+    ("coordinator", "Cora Ordin", Role.COORDINATOR),
+    ("investigator", "Dr Ines Vesti", Role.INVESTIGATOR),
+    ("radiopharmacist", "Rafa Pharm", Role.RADIOPHARMACIST),
+    ("manager", "Maya Nager", Role.TRIAL_MANAGER),
+    ("blinded", "Bela Linde", Role.BLINDED_STATISTICIAN),
+    ("unblinded", "Una Blind", Role.UNBLINDED_STATISTICIAN),
+    ("reader", "Dr Rita Eder", Role.CENTRAL_READER),
+    ("monitor", "Moni Tor", Role.MONITOR),
+    ("auditor", "Audi Torres", Role.AUDITOR),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A portal that is ready; `said` are the lines that are told once, at its first start."""
+
+    portal: Portal
+    app: Starlette
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a portal keeps its things: the database, and outside it the secret and the anchor."""
+
+    url: str
+    secret: Path
+    anchor: Path
+
+
+def start(
+    protocol: Protocol,
+    place: Place,
+    *,
+    origins: frozenset[str],
+    entries: pl.DataFrame | None = None,
+    replayed: Callable[[], Sequence[Step]] = tuple,
+    list_from: Callable[[Sequence[Step]], pl.DataFrame] | None = None,
+    is_demonstration: bool = False,
+    clock: Callable[[], datetime] = utc_now,
+) -> Started:
+    """Open the portal of a trial; on a database without a ledger, make everything first.
+
+    entries : the randomisation list; without one, a list is made whose seed nobody keeps.
+    replayed : gives the steps of a study that is under way; asked of a new ledger alone.
+    list_from : makes the list from these steps, for demonstrations.
+
+    Raises DatabaseError, KeysError or ListError, whose messages say what to mend.
+    """
+    engine = connect(place.url)
+    is_new = not inspect(engine).has_table(HEAD.name)
+    keys = write_secret(place.secret) if is_new else read_secret(place.secret)
+    said: list[str] = []
+    steps = replayed() if is_new else ()
+    if is_new:
+        begin = datetime.combine(steps[0].day, time(6), UTC) if steps else clock()
+        listed = list_from(steps) if list_from else entries
+        _open(engine, protocol, keys, entries=listed, now=begin)
+    TABLES.create_all(engine)
+    if steps:
+        replay(engine, protocol, keys, place.anchor, steps)
+    ledger = Ledger(engine, protocol, keys=keys, clock=clock, anchor=place.anchor)
+    if not accounts(engine):
+        one_time = make_account(
+            engine,
+            name=ADMINISTRATOR,
+            full_name="Administrator",
+            role=Role.ADMINISTRATOR,
+            site=None,
+            now=clock(),
+        )
+        said.append(f"First sign-in: {ADMINISTRATOR}, one-time password {one_time}")
+        if is_demonstration:
+            said += _demonstrators(engine, ledger, now=clock())
+    portal = Portal(
+        protocol=protocol,
+        engine=engine,
+        ledger=ledger,
+        clock=clock,
+        origins=origins,
+        is_demonstration=is_demonstration,
+    )
+    return Started(portal=portal, app=application(portal, PAGES), said=tuple(said))
+
+
+def _open(
+    engine: Engine, protocol: Protocol, keys: Keys, *, entries: pl.DataFrame | None, now: datetime
+) -> None:
+    seed = secrets.token_hex(32)
+    listed = make_list(protocol, seed=seed) if entries is None else entries
+    salts = make_salts(listed, seed=seed)
+    open_ledger(
+        engine,
+        protocol,
+        listed,
+        salts=salts,
+        keys=keys,
+        actor="first start",
+        clock=lambda: now,
+    )
+
+
+def _demonstrators(engine: Engine, ledger: Ledger, *, now: datetime) -> Iterable[str]:
+    site = _busiest(ledger)
+    for name, full_name, role in DEMONSTRATION:
+        here = site if role in (Role.COORDINATOR, Role.INVESTIGATOR, Role.RADIOPHARMACIST) else None
+        make_account(
+            engine,
+            name=name,
+            full_name=full_name,
+            role=role,
+            site=here,
+            password=DEMONSTRATION_PASSWORD,
+            now=now,
+        )
+        yield f"  {name:<16} {role}{f', site {here}' if here else ''}"
+    yield f"The password of all of these is {DEMONSTRATION_PASSWORD}"
+
+
+def _busiest(ledger: Ledger) -> str:
+    """Return the site with the most patients whose next dose is to come."""
+    waiting = Counter(
+        str(one.site)
+        for one in ledger.patients()
+        if next_dose(one, protocol=ledger.protocol) is not None
+    )
+    return waiting.most_common(1)[0][0] if waiting else next(iter(ledger.sites()), "1")
+
+
+# -- a study that is under way --------------------------------------------------------------------
+
+
+def list_of(replayed: Sequence[Step], *, protocol: Protocol) -> pl.DataFrame:
+    """Return a list that begins, in each stratum, with the arms that a study allocated.
+
+    It goes on at random until every stratum has the protocol's number of entries in the ratio of
+    the arms. For demonstrations: a real trial brings its own list.
+    """
+    forms = {one.subject: one.payload["form"] for one in replayed if one.kind == "screened"}
+    arms: dict[str, list[str]] = {name: [] for name in strata(protocol)}
+    for one in replayed:
+        if one.kind == "randomised":
+            levels = levels_of(forms[one.subject], protocol=protocol)
+            known = {name: level for name, level in levels.items() if level is not None}
+            arms[stratum_of(known, protocol=protocol)].append(str(one.arm))
+    plan = protocol.randomisation
+    length = plan.entries_per_stratum if plan else 0
+    whole = sum(arm.ratio for arm in protocol.arms)
+    rows = []
+    for name, places in strata(protocol).items():
+        given = arms[name]
+        rest = [
+            arm.id
+            for arm in protocol.arms
+            for _ in range(length * arm.ratio // whole - given.count(arm.id))
+        ]
+        secrets.SystemRandom().shuffle(rest)
+        for sequence, arm in enumerate((given + rest)[:length], start=1):
+            place = {"SEQUENCE": sequence, "BLOCK": 1 + (sequence - 1) // whole}
+            rows.append({"STRATUM": name, **places, **place, "ARMCD": arm})
+    return pl.DataFrame(rows, schema_overrides={"SEQUENCE": pl.Int64, "BLOCK": pl.Int64})
+
+
+def replay(
+    engine: Engine, protocol: Protocol, keys: Keys, anchor: Path, steps: Sequence[Step]
+) -> None:
+    """Record the steps of a study under way, each on its own day.
+
+    Sites open with their first patient. Raises DatabaseError if the list gives a patient another
+    arm than the study did: the list is then not the one that the study used.
+    """
+    moment = datetime.combine(steps[0].day, time(8), UTC)
+
+    def now() -> datetime:
+        return moment
+
+    ledger = Ledger(engine, protocol, keys=keys, clock=now, anchor=anchor)
+    ledger.record("list released", actor="trial manager")
+    opened: set[str] = set()
+    for one in steps:
+        moment = max(moment + timedelta(seconds=1), datetime.combine(one.day, time(8), UTC))
+        if one.site not in opened:
+            ledger.record("site opened", actor="trial manager", site=one.site)
+            opened.add(one.site)
+        _replay(ledger, one)
+
+
+def _replay(ledger: Ledger, one: Step) -> None:
+    meaning = "As the study recorded it."
+    signature = Signature(name="Study record", meaning=meaning) if one.is_signed else None
+    if one.kind == "randomised" and signature:
+        given = ledger.allocate(
+            one.subject,
+            site=one.site,
+            actor="study record",
+            key=f"study record of {one.subject}",
+            signature=signature,
+        )
+        if given.arm != one.arm:
+            raise DatabaseError(
+                f"{one.subject}: the study allocated {one.arm}, the list gives {given.arm}. Start "
+                "with the list that the study uses."
+            )
+        return
+    ledger.record(
+        one.kind,
+        actor="study record",
+        subject=one.subject,
+        site=one.site,
+        payload=one.payload,
+        reason=one.reason,
+        signature=signature,
+    )
+
+
+def clock_from(day: date) -> Callable[[], datetime]:
+    """Return a clock that stands at noon of `day` now and goes on from there."""
+    shift = datetime.combine(day, time(12), UTC) - utc_now()
+    return lambda: utc_now() + shift
