@@ -31,8 +31,8 @@ STOPS_KEV = 2.0  # an electron of this energy ranges 0.2 um
 ABSORBED_KEV = 5.0  # a photon of this energy ranges 0.2 mm
 QUANTILES = 4000  # of the beta spectrum
 
-ELECTRON_EDGES: Floats = np.arange(401) * 5e-4  # g/cm2; the range at 497 keV is 0.177
-PHOTON_EDGES: Floats = np.append(0.0, 0.002 * np.exp(np.arange(121) * np.log(63e3) / 120))  # g/cm2
+ELECTRON_EDGES: Floats = np.linspace(0.0, 0.2, 401)  # g/cm2; the range at 497 keV is 0.177
+PHOTON_EDGES: Floats = np.array([0.0, *np.geomspace(0.002, 126.0, 121).tolist()])  # g/cm2
 
 
 class Source(NamedTuple):
