@@ -13,7 +13,10 @@ from radioligand.dosimetry.curves import curve
 from radioligand.dosimetry.time_activity import fit_curve
 from radioligand.dosimetry.uncertainty import budget, sample_doses
 
-SCANS = np.array([4.0, 24.0, 96.0, 168.0])
+SCANS = {
+    "mono": np.array([4.0, 24.0, 96.0, 168.0]),
+    "uptake": np.array([1.0, 4.0, 24.0, 96.0, 168.0]),
+}
 ERROR = 0.06
 SHARED = {"activity": 0.05, "volume": 0.08, "dose_factor": 0.02}
 
@@ -26,23 +29,24 @@ def main() -> None:
     options.add_argument("--samples", type=int, default=1000)
     options.add_argument("--form", choices=["mono", "uptake"], default="mono")
     asked = options.parse_args()
+    scans = SCANS[asked.form]
     m, rng = asked.patients * asked.regions, np.random.default_rng(1)
     rate = rng.uniform(0.008, 0.02, m)
     known = [
-        curve([100.0, -100.0], [r, 0.5]) if asked.form == "uptake" else curve([100.0], [r])
+        curve([100.0, -100.0], [r, 0.4]) if asked.form == "uptake" else curve([100.0], [r])
         for r in rate
     ]
-    noise = 1 + ERROR * rng.standard_normal((m, SCANS.size))
-    activity = np.array([one.activity_mbq(SCANS) for one in known]) * noise
-    fit_curve(SCANS, activity[0], form=asked.form, relative_error=ERROR)  # compiles
+    noise = 1 + ERROR * rng.standard_normal((m, scans.size))
+    activity = np.array([one.activity_mbq(scans) for one in known]) * noise
+    fit_curve(scans, activity[0], form=asked.form, relative_error=ERROR)  # compiles
 
     begin = time.perf_counter()
-    fits = [fit_curve(SCANS, row, form=asked.form, relative_error=ERROR) for row in activity]
+    fits = [fit_curve(scans, row, form=asked.form, relative_error=ERROR) for row in activity]
     fitted = time.perf_counter() - begin
 
     begin = time.perf_counter()
     drawn = sample_doses(
-        SCANS,
+        scans,
         activity,
         form=asked.form,
         relative_error=ERROR,

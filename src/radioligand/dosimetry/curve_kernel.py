@@ -25,7 +25,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Bools = NDArray[np.bool_]
 
 STEPS = 300
-SMALL = 1e-13  # a step so small, next to the parameters, ends the search
+SMALL = 1e-9  # a step so small, next to the parameters, is the last
+ROUNDING = 1e-15  # relative gain in chi-square that is none
 SLOWEST = -18.0  # logarithm of a biological rate per hour that is as good as none
 FASTEST = 6.0
 MOST_DAMPING = 1e12
@@ -40,59 +41,57 @@ def compiled(function: Function) -> Function:
 
 
 @compiled
-def rates(parameters: Floats, terms: int, decay: float, out: Floats) -> None:
-    """Write the effective rates of one curve into `out`."""
-    rate = decay
+def unfold(parameters: Floats, terms: int, decay: float, size: Floats, rate: Floats) -> None:
+    """Write the parameters' exponentials into `size` and the effective rates into `rate`."""
+    for i in range(parameters.size):
+        size[i] = math.exp(parameters[i])
+    total = decay
     for j in range(parameters.size - terms):
-        rate += math.exp(parameters[terms + j])
-        out[j] = rate
+        total += size[terms + j]
+        rate[j] = total
 
 
 @compiled
-def value_and_slope(
-    parameters: Floats, terms: int, decay: float, time: float, rate: Floats, slope: Floats
-) -> float:
+def slope_by_parameters(size: Floats, terms: int, slope: Floats) -> None:
+    """Turn slopes by rates, behind the terms, into slopes by parameters, in place."""
+    behind = 0.0
+    for j in range(size.size - 1, terms - 1, -1):  # exp(r_j) is in this rate and all faster ones
+        behind += slope[j]
+        slope[j] = behind * size[j]
+
+
+@compiled
+def value_and_slope(size: Floats, rate: Floats, terms: int, time: float, slope: Floats) -> float:
     """Return the activity at `time`; write its derivative by each parameter into `slope`."""
-    k = parameters.size - terms
-    rates(parameters, terms, decay, rate)
+    k = size.size - terms
     last = math.exp(-rate[k - 1] * time) if k > terms else 0.0
     value, taken_up = 0.0, 0.0
     for i in range(terms):
-        amplitude, left = math.exp(parameters[i]), math.exp(-rate[i] * time)
-        slope[i] = amplitude * (left - last)
+        left = math.exp(-rate[i] * time)
+        slope[i] = size[i] * (left - last)
+        slope[terms + i] = -time * size[i] * left
         value += slope[i]
-        taken_up += amplitude
-        slope[terms + i] = -time * amplitude * left  # by the rate, until below
+        taken_up += size[i]
     if k > terms:
         slope[terms + k - 1] = time * taken_up * last
-    sum_behind = 0.0
-    for j in range(k - 1, -1, -1):  # exp(r_j) is part of this rate and of all that are faster
-        sum_behind += slope[terms + j]
-        slope[terms + j] = sum_behind * math.exp(parameters[terms + j])
+    slope_by_parameters(size, terms, slope)
     return value
 
 
 @compiled
-def integral_and_slope(
-    parameters: Floats, terms: int, decay: float, rate: Floats, slope: Floats
-) -> float:
+def integral_and_slope(size: Floats, rate: Floats, terms: int, slope: Floats) -> float:
     """Return the integral of the curve; write its derivative by each parameter into `slope`."""
-    k = parameters.size - terms
-    rates(parameters, terms, decay, rate)
+    k = size.size - terms
     last = 1 / rate[k - 1] if k > terms else 0.0
     value, taken_up = 0.0, 0.0
     for i in range(terms):
-        amplitude = math.exp(parameters[i])
-        slope[i] = amplitude * (1 / rate[i] - last)
+        slope[i] = size[i] * (1 / rate[i] - last)
+        slope[terms + i] = -size[i] / rate[i] ** 2
         value += slope[i]
-        taken_up += amplitude
-        slope[terms + i] = -amplitude / rate[i] ** 2
+        taken_up += size[i]
     if k > terms:
         slope[terms + k - 1] = taken_up * last**2
-    sum_behind = 0.0
-    for j in range(k - 1, -1, -1):
-        sum_behind += slope[terms + j]
-        slope[terms + j] = sum_behind * math.exp(parameters[terms + j])
+    slope_by_parameters(size, terms, slope)
     return value
 
 
@@ -134,13 +133,15 @@ def normal_equations(
     error: Floats,
     centre: Floats,
     precision: Floats,
+    size: Floats,
     rate: Floats,
     slope: Floats,
     normal: Floats,
     gradient: Floats,
 ) -> float:
-    """Fill the normal equations at `parameters`; return chi-square with the prior's part."""
+    """Fill the normal equations, on and below the diagonal; return chi-square with the prior's."""
     p = parameters.size
+    unfold(parameters, terms, decay, size, rate)
     chi_square = 0.0
     for i in range(p):
         gradient[i] = 0.0
@@ -150,13 +151,13 @@ def normal_equations(
             gradient[i] -= precision[i, j] * away
             chi_square += precision[i, j] * away * (parameters[i] - centre[i])
     for n in range(time.size):
-        value = value_and_slope(parameters, terms, decay, time[n], rate, slope)
+        value = value_and_slope(size, rate, terms, time[n], slope)
         residual = (activity[n] - value) / error[n]
         chi_square += residual * residual
         for i in range(p):
             scaled = slope[i] / error[n]
             gradient[i] += scaled * residual
-            for j in range(p):
+            for j in range(i + 1):
                 normal[i, j] += scaled * slope[j] / error[n]
     return chi_square
 
@@ -182,7 +183,7 @@ def fit_rows(
     `centre` (p,) and `precision` (p, p) are a normal prior, of precision 0 where there is none.
     """
     rows, p = start.shape
-    rate, slope, step = np.empty(p), np.empty(p), np.empty(p)
+    size, rate, slope, step = np.empty(p), np.empty(p), np.empty(p), np.empty(p)
     normal, damped, gradient = np.empty((p, p)), np.empty((p, p)), np.empty(p)
     trial, other, behind = np.empty(p), np.empty((p, p)), np.empty(p)
     for row in range(rows):
@@ -190,12 +191,12 @@ def fit_rows(
         here[:] = start[row]
         chi = normal_equations(
             here, terms, decay, time[row], activity[row], error[row],
-            centre, precision, rate, slope, normal, gradient,
+            centre, precision, size, rate, slope, normal, gradient,
         )  # fmt: skip
-        damping, done = 1e-4, False
+        damping, done = 1e-6, False
         for _ in range(STEPS):
             for i in range(p):
-                for j in range(p):
+                for j in range(i + 1):
                     damped[i, j] = normal[i, j]
                 damped[i, i] += damping * max(normal[i, i], 1e-30)
             if not solve(damped, gradient, step):
@@ -211,17 +212,19 @@ def fit_rows(
                 longest = max(longest, abs(trial[i] - here[i]) / (1 + abs(here[i])))
             found = normal_equations(
                 trial, terms, decay, time[row], activity[row], error[row],
-                centre, precision, rate, slope, other, behind,
+                centre, precision, size, rate, slope, other, behind,
             )  # fmt: skip
-            if found <= chi:
+            gain = chi - found
+            if gain >= 0:
                 here[:], gradient[:], chi = trial, behind, found
                 normal[:, :] = other
                 damping = max(damping * 0.1, 1e-15)
             else:
                 damping *= 10
-            if longest < SMALL or damping > MOST_DAMPING:
+            if longest < SMALL or abs(gain) <= ROUNDING * chi or damping > MOST_DAMPING:
                 done = True  # no step is shorter, or none leads down: as far as digits go
                 break
         chi_square[row] = chi
         converged[row] = done
-        integral[row] = integral_and_slope(here, terms, decay, rate, slope)
+        unfold(here, terms, decay, size, rate)
+        integral[row] = integral_and_slope(size, rate, terms, slope)

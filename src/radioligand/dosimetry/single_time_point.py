@@ -14,7 +14,7 @@ import numpy as np
 from radioligand.dosimetry.curve_kernel import integral_and_slope, value_and_slope
 from radioligand.dosimetry.curves import Floats
 from radioligand.dosimetry.nuclide import LUTETIUM_177, Nuclide
-from radioligand.dosimetry.time_activity import FORMS, CurveFit
+from radioligand.dosimetry.time_activity import FORMS, CurveFit, unfolded
 
 EARLIEST_HOURS = 24.0
 HAENSCHEID_WINDOW = (0.75, 2.5)  # of scan time over effective half-life: within 12 % if exact
@@ -134,11 +134,11 @@ def prior_cycle(
 
 def _log_slope(earlier: CurveFit, time_hours: float) -> Floats:
     """The gradient of ln(integral / activity at the scan) by the parameters of the curve."""
-    shape, decay = FORMS[earlier.form], earlier.nuclide.decay_per_hour
-    p = shape.parameters
-    scratch, of_integral, of_value = np.empty(p), np.empty(p), np.empty(p)
-    integral = integral_and_slope(earlier.parameters, shape.terms, decay, scratch, of_integral)
-    value = value_and_slope(earlier.parameters, shape.terms, decay, time_hours, scratch, of_value)
+    shape = FORMS[earlier.form]
+    size, rate = unfolded(earlier.parameters, shape, earlier.nuclide)
+    of_integral, of_value = np.empty(shape.parameters), np.empty(shape.parameters)
+    integral = integral_and_slope(size, rate, shape.terms, of_integral)
+    value = value_and_slope(size, rate, shape.terms, time_hours, of_value)
     return of_integral / integral - of_value / value
 
 

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from radioligand.dosimetry.curve_kernel import (
     fit_rows,
     integral_and_slope,
+    unfold,
     value_and_slope,
 )
 from radioligand.dosimetry.curves import Curve, Floats
@@ -204,8 +205,8 @@ def fit_curve(
     covariance = _covariance(time, error, parameters, shape, nuclide, precision) * scale
     found = _curve(parameters, shape, nuclide)
     slope = np.empty(shape.parameters)
-    scratch = np.empty(shape.parameters)
-    integral = integral_and_slope(parameters, shape.terms, nuclide.decay_per_hour, scratch, slope)
+    size, rate = unfolded(parameters, shape, nuclide)
+    integral = integral_and_slope(size, rate, shape.terms, slope)
     at_decay = _refuse_degenerate(
         time, activity, error, parameters, covariance, found, form, nuclide, prior is not None
     )
@@ -272,6 +273,13 @@ def _prior_terms(prior: Prior | None, shape: Form) -> tuple[Floats, Floats]:
         centre[shape.terms :] = prior.mean
         precision[shape.terms :, shape.terms :] = np.linalg.inv(prior.covariance)
     return centre, precision
+
+
+def unfolded(parameters: Floats, shape: Form, nuclide: Nuclide) -> tuple[Floats, Floats]:
+    """Return the exponentials of the parameters, (p,), and the effective rates, first of (p,)."""
+    size, rate = np.empty(shape.parameters), np.empty(shape.parameters)
+    unfold(parameters, shape.terms, nuclide.decay_per_hour, size, rate)
+    return size, rate
 
 
 def _curve(parameters: Floats, shape: Form, nuclide: Nuclide) -> Curve:
@@ -378,9 +386,9 @@ def _covariance(
 ) -> Floats:
     """The inverse of the normal equations, (p, p)."""
     slope = np.empty((time.size, shape.parameters))
-    scratch = np.empty(shape.parameters)
+    size, rate = unfolded(parameters, shape, nuclide)
     for n, hours in enumerate(time):
-        value_and_slope(parameters, shape.terms, nuclide.decay_per_hour, hours, scratch, slope[n])
+        value_and_slope(size, rate, shape.terms, hours, slope[n])
     scaled = slope / error[:, None]
     normal = scaled.T @ scaled + precision
     size = np.sqrt(np.maximum(np.diag(normal), 1e-150))  # the inverse is of numbers near 1
