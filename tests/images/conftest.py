@@ -204,6 +204,80 @@ def write_structures(path: Path, box: Box, names=("kidney", "lesion"), *, step=2
     return path
 
 
+DOCUMENT = """\
+subject = "01-001"
+cycle = 1
+nuclide = "Lu-177"
+density_g_ml = 1.04
+reach_mm = 60
+
+[administration]
+start = 2026-05-04T09:00:00
+activity_mbq = 7400
+
+{images}
+[ct]
+path = "ct"
+
+[segmentation]
+path = "{segmentation}"
+
+[[regions]]
+name = "kidney"
+role = "organ"
+label = {kidney}
+
+[[regions]]
+name = "lesion"
+role = "lesion"
+label = {lesion}
+"""
+
+
+def write_cycle(folder: Path, kind="PT", *, change=None, slice_change=None) -> Path:
+    """Write the phantom's images, CT and regions of one cycle, and the document that names them.
+
+    change : is given the document's text and returns another.
+    slice_change : alters each dataset of the images, given the dataset and the time point.
+    """
+    box = Box(turn=AXIAL)
+    points, told = box.points(), ""
+    for number, hours in enumerate(HOURS, 1):
+        name = f"day-{number}"
+        values = activity(points, hours)
+        alter = (lambda found, _=0, n=number: slice_change(found, n)) if slice_change else None
+        told += f'[[images]]\npath = "{name}{dict(PT="", NM=".dcm", NIfTI=".nii.gz")[kind]}"\n'
+        if kind == "PT":
+            write_slices(folder / name, values, box, hours=hours, change=alter)
+        elif kind == "NM":
+            write_tomogram(folder / f"{name}.dcm", values, box, hours=hours, change=alter)
+            told += 'corrected_to = "scan"\n'
+        else:
+            write_nifti(folder / f"{name}.nii.gz", values.astype(np.float32), box)
+            told += f"acquired = {(INJECTED + timedelta(hours=hours)).isoformat()}\n"
+            told += 'unit = "Bq/mL"\ncorrected_to = "scan"\n'
+        told += "\n"
+    fine = Box(turn=AXIAL, shape=(55, 70, 70), spacing=(2.2, 1.8, 1.8))
+    hounsfield = np.where(inside(fine.points(), "body"), 40.0, -1000.0)
+    names = {"kidney": "1", "lesion": "2", "segmentation": "labels.nii.gz"}
+    if kind == "NIfTI":
+        write_nifti(folder / "ct.nii.gz", hounsfield.astype(np.float32), fine)
+        labels = np.zeros(box.shape, np.uint8)
+        for label, name in ((1, "kidney"), (2, "lesion")):
+            labels[inside(points, name)] = label
+        write_nifti(folder / "labels.nii.gz", labels, box)
+    else:
+        write_slices(folder / "ct", hounsfield, fine, kind="CT")
+        write_structures(folder / "structures.dcm", box, ("kidney", "lesion"))
+        names = {"kidney": '"kidney"', "lesion": '"lesion"', "segmentation": "structures.dcm"}
+    text = DOCUMENT.format(images=told, **names)
+    if kind == "NIfTI":
+        text = text.replace('path = "ct"', 'path = "ct.nii.gz"\nsame_frame = true')
+    path = folder / "cycle-1.toml"
+    path.write_text(change(text) if change else text, "utf-8")
+    return path
+
+
 @pytest.fixture(scope="session")
 def phantom():
     """Everything above, as one thing to ask."""

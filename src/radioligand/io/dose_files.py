@@ -5,6 +5,7 @@ A DICOM file belongs to the patient and study of the first image and lies in its
 reference. Identifiers are made from what a file holds, so that the same doses give the same file.
 """
 
+import copy
 import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -152,7 +153,7 @@ def segmentation(
     )
     digest = sha256(masks.tobytes())
     return hd.seg.Segmentation(
-        source_images=list(sources),
+        source_images=[_placed(source, grid) for source in sources],
         pixel_array=volume,
         segmentation_type="BINARY",
         segment_descriptions=described,
@@ -166,6 +167,28 @@ def segmentation(
         device_serial_number="0",
         content_label="DOSIMETRY",
     )
+
+
+def _placed(source: Any, grid: Grid) -> Any:
+    """Return an NM tomogram with its place told as enhanced images do; others as they are."""
+    if "DetectorInformationSequence" not in source:
+        return source
+    hd, pydicom = optional("highdicom"), optional("pydicom")
+    sides = grid.spacing_mm
+    columns, rows = grid.affine[:3, 2] / sides[2], grid.affine[:3, 1] / sides[1]
+    shared = pydicom.Dataset()
+    shared.PixelMeasuresSequence = hd.PixelMeasuresSequence(sides[1:], sides[0])
+    shared.PlaneOrientationSequence = hd.PlaneOrientationSequence("PATIENT", (*columns, *rows))
+    frames = []
+    for slice_ in range(grid.shape[0]):
+        frame = pydicom.Dataset()
+        place = (grid.affine @ (slice_, 0, 0, 1))[:3]
+        frame.PlanePositionSequence = hd.PlanePositionSequence("PATIENT", place)
+        frames.append(frame)
+    found = copy.deepcopy(source)
+    found.SharedFunctionalGroupsSequence = [shared]
+    found.PerFrameFunctionalGroupsSequence = frames
+    return found
 
 
 def measurement_report(
@@ -246,10 +269,17 @@ def segmentation_bytes(segments: Any, *, made: datetime) -> bytes:
 
 
 def _date(dataset: Any, made: datetime) -> None:
-    """Date a file by what it says of, not by the clock of the machine that wrote it."""
-    for name in ("ContentDate", "InstanceCreationDate", "SeriesDate"):
-        if name in dataset:
-            setattr(dataset, name, f"{made:%Y%m%d}")
-    for name in ("ContentTime", "InstanceCreationTime", "SeriesTime"):
-        if name in dataset:
-            setattr(dataset, name, f"{made:%H%M%S}")
+    """Date a file by what it tells of, and let the same content have the same identifiers.
+
+    highdicom asks the clock for dates and draws the identifier of the segments' dimensions.
+    """
+    organisation = identifier("dimensions", str(dataset.SOPInstanceUID))
+    for element in dataset.iterall():
+        if element.keyword in ("ContentDate", "InstanceCreationDate", "SeriesDate"):
+            element.value = f"{made:%Y%m%d}"
+        elif element.keyword in ("ContentTime", "InstanceCreationTime", "SeriesTime"):
+            element.value = f"{made:%H%M%S}"
+        elif element.keyword == "ContributionDateTime":
+            element.value = f"{made:%Y%m%d%H%M%S}"
+        elif element.keyword == "DimensionOrganizationUID":
+            element.value = organisation
