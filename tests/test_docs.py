@@ -243,8 +243,11 @@ def shell_lines() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "line"), list(shell_lines()))
 def test_command_lines_can_be_typed(name, line):
-    _, command, *words = shlex.split(line.partition(" > ")[0], comments=True)
-    parser = cli.commands[command].make_parser(click.Context(cli.commands[command]))
+    _, *words = shlex.split(line.partition(" > ")[0], comments=True)
+    command: click.Command = cli
+    while isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
+    parser = command.make_parser(click.Context(command))
 
     _, left_over, _ = parser.parse_args(words)  # raises for an option that is not there
     assert left_over == [], f"{name}: {line}"

@@ -537,10 +537,106 @@ def advise(
 
 @cli.group()
 def dose() -> None:
-    """Absorbed dose of one patient's cycles, and the next activity.
+    """Absorbed dose of patients' cycles, and the next activity.
 
-    Example:  radioligand dose image cycle-1.toml --out cycle-1
+    Example:  radioligand dose plan dosimetry-prrt patients
     """
+
+
+STRATEGY = click.option(
+    "--strategy",
+    type=click.Choice(["lesion target", "organ limit"]),
+    help="Another strategy than the protocol's.",
+)
+PATIENTS = click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+
+
+@dose.command("fit")
+@click.argument("protocol")
+@PATIENTS
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+def dose_fit(protocol: str, folder: Path, as_json: bool) -> None:
+    """Find the dose of every region and cycle, with its uncertainty.
+
+    FOLDER holds activities.csv and administrations.csv, and svalues.csv if organs shall have
+    cross doses. PROTOCOL names the methods in its [dosimetry].
+
+    Example:  radioligand dose fit dosimetry-prrt patients
+    """
+    from radioligand.cli import dosimetry
+
+    found = dosimetry.found_in(folder, protocol=protocol)
+    if as_json:
+        document = dosimetry.document_of(found, ())
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    dosimetry.tell_doses(found)
+
+
+@dose.command("plan")
+@click.argument("protocol")
+@PATIENTS
+@STRATEGY
+@click.option("--seed", default=1, show_default=True, help="Seed of the sampled probabilities.")
+@click.option(
+    "--log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Add what was given and what is recommended to this log; lines are never changed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+def dose_plan(
+    protocol: str, folder: Path, strategy: str | None, seed: int, log: Path | None, as_json: bool
+) -> None:
+    """Recommend the next activity of every subject, and say what binds it.
+
+    Limits, target, caps and the statistic that steers stand in the protocol. Every cycle that was
+    given needs its dose, unless the protocol carries one.
+
+    Example:  radioligand dose plan dosimetry-prrt patients --log activities.log
+    """
+    from datetime import UTC, datetime
+
+    from radioligand.cli import dosimetry
+    from radioligand.io.activity_log import append_log
+
+    found = dosimetry.found_in(folder, protocol=protocol, strategy=strategy)
+    plans = dosimetry.planned(found, seed=seed)
+    if log:
+        append_log(log, dosimetry.log_entries(found, plans, now=datetime.now(UTC)))
+    if as_json:
+        document = dosimetry.document_of(found, plans)
+        click.echo(json.dumps(document["plans"], indent=2, ensure_ascii=False))
+        return
+    dosimetry.tell_plans(plans)
+
+
+@dose.command("report")
+@click.argument("protocol")
+@PATIENTS
+@STRATEGY
+@click.option("--seed", default=1, show_default=True, help="Seed of the sampled probabilities.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the report; an earlier report there is replaced.",
+)
+def dose_report(protocol: str, folder: Path, strategy: str | None, seed: int, out: Path) -> None:
+    """Write doses and plan as one page on which every number can be repeated by hand.
+
+    Beside it stand results.json with inputs' hashes, constants and methods, doses.csv and
+    recommendation.json.
+
+    Example:  radioligand dose report dosimetry-prrt patients --out doses
+    """
+    from radioligand.cli import dosimetry
+
+    found = dosimetry.found_in(folder, protocol=protocol, strategy=strategy)
+    plans = dosimetry.planned(found, seed=seed)
+    page = dosimetry.write_report(found, plans, out=out)
+    dosimetry.tell_doses(found)
+    dosimetry.tell_plans(plans)
+    click.echo(f"\nReport: {page}")
 
 
 @dose.command("image")

@@ -193,8 +193,9 @@ def fit_curve(
         raise ValueError(f"the prior has {prior.mean.size} rates, the form {form!r} another number")
     needed = free + (errors == "estimated")
     if time.size < needed:
+        scans = f"{time.size} scan{'s' if time.size > 1 else ''}"
         raise ValueError(
-            f"{time.size} scans for the form {form!r}, which has {free} free parameters"
+            f"{scans} for the form {form!r}, which has {free} free parameters"
             f"{' and an error to be estimated' if errors == 'estimated' else ''}: it takes "
             f"{needed} scans or more, or a form with fewer parameters."
         )
