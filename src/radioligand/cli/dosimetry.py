@@ -36,6 +36,7 @@ from radioligand.patient_dosimetry import (
 from radioligand.patient_dosimetry.doses import whole_body_warnings
 from radioligand.patient_dosimetry.plans import plans_frame
 from radioligand.patient_dosimetry.s_values import read_s_values
+from radioligand.patient_dosimetry.sites import declared_methods, spreads
 from radioligand.protocol.records import Dosimetry, Protocol
 from radioligand.simulation.dose_courses import compare_designs
 from radioligand.simulation.dose_scenarios import parse_dose_scenario
@@ -240,6 +241,8 @@ def write_report(found: Found, plans: tuple[SubjectPlan, ...], *, out: Path) -> 
         title=found.title,
         warnings=found.warnings,
         provenance=found.provenance,
+        sites=declared_methods(found.measured, found.doses),
+        spreads=spreads(found.measured, found.doses),
     )
     document = document_of(found, plans)
     files: dict[str, str | bytes] = {
