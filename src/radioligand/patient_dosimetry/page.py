@@ -261,7 +261,7 @@ def _sites(
     yield numbers.table(
         "sites", "What each site measured with", Body("Site", _columns(heads), rows)
     )
-    heads = ("Subjects", "Sites", "Spread, %", "Between sites", "Measurement", "Patients")
+    parts = ("Subjects", "Sites", "Spread, %", "Between sites", "Measurement", "Patients")
     rows = tuple(
         Row(region, _cells("", "", "", one, "", ""))
         if isinstance(one, str)
@@ -271,7 +271,7 @@ def _sites(
                 str(one.subjects),
                 str(one.sites),
                 f"{100 * one.log_sd:.0f}",
-                *(f"{100 * part:.0f} %" for part in (one.site, one.measurement, one.patients)),
+                *(f"{100 * share:.0f} %" for share in (one.site, one.measurement, one.patients)),
             ),
         )
         for region, one in spreads.items()
@@ -281,7 +281,7 @@ def _sites(
         "within sites, and the rest. Sites have different patients too, so not all of the first "
         "part need be method."
     )
-    body = Body("Region", _columns(heads), rows, (note,))
+    body = Body("Region", _columns(parts), rows, (note,))
     yield numbers.table("spread", "What part of the spread is method", body)
 
 

@@ -98,9 +98,8 @@ def _kinetics(table: Mapping[str, Any], path: str, faults: list[str]) -> Kinetic
 
 def _scanning(table: Mapping[str, Any], faults: list[str]) -> Scanning | None:
     names = [field.name for field in fields(Scanning)]
-    read: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
-    }
+    lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
+    read: dict[str, Any] = {**table, **lists}
     before = len(faults)
     _keys(read, names, "scanning", faults)
     for key in ("single_hours", "random_error", "sites"):
