@@ -360,22 +360,25 @@ def test_the_log_keeps_what_was_recommended_and_given(tmp_path):
 
 
 def test_the_report_holds_every_region(tmp_path):
-    out = tmp_path / "doses"
-    told = run("report", "dosimetry-prrt", str(PATIENTS), "--out", str(out))
+    out, folder = tmp_path / "doses", tmp_path / "patients"
+    folder.mkdir()
+    ONE.write_csv(folder / "activities.csv")
+    GIVEN.filter(subject="01-002").write_csv(folder / "administrations.csv")
+    told = run("report", "dosimetry-prrt", str(folder), "--out", str(out))
     assert told.exit_code == 0, told.output
     page = (out / "index.html").read_text("utf-8")
     for says in ("3.610", "organ-limited", "Energy that stays", "protraction G", "residual",
                  "0.000576784", "A recommendation is not a prescription"):  # fmt: skip
         assert says in page
     rows = list(csv.DictReader((out / "doses.csv").read_text("utf-8").splitlines()))
-    assert len(rows) == 12
     document = json.loads((out / "results.json").read_text("utf-8"))
+    assert [row["region"] for row in rows] == ["KIDNEYS", "L1"]
     assert float(rows[0]["dose_gy"]) == pytest.approx(document["doses"][0]["dose_gy"])
     assert json.loads((out / "recommendation.json").read_text("utf-8")) == document["plans"]
-    assert len(list((out / "figures").glob("*.svg"))) == 14
+    assert len(list((out / "figures").glob("*.svg"))) == 3  # two curves and the course
 
     before = (out / "results.json").read_bytes()
-    assert run("report", "dosimetry-prrt", str(PATIENTS), "--out", str(out)).exit_code == 0
+    assert run("report", "dosimetry-prrt", str(folder), "--out", str(out)).exit_code == 0
     assert (out / "results.json").read_bytes() == before
 
 

@@ -84,7 +84,7 @@ def at(kernel: VoxelKernel, offset: str) -> float:
 def test_neighbours_agree_with_published_ones(side):
     kernel = voxel_kernel((side,) * 3, reach_mm=40, density_g_ml=1.04)
     for offset, published in LANCONELLI[side].items():
-        # touching voxels are 2 % below: straggling is left out, and with it 2 % of the way
+        # touching voxels are 2 % below: straggling is left out
         assert at(kernel, offset) == pytest.approx(published, rel=0.026)
 
 

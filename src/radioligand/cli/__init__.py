@@ -639,6 +639,37 @@ def dose_report(protocol: str, folder: Path, strategy: str | None, seed: int, ou
     click.echo(f"\nReport: {page}")
 
 
+@dose.command("simulate")
+@click.argument("protocol")
+@click.argument("scenario", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--patients", default=500, show_default=True, type=click.IntRange(1), help="In each design."
+)
+@click.option("--seed", default=1, show_default=True, help="Seed of the virtual patients.")
+@STRATEGY
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+def dose_simulate(
+    protocol: str, scenario: Path, patients: int, seed: int, strategy: str | None, as_json: bool
+) -> None:
+    """Compare a fixed activity with one informed by dosimetry, on virtual patients.
+
+    SCENARIO is a TOML file of what is assumed: doses per activity, half-lives, errors of scans and
+    between sites. Told are the true doses to lesions, the share in the target and over a limit,
+    with several scans and with one, for each spread between sites.
+
+    Example:  radioligand dose simulate dosimetry-prrt scenario.toml
+    """
+    from radioligand.cli import dosimetry
+
+    outcomes = dosimetry.simulated(
+        protocol, scenario, patients=patients, seed=seed, strategy=strategy
+    )
+    if as_json:
+        click.echo(json.dumps(outcomes, indent=2, ensure_ascii=False))
+        return
+    dosimetry.tell_designs(outcomes)
+
+
 @dose.command("image")
 @click.argument("document", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(

@@ -3,7 +3,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,13 @@ import polars as pl
 
 from radioligand.cli.main_job import versions
 from radioligand.dosimetry.absorbed_dose import SValues
-from radioligand.io.documents import DocumentError, protocol_chain, read_protocol, read_table
+from radioligand.io.documents import (
+    DocumentError,
+    protocol_chain,
+    read_protocol,
+    read_table,
+    read_tables,
+)
 from radioligand.io.outputs import MARK, check_output, sha256, write_folder
 from radioligand.patient_dosimetry import (
     Measurements,
@@ -30,7 +36,10 @@ from radioligand.patient_dosimetry import (
 from radioligand.patient_dosimetry.doses import whole_body_warnings
 from radioligand.patient_dosimetry.plans import plans_frame
 from radioligand.patient_dosimetry.s_values import read_s_values
-from radioligand.protocol.records import Dosimetry
+from radioligand.patient_dosimetry.sites import declared_methods, spreads
+from radioligand.protocol.records import Dosimetry, Protocol
+from radioligand.simulation.dose_courses import compare_designs
+from radioligand.simulation.dose_scenarios import parse_dose_scenario
 
 TABLES = ("activities.csv", "administrations.csv", "svalues.csv")
 
@@ -47,20 +56,28 @@ class Found:
     provenance: dict[str, object]
 
 
+def asked_dosimetry(protocol: str, *, strategy: str | None) -> tuple[Dosimetry, Protocol]:
+    """A protocol's dosimetry, with another strategy if one is named.
+
+    Raises DocumentError if it has none.
+    """
+    document = read_protocol(protocol)
+    if document.dosimetry is None:
+        raise DocumentError(
+            f"{protocol}: the document has no [dosimetry]; add it, or use dosimetry-prrt."
+        )
+    if strategy:
+        return document.dosimetry.model_copy(update={"strategy": strategy}), document
+    return document.dosimetry, document
+
+
 def found_in(folder: Path, *, protocol: str, strategy: str | None = None) -> Found:
     """Read a folder's tables and find every dose by the protocol.
 
     Raises DocumentError for a protocol without dosimetry or a table that cannot be read, and
     DatasetError that tells of every fault of the tables.
     """
-    document = read_protocol(protocol)
-    dosimetry = document.dosimetry
-    if dosimetry is None:
-        raise DocumentError(
-            f"{protocol}: the document has no [dosimetry]; add it, or use dosimetry-prrt."
-        )
-    if strategy:
-        dosimetry = dosimetry.model_copy(update={"strategy": strategy})
+    dosimetry, document = asked_dosimetry(protocol, strategy=strategy)
     activities, administrations = (read_table(folder / name) for name in TABLES[:2])
     table: SValues | None = None
     if (folder / TABLES[2]).exists():
@@ -176,6 +193,43 @@ def log_entries(
     return [*given, *recommended]
 
 
+def simulated(
+    protocol: str, scenario: Path, *, patients: int, seed: int, strategy: str | None
+) -> list[dict[str, Any]]:
+    """What each design does to virtual patients; the fixed activity is that of the control arm.
+
+    Raises DocumentError or SimulationError for a document that does not say enough.
+    """
+    dosimetry, document = asked_dosimetry(protocol, strategy=strategy)
+    given = [one.amount for one in document.arm("control").treatments if one.unit == "GBq"]
+    if len(given) != 1 or given[0] is None:
+        raise DocumentError(f"{protocol}: the control arm has no activity in GBq to compare with.")
+    outcomes = compare_designs(
+        dosimetry,
+        parse_dose_scenario(read_tables(scenario), name=str(scenario)),
+        fixed_gbq=given[0],
+        patients=patients,
+        rng=np.random.default_rng(seed),
+    )
+    return [asdict(one) for one in outcomes]
+
+
+def tell_designs(outcomes: list[dict[str, Any]]) -> None:
+    """Print a line a design."""
+    click.echo(
+        f"{'design':10}{'scans':15}{'sites':>6}{'GBq':>8}{'lesions, Gy (5-95 %)':>26}"
+        f"{'in target':>11}{'over limit':>12}"
+    )
+    for one in outcomes:
+        spread = f"{one['steering_gy']:.0f} ({one['steering_lower_gy']:.0f}-"
+        spread += f"{one['steering_upper_gy']:.0f})"
+        click.echo(
+            f"{one['design']:10}{one['scans']:15}{one['site_log_sd']:6.2f}"
+            f"{one['activity_gbq']:8.1f}{spread:>26}"
+            f"{100 * one['in_target']:9.1f} %{100 * one['over_limit']:10.1f} %"
+        )
+
+
 def write_report(found: Found, plans: tuple[SubjectPlan, ...], *, out: Path) -> Path:
     """Write page, results, tables and figures into a folder; return the page's path."""
     check_output(out)
@@ -187,6 +241,8 @@ def write_report(found: Found, plans: tuple[SubjectPlan, ...], *, out: Path) -> 
         title=found.title,
         warnings=found.warnings,
         provenance=found.provenance,
+        sites=declared_methods(found.measured, found.doses),
+        spreads=spreads(found.measured, found.doses),
     )
     document = document_of(found, plans)
     files: dict[str, str | bytes] = {

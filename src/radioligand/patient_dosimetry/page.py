@@ -10,8 +10,10 @@ from itertools import count
 from typing import Any
 
 import numpy as np
+import polars as pl
 from markupsafe import Markup
 
+from radioligand.dosimetry.heterogeneity import Spread
 from radioligand.dosimetry.nuclide import Nuclide, gray_grams
 from radioligand.patient_dosimetry.plans import SubjectPlan
 from radioligand.patient_dosimetry.records import RegionDose
@@ -56,6 +58,8 @@ def dose_page(
     title: str,
     warnings: Sequence[str],
     provenance: Mapping[str, object],
+    sites: pl.DataFrame,
+    spreads: Mapping[str, Spread | str],
 ) -> RenderedReport:
     """Return the page with its tables and figures, the same for the same doses."""
     numbers = _Numbers()
@@ -69,6 +73,8 @@ def dose_page(
     sections.append(
         Section("section-doses", "Doses", tuple(_doses(doses, plans, dosimetry, numbers)))
     )
+    if sites.height:
+        sections.append(Section("section-sites", "Sites", tuple(_sites(sites, spreads, numbers))))
     sections.append(Section("section-regions", "Region by region", tuple(_regions(doses, numbers))))
     sections.append(
         Section(
@@ -240,6 +246,43 @@ def _courses(
         title = f"{subject}: doses over cycles, with the upper bound"
         drawn = course_figure(shown, name=f"course-{place}", title=title)
         yield numbers.figure(f"course-{place}", title, drawn)
+
+
+# -- sites ----------------------------------------------------------------------------------------
+
+
+def _sites(
+    sites: pl.DataFrame, spreads: Mapping[str, Spread | str], numbers: _Numbers
+) -> Iterator[Part]:
+    heads = ("Subjects", "Camera", "Calibration, cps per MBq", "Recovery curve", "Integrals")
+    rows = tuple(
+        Row(str(site), _cells(*(str(one) for one in rest))) for site, *rest in sites.iter_rows()
+    )
+    yield numbers.table(
+        "sites", "What each site measured with", Body("Site", _columns(heads), rows)
+    )
+    parts = ("Subjects", "Sites", "Spread, %", "Between sites", "Measurement", "Patients")
+    rows = tuple(
+        Row(region, _cells("", "", "", one, "", ""))
+        if isinstance(one, str)
+        else Row(
+            region,
+            _cells(
+                str(one.subjects),
+                str(one.sites),
+                f"{100 * one.log_sd:.0f}",
+                *(f"{100 * share:.0f} %" for share in (one.site, one.measurement, one.patients)),
+            ),
+        )
+        for region, one in spreads.items()
+    )
+    note = (
+        "Variance of ln(Gy/GBq) over subjects: between sites, what the stated uncertainty explains "
+        "within sites, and the rest. Sites have different patients too, so not all of the first "
+        "part need be method."
+    )
+    body = Body("Region", _columns(parts), rows, (note,))
+    yield numbers.table("spread", "What part of the spread is method", body)
 
 
 # -- regions --------------------------------------------------------------------------------------
