@@ -257,7 +257,7 @@ def write_cycle(folder: Path, kind="PT", *, change=None, slice_change=None) -> P
             told += f"acquired = {(INJECTED + timedelta(hours=hours)).isoformat()}\n"
             told += 'unit = "Bq/mL"\ncorrected_to = "scan"\n'
         told += "\n"
-    fine = Box(turn=AXIAL, shape=(55, 70, 70), spacing=(2.2, 1.8, 1.8))
+    fine = Box(turn=AXIAL, shape=(26, 36, 36), spacing=(4.6, 3.4, 3.4))
     hounsfield = np.where(inside(fine.points(), "body"), 40.0, -1000.0)
     names = {"kidney": "1", "lesion": "2", "segmentation": "labels.nii.gz"}
     if kind == "NIfTI":

@@ -115,6 +115,27 @@ def test_a_folder_holds_one_whole_even_series(phantom, tmp_path):
     assert "one slice is no volume" in refuse(one)
 
 
+def test_damaged_dicom_is_refused_and_a_broken_date_is_no_date(phantom, tmp_path):
+    box = phantom.Box(turn=phantom.AXIAL, shape=(4, 8, 8))
+    values = phantom.activity(box.points(), 24.0)
+
+    def short(found, i):
+        found.PixelData = found.PixelData[:20]
+
+    def without_spacing(found, i):
+        del found.PixelSpacing
+
+    for change in (short, without_spacing):
+        path = phantom.write_slices(tmp_path / change.__name__, values, box, change=change)
+        assert "its DICOM cannot be read" in refuse(path)
+
+    def undated(found):
+        found.AcquisitionDate = found.SeriesDate = ""
+
+    path = phantom.write_tomogram(tmp_path / "undated.dcm", values, box, change=undated)
+    assert read_image(path).header.acquired is None
+
+
 def test_files_that_do_not_say_where_they_lie_are_refused(phantom, tmp_path):
     box = phantom.Box(turn=phantom.AXIAL, shape=(6, 8, 8))
     values = phantom.activity(box.points(), 24.0)

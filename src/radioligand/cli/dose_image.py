@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Doses from images: read the document and the images, compute, write the folder."""
 
+import csv
+import io
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from radioligand.cli.main_job import versions
 from radioligand.cli.progress import stages
 from radioligand.image_dosimetry import (
     ImageDosimetry,
+    activity_rows,
     compute_doses,
     parse_study,
     read_images,
@@ -57,10 +60,12 @@ def _files(found: ImageDosimetry, *, document: bytes) -> dict[str, str | bytes]:
     files: dict[str, str | bytes] = {
         "index.html": page.index_html,
         "doses.json": as_json(found),
-        "doses.csv": "\n".join(_csv(found)) + "\n",
+        "doses.csv": _csv(_region_rows(found)),
         "dose.nii": nifti(found.dose_gy, read.grid),
         MARK: json.dumps(provenance | {"inputs": read.hashes}, indent=2) + "\n",
     }
+    if rows := activity_rows(found):
+        files["activities.csv"] = _csv(rows)
     files |= {f"tables/{name}": text for name, text in page.tables.items()}
     files |= {f"figures/{name}": text for name, text in page.figures.items()}
     return files | _dicom(found)
@@ -86,22 +91,23 @@ def _dicom(found: ImageDosimetry) -> dict[str, bytes]:
     return files
 
 
-def _csv(found: ImageDosimetry) -> Iterator[str]:
-    """One row a region, the numbers of doses.json."""
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as the text of a CSV file, headed by the keys of the first."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _region_rows(found: ImageDosimetry) -> list[dict[str, Any]]:
+    """One row a region: the numbers of doses.json that are no lists."""
     document = found.as_json()
-    first = document["regions"][0]
-    names = [name for name, value in first.items() if not isinstance(value, list)]
-    yield ",".join(["subject", "cycle", *names])
-    for region in document["regions"]:
-        cells = (region[name] for name in names)
-        told = ["" if one is None else _quoted(one) for one in cells]
-        yield ",".join([_quoted(document["subject"]), str(document["cycle"]), *told])
-
-
-def _quoted(value: Any) -> str:
-    text = f"{value}"
-    quoted = text.replace('"', '""')
-    return f'"{quoted}"' if any(mark in text for mark in ',"\n') else text
+    who = {"subject": document["subject"], "cycle": document["cycle"]}
+    return [
+        who | {name: value for name, value in region.items() if not isinstance(value, list)}
+        for region in document["regions"]
+    ]
 
 
 def as_json(found: ImageDosimetry) -> str:

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """One patient's images of one cycle to absorbed doses: checked, computed, shown."""
 
-from radioligand.image_dosimetry.doses import ImageDosimetry, RegionDose, compute_doses
+from radioligand.image_dosimetry.doses import (
+    ImageDosimetry,
+    RegionDose,
+    activity_rows,
+    compute_doses,
+)
 from radioligand.image_dosimetry.reading import ReadStudy, read_images
 from radioligand.image_dosimetry.study import Fault, ImageStudy, ImageStudyError, parse_study
 
@@ -12,6 +17,7 @@ __all__ = [
     "ImageStudyError",
     "ReadStudy",
     "RegionDose",
+    "activity_rows",
     "compute_doses",
     "parse_study",
     "read_images",

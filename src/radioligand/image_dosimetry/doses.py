@@ -125,6 +125,38 @@ class ImageDosimetry:
         }
 
 
+def activity_rows(found: ImageDosimetry) -> list[dict[str, str | int | float]]:
+    """Return a row for each region and image, as `radioligand dose fit` reads activities.csv.
+
+    None without [errors] and its `volume`: what is not known is not invented.
+    """
+    study = found.read.study
+    errors = study.errors
+    if errors is None or errors.volume is None:
+        return []
+    return [
+        {
+            "subject": study.subject,
+            "cycle": study.cycle,
+            "region": region.name,
+            "role": region.role,
+            "hours": round(moment.time_hours, 6),
+            "activity": float(f"{measured:.8g}"),
+            "unit": "MBq",
+            "decay_corrected_to": "none",
+            "relative_error": errors.each_image,
+            "systematic_error": errors.calibration,
+            "volume_ml": float(f"{region.volume.volume_ml:.8g}"),
+            "volume_error": errors.volume,
+            "density_g_per_ml": study.density_g_ml,
+            "nuclide": "Lu-177",
+            "source": f"{moment.name} {moment.sha256[:16]}",
+        }
+        for region in found.regions
+        for moment, measured in zip(found.read.moments, region.activity_mbq, strict=True)
+    ]
+
+
 def _as_json(region: RegionDose, activity_mbq: float) -> dict[str, Any]:
     found = region.volume
     numbers: dict[str, float | None] = {

@@ -79,6 +79,7 @@ class Errors:
     calibration: float
     each_image: float
     each_voxel: float = 0.0
+    volume: float | None = None  # of a region as drawn; needed to go on with `dose fit`
     replicates: int = 200
     seed: int = 1
 
@@ -119,7 +120,7 @@ KEYS = {
     "ct": ("path", "transform", "same_frame"),
     "segmentation": ("path", "transform", "same_frame"),
     "regions": ("name", "role", "label"),
-    "errors": ("calibration", "each_image", "each_voxel", "replicates", "seed"),
+    "errors": ("calibration", "each_image", "each_voxel", "volume", "replicates", "seed"),
     "kernel": ("path", "spacing_mm", "density_g_ml"),
 }
 
@@ -349,6 +350,7 @@ def _errors(reader: _Reader, document: Mapping[str, Any]) -> Errors | None:
         calibration=share("calibration"),
         each_image=share("each_image"),
         each_voxel=share("each_voxel", 0.0),
+        volume=share("volume") if "volume" in table else None,
         replicates=int(
             reader.number(table, "errors", "replicates", low=20, high=100_000, default=200)
         ),

@@ -71,7 +71,12 @@ def read_image(path: Path) -> Image:
         raise ImageError(f"{path}: there is no such file or folder.")
     if path.is_file() and path.name.endswith((".nii", ".nii.gz")):
         return _read_nifti(path)
-    return _read_dicom(path)
+    try:
+        return _read_dicom(path)
+    except ImageError:
+        raise
+    except (AttributeError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise ImageError(f"{path}: its DICOM cannot be read ({error}).") from None
 
 
 # --- NIfTI ----------------------------------------------------------------------------------------
@@ -277,10 +282,12 @@ def _moment(dataset: Any, name: str) -> datetime | None:
 
 
 def _dicom_time(text: Any) -> datetime | None:
-    if not text:
+    """Return a DICOM date and time in the clinic's own time; None for what is no time."""
+    digits = str(text or "").partition(".")[0].partition("+")[0].partition("-")[0]
+    try:
+        return datetime.strptime(digits[:14].ljust(14, "0"), "%Y%m%d%H%M%S")
+    except ValueError:
         return None
-    digits = str(text).partition(".")[0].partition("+")[0].partition("-")[0]
-    return datetime.strptime(digits[:14].ljust(14, "0"), "%Y%m%d%H%M%S")
 
 
 def read_transform(path: Path) -> NDArray[np.float64]:
