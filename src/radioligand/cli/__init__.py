@@ -621,11 +621,18 @@ def dose_plan(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the report; an earlier report there is replaced.",
 )
-def dose_report(protocol: str, folder: Path, strategy: str | None, seed: int, out: Path) -> None:
+@click.option(
+    "--adam",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="ADaM datasets of the study: doses are set beside response and toxicity.",
+)
+def dose_report(
+    protocol: str, folder: Path, strategy: str | None, seed: int, out: Path, adam: Path | None
+) -> None:
     """Write doses and plan as one page on which every number can be repeated by hand.
 
-    Beside it stand results.json with inputs' hashes, constants and methods, doses.csv and
-    recommendation.json.
+    Beside it stand results.json with inputs' hashes, constants and methods, doses.csv,
+    recommendation.json and the doses as an ADaM dataset, adam/ADRAD.parquet.
 
     Example:  radioligand dose report dosimetry-prrt patients --out doses
     """
@@ -633,7 +640,7 @@ def dose_report(protocol: str, folder: Path, strategy: str | None, seed: int, ou
 
     found = dosimetry.found_in(folder, protocol=protocol, strategy=strategy)
     plans = dosimetry.planned(found, seed=seed)
-    page = dosimetry.write_report(found, plans, out=out)
+    page = dosimetry.write_report(found, plans, out=out, adam=adam)
     dosimetry.tell_doses(found)
     dosimetry.tell_plans(plans)
     click.echo(f"\nReport: {page}")

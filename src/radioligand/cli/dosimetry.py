@@ -12,8 +12,10 @@ import click
 import numpy as np
 import polars as pl
 
+from radioligand.analysis import results_json
 from radioligand.cli.main_job import versions
 from radioligand.dosimetry.absorbed_dose import SValues
+from radioligand.io.datasets import read_datasets
 from radioligand.io.documents import (
     DocumentError,
     protocol_chain,
@@ -21,7 +23,7 @@ from radioligand.io.documents import (
     read_table,
     read_tables,
 )
-from radioligand.io.outputs import MARK, check_output, sha256, write_folder
+from radioligand.io.outputs import MARK, check_output, parquet, sha256, write_folder
 from radioligand.patient_dosimetry import (
     Measurements,
     RegionDose,
@@ -33,6 +35,8 @@ from radioligand.patient_dosimetry import (
     plan_subjects,
     results_document,
 )
+from radioligand.patient_dosimetry.adam import adherence, derive_adrad, effects
+from radioligand.patient_dosimetry.cohort_page import Cohort
 from radioligand.patient_dosimetry.doses import whole_body_warnings
 from radioligand.patient_dosimetry.plans import plans_frame
 from radioligand.patient_dosimetry.s_values import read_s_values
@@ -50,6 +54,7 @@ class Found:
 
     dosimetry: Dosimetry
     title: str
+    study: str
     measured: Measurements
     doses: tuple[RegionDose, ...]
     warnings: tuple[str, ...]
@@ -96,6 +101,7 @@ def found_in(folder: Path, *, protocol: str, strategy: str | None = None) -> Fou
     return Found(
         dosimetry=dosimetry,
         title=document.trial.name,
+        study=document.trial.id.upper(),
         measured=measured,
         doses=doses,
         warnings=(*region_warnings, *whole_body_warnings(doses, measured)),
@@ -230,9 +236,18 @@ def tell_designs(outcomes: list[dict[str, Any]]) -> None:
         )
 
 
-def write_report(found: Found, plans: tuple[SubjectPlan, ...], *, out: Path) -> Path:
-    """Write page, results, tables and figures into a folder; return the page's path."""
+def write_report(
+    found: Found, plans: tuple[SubjectPlan, ...], *, out: Path, adam: Path | None
+) -> Path:
+    """Write page, results, ADRAD, tables and figures into a folder; return the page's path.
+
+    With `adam`, a folder of ADaM datasets, subjects have their arm, and doses stand beside response
+    and toxicity.
+    """
     check_output(out)
+    datasets = read_datasets(adam) if adam else {}
+    adrad = derive_adrad(found.doses, datasets.get("ADSL"), study=found.study)
+    seen = effects(adrad, datasets)
     page = dose_page(
         found.doses,
         plans,
@@ -241,8 +256,12 @@ def write_report(found: Found, plans: tuple[SubjectPlan, ...], *, out: Path) -> 
         title=found.title,
         warnings=found.warnings,
         provenance=found.provenance,
-        sites=declared_methods(found.measured, found.doses),
-        spreads=spreads(found.measured, found.doses),
+        cohort=Cohort(
+            adherence=adherence(found.measured.given),
+            sites=declared_methods(found.measured, found.doses),
+            spreads=spreads(found.measured, found.doses),
+            effects=seen,
+        ),
     )
     document = document_of(found, plans)
     files: dict[str, str | bytes] = {
@@ -250,6 +269,8 @@ def write_report(found: Found, plans: tuple[SubjectPlan, ...], *, out: Path) -> 
         "results.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
         "recommendation.json": json.dumps(document["plans"], indent=2, ensure_ascii=False) + "\n",
         "doses.csv": _csv(doses_frame(found.doses)),
+        "adam/ADRAD.parquet": parquet(adrad),
+        "effects.json": results_json(seen),
         **{f"tables/{name}": text for name, text in page.tables.items()},
         **{f"figures/{name}": text for name, text in page.figures.items()},
         MARK: json.dumps(found.provenance, indent=2, sort_keys=True) + "\n",

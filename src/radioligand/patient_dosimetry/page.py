@@ -6,15 +6,13 @@ Each dose stands with its scans, curve, mass and energy; the formula and the con
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
 from typing import Any
 
 import numpy as np
-import polars as pl
-from markupsafe import Markup
 
-from radioligand.dosimetry.heterogeneity import Spread
 from radioligand.dosimetry.nuclide import Nuclide, gray_grams
+from radioligand.patient_dosimetry.cohort_page import Cohort, cohort_sections
+from radioligand.patient_dosimetry.page_parts import Numbers, cells, columns, number_text
 from radioligand.patient_dosimetry.plans import SubjectPlan
 from radioligand.patient_dosimetry.records import RegionDose
 from radioligand.patient_dosimetry.results import cumulative_frame
@@ -27,26 +25,10 @@ from radioligand.report.dose_figures import (
     activity_figure,
     course_figure,
 )
-from radioligand.report.tables import Body, Cell, Column, Row, Table, cell
+from radioligand.report.tables import Body, Column, Row, cell
 
 POINTS = 120  # of a drawn curve
 LINE = "For research. A recommendation is not a prescription."
-
-
-class _Numbers:
-    """Numbers of tables and figures, in reading order."""
-
-    def __init__(self) -> None:
-        self.tables, self.figures = count(1), count(1)
-
-    def table(self, name: str, title: str, body: Body, who: str = "") -> Part:
-        number = f"Table {next(self.tables)}"
-        made = Table(name, f"{number}: {title}", who, body, (), notice="")
-        return Part(name, number, title, who, made)
-
-    def figure(self, name: str, title: str, drawn: str, who: str = "") -> Part:
-        number = f"Figure {next(self.figures)}"
-        return Part(name, number, title, who, svg=Markup(drawn))
 
 
 def dose_page(
@@ -58,11 +40,10 @@ def dose_page(
     title: str,
     warnings: Sequence[str],
     provenance: Mapping[str, object],
-    sites: pl.DataFrame,
-    spreads: Mapping[str, Spread | str],
+    cohort: Cohort,
 ) -> RenderedReport:
     """Return the page with its tables and figures, the same for the same doses."""
-    numbers = _Numbers()
+    numbers = Numbers()
     sections = []
     if plans:
         sections.append(Section("section-plan", "The next activity", tuple(_plans(plans, numbers))))
@@ -73,8 +54,7 @@ def dose_page(
     sections.append(
         Section("section-doses", "Doses", tuple(_doses(doses, plans, dosimetry, numbers)))
     )
-    if sites.height:
-        sections.append(Section("section-sites", "Sites", tuple(_sites(sites, spreads, numbers))))
+    sections += cohort_sections(cohort, numbers)
     sections.append(Section("section-regions", "Region by region", tuple(_regions(doses, numbers))))
     sections.append(
         Section(
@@ -118,35 +98,35 @@ def _key_lines(doses: Sequence[RegionDose], plans: Sequence[SubjectPlan]) -> Ite
 # -- the plan -------------------------------------------------------------------------------------
 
 
-def _plans(plans: Sequence[SubjectPlan], numbers: _Numbers) -> Iterator[Part]:
+def _plans(plans: Sequence[SubjectPlan], numbers: Numbers) -> Iterator[Part]:
     heads = ("Recommended, GBq", "Status", "Binds", "Steering now, Gy", "Then, Gy", "Cycles left")
     rows = tuple(
         Row(
             f"{one.subject}, cycle {one.next_cycle}",
-            _cells(
+            cells(
                 f"{one.plan.activity_gbq:.3f}",
                 one.plan.status,
                 one.plan.binding,
-                _number(one.plan.steering_gy),
-                _number(one.plan.expected_steering_gy),
+                number_text(one.plan.steering_gy),
+                number_text(one.plan.expected_steering_gy),
                 str(one.plan.cycles_left),
             ),
         )
         for one in plans
     )
-    yield numbers.table("plan", "Next activity", Body("Subject", _columns(heads), rows))
+    yield numbers.table("plan", "Next activity", Body("Subject", columns(heads), rows))
     heads = (
         "Allows, GBq", "Held to, Gy", "As", "Used, Gy", "Gy/GBq", "Chance to exceed",
     )  # fmt: skip
     rows = tuple(
         Row(
             f"{one.subject}: {each.name}",
-            _cells(
+            cells(
                 f"{each.activity_gbq:.3f}",
-                _number(each.limit_gy),
+                number_text(each.limit_gy),
                 each.quantity if each.kind == "organ" else each.kind,
-                _number(each.accumulated_gy),
-                _number(each.gy_per_gbq),
+                number_text(each.accumulated_gy),
+                number_text(each.gy_per_gbq),
                 f"{100 * one.plan.exceeding[each.name]:.1f} %" if each.kind == "organ" else "",
             ),
         )
@@ -158,7 +138,7 @@ def _plans(plans: Sequence[SubjectPlan], numbers: _Numbers) -> Iterator[Part]:
         "they are medians. Activity = (held to - used) / (cycles left × Gy/GBq), for BED its "
         "quadratic form. The smallest activity binds."
     )
-    body = Body("What bounds it", _columns(heads), rows, (note,))
+    body = Body("What bounds it", columns(heads), rows, (note,))
     yield numbers.table("constraints", "What bounds the next activity", body)
 
 
@@ -169,7 +149,7 @@ def _doses(
     doses: Sequence[RegionDose],
     plans: Sequence[SubjectPlan],
     dosimetry: Dosimetry,
-    numbers: _Numbers,
+    numbers: Numbers,
 ) -> Iterator[Part]:
     dosed = [one for one in doses if one.dose_gy is not None]
     if not dosed:
@@ -181,32 +161,32 @@ def _doses(
         rows.append(
             Row(
                 f"{one.subject}, cycle {one.cycle}, {one.region}",
-                _cells(
-                    _number(one.dose_gy),
-                    f"{_number(lower)} to {_number(upper)}",
-                    _number(one.gy_per_gbq),
-                    _number(one.bed_gy),
-                    _number(one.eqd2_gy),
+                cells(
+                    number_text(one.dose_gy),
+                    f"{number_text(lower)} to {number_text(upper)}",
+                    number_text(one.gy_per_gbq),
+                    number_text(one.bed_gy),
+                    number_text(one.eqd2_gy),
                     f"{100 * one.budget.total:.1f}",
                 ),
             )
         )
-    yield numbers.table("doses", "Absorbed dose", Body("Region", _columns(heads), tuple(rows)))
+    yield numbers.table("doses", "Absorbed dose", Body("Region", columns(heads), tuple(rows)))
     rows = [
         Row(
             f"{one['subject']}, {one['region']}",
-            _cells(
+            cells(
                 str(one["cycles"]),
-                _number(one["dose_gy"]),
-                _number(one["bed_gy"]),
-                _number(one["eqd2_gy"]),
-                _number(one["injected_gbq"]),
+                number_text(one["dose_gy"]),
+                number_text(one["bed_gy"]),
+                number_text(one["eqd2_gy"]),
+                number_text(one["injected_gbq"]),
             ),
         )
         for one in cumulative_frame(dosed).to_dicts()
     ]
     heads_after = ("Cycles", "Gy", "BED, Gy", "EQD2, Gy", "GBq given")
-    body = Body("Region", _columns(heads_after), tuple(rows), ("BED is the sum over cycles.",))
+    body = Body("Region", columns(heads_after), tuple(rows), ("BED is the sum over cycles.",))
     yield numbers.table("cumulative", "Over all cycles", body)
     yield from _courses(dosed, plans, dosimetry, numbers)
 
@@ -215,7 +195,7 @@ def _courses(
     dosed: Sequence[RegionDose],
     plans: Sequence[SubjectPlan],
     dosimetry: Dosimetry,
-    numbers: _Numbers,
+    numbers: Numbers,
 ) -> Iterator[Part]:
     by_subject = {one.subject: one for one in plans}
     limits = {one.region: one for one in dosimetry.limits if one.quantity == "dose"}
@@ -248,47 +228,10 @@ def _courses(
         yield numbers.figure(f"course-{place}", title, drawn)
 
 
-# -- sites ----------------------------------------------------------------------------------------
-
-
-def _sites(
-    sites: pl.DataFrame, spreads: Mapping[str, Spread | str], numbers: _Numbers
-) -> Iterator[Part]:
-    heads = ("Subjects", "Camera", "Calibration, cps per MBq", "Recovery curve", "Integrals")
-    rows = tuple(
-        Row(str(site), _cells(*(str(one) for one in rest))) for site, *rest in sites.iter_rows()
-    )
-    yield numbers.table(
-        "sites", "What each site measured with", Body("Site", _columns(heads), rows)
-    )
-    parts = ("Subjects", "Sites", "Spread, %", "Between sites", "Measurement", "Patients")
-    rows = tuple(
-        Row(region, _cells("", "", "", one, "", ""))
-        if isinstance(one, str)
-        else Row(
-            region,
-            _cells(
-                str(one.subjects),
-                str(one.sites),
-                f"{100 * one.log_sd:.0f}",
-                *(f"{100 * share:.0f} %" for share in (one.site, one.measurement, one.patients)),
-            ),
-        )
-        for region, one in spreads.items()
-    )
-    note = (
-        "Variance of ln(Gy/GBq) over subjects: between sites, what the stated uncertainty explains "
-        "within sites, and the rest. Sites have different patients too, so not all of the first "
-        "part need be method."
-    )
-    body = Body("Region", _columns(parts), rows, (note,))
-    yield numbers.table("spread", "What part of the spread is method", body)
-
-
 # -- regions --------------------------------------------------------------------------------------
 
 
-def _regions(doses: Sequence[RegionDose], numbers: _Numbers) -> Iterator[Part]:
+def _regions(doses: Sequence[RegionDose], numbers: Numbers) -> Iterator[Part]:
     for place, one in enumerate(doses):
         who = f"{one.subject}, cycle {one.cycle}, {one.region}"
         yield numbers.table(f"region-{place}", f"{who}: from scans to dose", _worked(one))
@@ -311,55 +254,53 @@ def _regions(doses: Sequence[RegionDose], numbers: _Numbers) -> Iterator[Part]:
 def _worked(one: RegionDose) -> Body:
     """Every number from the scans to the dose, in the order in which they follow."""
     rows = [
-        Row(f"Scan at {hours:.4g} h", _cells(f"{mbq:.6g} MBq", f"random error {100 * u:.1f} %"))
+        Row(f"Scan at {hours:.4g} h", cells(f"{mbq:.6g} MBq", f"random error {100 * u:.1f} %"))
         for hours, mbq, u in zip(one.time_hours, one.activity_mbq, one.relative_error, strict=True)
     ]
-    rows.append(Row("Method", _cells(one.method, one.method_source)))
+    rows.append(Row("Method", cells(one.method, one.method_source)))
     if one.curve is not None:
         for amplitude, rate in zip(one.curve.amplitude_mbq, one.curve.rate_per_hour, strict=True):
             half = math.log(2) / rate
             rows.append(
-                Row("Term", _cells(f"{amplitude:.6g} MBq", f"{rate:.6g} per h, {half:.4g} h"))
+                Row("Term", cells(f"{amplitude:.6g} MBq", f"{rate:.6g} per h, {half:.4g} h"))
             )
     if one.degrees_of_freedom:
         rows.append(
-            Row("Chi-square", _cells(f"{one.chi_square:.3g}", f"on {one.degrees_of_freedom}"))
+            Row("Chi-square", cells(f"{one.chi_square:.3g}", f"on {one.degrees_of_freedom}"))
         )
-    rows.append(Row("Integral", _cells(f"{one.tia_mbq_h:.6g} MBq h", "sum of amplitude / rate")))
-    rows.append(Row("Behind the last scan", _cells(f"{100 * one.tail_fraction:.1f} %", "")))
+    rows.append(Row("Integral", cells(f"{one.tia_mbq_h:.6g} MBq h", "sum of amplitude / rate")))
+    rows.append(Row("Behind the last scan", cells(f"{100 * one.tail_fraction:.1f} %", "")))
     if one.dose_gy is not None:
         rows += [
             Row(
                 "Mass",
-                _cells(
+                cells(
                     f"{one.mass_g:.5g} g",
                     f"{one.volume_ml:.5g} mL × {one.density_g_per_ml:.4g} g/mL",
                 ),
             ),
-            Row(
-                "Energy that stays", _cells(f"{one.energy_kev:.2f} keV per decay", one.dose_method)
-            ),
-            Row("Self-dose", _cells(f"{one.self_gy:.5g} Gy", "integral × energy × k / mass")),
-            Row("Cross dose", _cells(f"{one.cross_gy:.4g} Gy", "")),
-            Row("Dose", _cells(f"{one.dose_gy:.5g} Gy", f"of {one.injected_gbq:.5g} GBq given")),
+            Row("Energy that stays", cells(f"{one.energy_kev:.2f} keV per decay", one.dose_method)),
+            Row("Self-dose", cells(f"{one.self_gy:.5g} Gy", "integral × energy × k / mass")),
+            Row("Cross dose", cells(f"{one.cross_gy:.4g} Gy", "")),
+            Row("Dose", cells(f"{one.dose_gy:.5g} Gy", f"of {one.injected_gbq:.5g} GBq given")),
         ]
     if not math.isnan(one.bed_gy):
         rows.append(
-            Row("BED", _cells(f"{one.bed_gy:.5g} Gy", f"protraction G {one.protraction:.5g}"))
+            Row("BED", cells(f"{one.bed_gy:.5g} Gy", f"protraction G {one.protraction:.5g}"))
         )
     parts = one.budget
     rows.append(
         Row(
             "Uncertainty",
-            _cells(
+            cells(
                 f"{100 * parts.total:.1f} %",
                 f"fit {100 * parts.fit:.1f}, activity {100 * parts.activity:.1f}, volume "
                 f"{100 * parts.volume:.1f}, dose factor {100 * parts.dose_factor:.1f}; in squares",
             ),
         )
     )
-    rows += [Row("Warning", _cells(said, "")) for said in one.warnings]
-    return Body("Step", _columns(("Value", "From")), tuple(rows))
+    rows += [Row("Warning", cells(said, "")) for said in one.warnings]
+    return Body("Step", columns(("Value", "From")), tuple(rows))
 
 
 def _constants(nuclide: Nuclide) -> Body:
@@ -373,8 +314,8 @@ def _constants(nuclide: Nuclide) -> Body:
     ]
     return Body(
         "Constant",
-        _columns(("Value", "From")),
-        tuple(Row(name, _cells(str(value), says)) for name, value, says in rows),
+        columns(("Value", "From")),
+        tuple(Row(name, cells(str(value), says)) for name, value, says in rows),
     )
 
 
@@ -391,15 +332,3 @@ def _method(nuclide: Nuclide) -> tuple[str, ...]:
         "BED of one cycle is D (1 + G D / (alpha/beta)) with the protraction factor G of the "
         "curve; BED of cycles add.",
     )
-
-
-def _cells(*texts: str) -> tuple[Cell, ...]:
-    return tuple(cell(text) for text in texts)
-
-
-def _columns(heads: Sequence[str]) -> tuple[Column, ...]:
-    return tuple(Column(head) for head in heads)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None or math.isnan(value) else f"{value:.4g}"

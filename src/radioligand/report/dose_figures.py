@@ -141,3 +141,30 @@ def course_figure(regions: Sequence[Cumulative], *, name: str, title: str) -> st
         return svg(
             Drawing(figure=figure, description=told + "."), name=name, title=title, notice=""
         )
+
+
+def effect_figure(
+    dose_gy: Floats,
+    effect: Floats,
+    arms: Sequence[str],
+    *,
+    effect_label: str,
+    name: str,
+    title: str,
+) -> str:
+    """Draw one point a subject, coloured by arm: dose across, effect up."""
+    known = sorted(set(arms))
+    with house_style(salt=name):
+        figure = blank(216.0)
+        axes = axes_at(figure, 56, 40, WIDTH - 70, 160)
+        for place, arm in enumerate(known):
+            own = np.array([one == arm for one in arms])
+            colour = ARM_COLOURS[place % len(ARM_COLOURS)]
+            axes.plot(dose_gy[own], effect[own], "o", color=colour, markersize=4, label=arm or None)
+        axes.set(xlabel="Gy, cumulative", ylabel=effect_label)
+        axes.set_xlim(left=0)
+        axes.grid(axis="y", color=FAINT, linewidth=0.4)
+        if any(known):
+            axes.legend(frameon=False, fontsize=SMALL, loc="best")
+        told = f"{dose_gy.size} subjects, doses from {dose_gy.min():.3g} to {dose_gy.max():.3g} Gy."
+        return svg(Drawing(figure=figure, description=told), name=name, title=title, notice="")
