@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check lint types contracts reference benchmarks clean
+.PHONY: demo test check lint types contracts reference kernels benchmarks clean
 
 demo: .venv/installed-run
 	$(BIN)/radioligand demo netter-2 --out demo-report
@@ -29,6 +29,10 @@ contracts: .venv/installed-check
 #   r-cran-nlme r-cran-numderiv r-cran-rpact r-cran-survival
 reference:
 	cd tests/reference && for script in *.R; do Rscript $$script || exit 1; done
+
+# The point kernel and the spheres of 177Lu, by Monte Carlo: two minutes.
+kernels: .venv/installed-run
+	$(BIN)/python -m radioligand.dosimetry.generation
 
 # PEERS is the Python of an environment that has benchmarks/requirements.txt.
 benchmarks: .venv/installed-run

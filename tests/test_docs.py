@@ -250,10 +250,10 @@ def shell_lines() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "line"), list(shell_lines()))
 def test_command_lines_can_be_typed(name, line):
-    _, name_of, *words = shlex.split(line.partition(" > ")[0], comments=True)
-    command = cli.commands[name_of]
-    if isinstance(command, click.Group):
-        command, words = command.commands[words[0]], words[1:]
+    _, *words = shlex.split(line.partition(" > ")[0], comments=True)
+    command: click.Command = cli
+    while isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
     parser = command.make_parser(click.Context(command))
 
     _, left_over, _ = parser.parse_args(words)  # raises for an option that is not there

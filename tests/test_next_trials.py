@@ -22,7 +22,7 @@ from radioligand.simulation.patients import read_population, simulate_study
 
 CONCEPTS = (
     *("net-retreat", "prrt-immunotherapy", "prrt-ddr", "prrt-liver-directed"),
-    *("prrt-resistant", "sabr-prrt", "captem-prrt"),
+    *("prrt-resistant", "sabr-prrt", "captem-prrt", "dosimetry-prrt"),
 )
 
 

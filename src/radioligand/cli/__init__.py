@@ -551,6 +551,177 @@ def advise(
         click.echo(f"\nPage: {page}" if patient is None else f"\nSheet: {sheet}\nPage: {page}")
 
 
+@cli.group()
+def dose() -> None:
+    """Absorbed dose of patients' cycles, and the next activity.
+
+    Example:  radioligand dose plan dosimetry-prrt patients
+    """
+
+
+STRATEGY = click.option(
+    "--strategy",
+    type=click.Choice(["lesion target", "organ limit"]),
+    help="Another strategy than the protocol's.",
+)
+PATIENTS = click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+
+
+@dose.command("fit")
+@click.argument("protocol")
+@PATIENTS
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+def dose_fit(protocol: str, folder: Path, as_json: bool) -> None:
+    """Find the dose of every region and cycle, with its uncertainty.
+
+    FOLDER holds activities.csv and administrations.csv, and svalues.csv if organs shall have
+    cross doses. PROTOCOL names the methods in its [dosimetry].
+
+    Example:  radioligand dose fit dosimetry-prrt patients
+    """
+    from radioligand.cli import dosimetry
+
+    found = dosimetry.found_in(folder, protocol=protocol)
+    if as_json:
+        document = dosimetry.document_of(found, ())
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    dosimetry.tell_doses(found)
+
+
+@dose.command("plan")
+@click.argument("protocol")
+@PATIENTS
+@STRATEGY
+@click.option("--seed", default=1, show_default=True, help="Seed of the sampled probabilities.")
+@click.option(
+    "--log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Add what was given and what is recommended to this log; lines are never changed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+def dose_plan(
+    protocol: str, folder: Path, strategy: str | None, seed: int, log: Path | None, as_json: bool
+) -> None:
+    """Recommend the next activity of every subject, and say what binds it.
+
+    Limits, target, caps and the statistic that steers stand in the protocol. Every cycle that was
+    given needs its dose, unless the protocol carries one.
+
+    Example:  radioligand dose plan dosimetry-prrt patients --log activities.log
+    """
+    from datetime import UTC, datetime
+
+    from radioligand.cli import dosimetry
+    from radioligand.io.activity_log import append_log
+
+    found = dosimetry.found_in(folder, protocol=protocol, strategy=strategy)
+    plans = dosimetry.planned(found, seed=seed)
+    if log:
+        append_log(log, dosimetry.log_entries(found, plans, now=datetime.now(UTC)))
+    if as_json:
+        document = dosimetry.document_of(found, plans)
+        click.echo(json.dumps(document["plans"], indent=2, ensure_ascii=False))
+        return
+    dosimetry.tell_plans(plans)
+
+
+@dose.command("report")
+@click.argument("protocol")
+@PATIENTS
+@STRATEGY
+@click.option("--seed", default=1, show_default=True, help="Seed of the sampled probabilities.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the report; an earlier report there is replaced.",
+)
+@click.option(
+    "--adam",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="ADaM datasets of the study: doses are set beside response and toxicity.",
+)
+def dose_report(
+    protocol: str, folder: Path, strategy: str | None, seed: int, out: Path, adam: Path | None
+) -> None:
+    """Write doses and plan as one page on which every number can be repeated by hand.
+
+    Beside it stand results.json with inputs' hashes, constants and methods, doses.csv,
+    recommendation.json and the doses as an ADaM dataset, adam/ADRAD.parquet.
+
+    Example:  radioligand dose report dosimetry-prrt patients --out doses
+    """
+    from radioligand.cli import dosimetry
+
+    found = dosimetry.found_in(folder, protocol=protocol, strategy=strategy)
+    plans = dosimetry.planned(found, seed=seed)
+    page = dosimetry.write_report(found, plans, out=out, adam=adam)
+    dosimetry.tell_doses(found)
+    dosimetry.tell_plans(plans)
+    click.echo(f"\nReport: {page}")
+
+
+@dose.command("simulate")
+@click.argument("protocol")
+@click.argument("scenario", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--patients", default=500, show_default=True, type=click.IntRange(1), help="In each design."
+)
+@click.option("--seed", default=1, show_default=True, help="Seed of the virtual patients.")
+@STRATEGY
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+def dose_simulate(
+    protocol: str, scenario: Path, patients: int, seed: int, strategy: str | None, as_json: bool
+) -> None:
+    """Compare a fixed activity with one informed by dosimetry, on virtual patients.
+
+    SCENARIO is a TOML file of what is assumed: doses per activity, half-lives, errors of scans and
+    between sites. Told are the true doses to lesions, the share in the target and over a limit,
+    with several scans and with one, for each spread between sites.
+
+    Example:  radioligand dose simulate dosimetry-prrt scenario.toml
+    """
+    from radioligand.cli import dosimetry
+
+    outcomes = dosimetry.simulated(
+        protocol, scenario, patients=patients, seed=seed, strategy=strategy
+    )
+    if as_json:
+        click.echo(json.dumps(outcomes, indent=2, ensure_ascii=False))
+        return
+    dosimetry.tell_designs(outcomes)
+
+
+@dose.command("image")
+@click.argument("document", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the report and the dose files; an earlier report there is replaced.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+def image_doses(document: Path, out: Path, as_json: bool) -> None:
+    """Compute the dose of every voxel from the images of one cycle.
+
+    DOCUMENT is a TOML file that names images, regions and the activity given; docs/
+    dosimetry-voxels.md explains it. Writes a report with isodose lines and dose-volume
+    histograms, doses as JSON and CSV, the dose image as NIfTI, and for DICOM images also RTDOSE,
+    SEG and SR. Needs radioligand[images].
+
+    Example:  radioligand dose image cycle-1.toml --out cycle-1
+    """
+    from radioligand.cli import dose_image as job
+
+    found = job.run_dose_image(document, out=out, quiet=as_json)
+    if as_json:
+        click.echo(job.as_json(found), nl=False)
+        return
+    for line in job.lines(found, out=out):
+        click.echo(line)
+
+
 @cli.command()
 @click.argument("adam", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--protocol", help="Also check what this protocol promises.")

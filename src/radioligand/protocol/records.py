@@ -56,6 +56,14 @@ from radioligand.protocol.design_records import (
     Resizing,
     Selection,
 )
+from radioligand.protocol.dosimetry_records import (
+    DoseExpectation,
+    DoseLimit,
+    DoseMethod,
+    DosePrior,
+    DoseTarget,
+    Dosimetry,
+)
 from radioligand.protocol.planning_records import (
     AccrualStep,
     Cutoff,
@@ -135,6 +143,12 @@ __all__ = [
     "Deaths",
     "Disposition",
     "DoseDecisions",
+    "DoseExpectation",
+    "DoseLimit",
+    "DoseMethod",
+    "DosePrior",
+    "DoseTarget",
+    "Dosimetry",
     "Dosing",
     "Eligibility",
     "Endpoint",
@@ -213,6 +227,7 @@ class Protocol(Record):
     quality_of_life: QualityOfLife | None = None
     safety: Safety | None = None
     dosing: Dosing | None = None
+    dosimetry: Dosimetry | None = None
     crossover: tuple[Crossover, ...] = ()
     retreatment: tuple[Retreatment, ...] = ()
     analyses: tuple[AnyAnalysis, ...] = ()

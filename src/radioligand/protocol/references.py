@@ -10,6 +10,7 @@ from math import gcd
 from typing import Any
 
 from radioligand import criteria
+from radioligand.protocol.dosimetry_faults import dosimetry_faults
 from radioligand.protocol.faults import Fault
 from radioligand.protocol.inheritance import found_at
 
@@ -45,6 +46,7 @@ def reference_faults(document: Table) -> Iterator[Fault]:
     yield from _analyses(document)
     yield from _schedule(document)
     yield from _dosing(document)
+    yield from dosimetry_faults(document)
     yield from _design(document)
     yield from _rest(document)
 

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dosimetry of patients: read the folder, find doses, plan, tell, log, write."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import polars as pl
+
+from radioligand.analysis import results_json
+from radioligand.cli.main_job import versions
+from radioligand.dosimetry.absorbed_dose import SValues
+from radioligand.io.datasets import read_datasets
+from radioligand.io.documents import (
+    DocumentError,
+    protocol_chain,
+    read_protocol,
+    read_table,
+    read_tables,
+)
+from radioligand.io.outputs import MARK, check_output, parquet, sha256, write_folder
+from radioligand.patient_dosimetry import (
+    Measurements,
+    RegionDose,
+    SubjectPlan,
+    check_measurements,
+    dose_page,
+    doses_frame,
+    find_doses,
+    plan_subjects,
+    results_document,
+)
+from radioligand.patient_dosimetry.adam import adherence, derive_adrad, effects
+from radioligand.patient_dosimetry.cohort_page import Cohort
+from radioligand.patient_dosimetry.doses import whole_body_warnings
+from radioligand.patient_dosimetry.plans import plans_frame
+from radioligand.patient_dosimetry.s_values import read_s_values
+from radioligand.patient_dosimetry.sites import declared_methods, spreads
+from radioligand.protocol.records import Dosimetry, Protocol
+from radioligand.simulation.dose_courses import compare_designs
+from radioligand.simulation.dose_scenarios import parse_dose_scenario
+
+TABLES = ("activities.csv", "administrations.csv", "svalues.csv")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Everything that one run knows of a folder of patients."""
+
+    dosimetry: Dosimetry
+    title: str
+    study: str
+    measured: Measurements
+    doses: tuple[RegionDose, ...]
+    warnings: tuple[str, ...]
+    provenance: dict[str, object]
+
+
+def asked_dosimetry(protocol: str, *, strategy: str | None) -> tuple[Dosimetry, Protocol]:
+    """A protocol's dosimetry, with another strategy if one is named.
+
+    Raises DocumentError if it has none.
+    """
+    document = read_protocol(protocol)
+    if document.dosimetry is None:
+        raise DocumentError(
+            f"{protocol}: the document has no [dosimetry]; add it, or use dosimetry-prrt."
+        )
+    if strategy:
+        return document.dosimetry.model_copy(update={"strategy": strategy}), document
+    return document.dosimetry, document
+
+
+def found_in(folder: Path, *, protocol: str, strategy: str | None = None) -> Found:
+    """Read a folder's tables and find every dose by the protocol.
+
+    Raises DocumentError for a protocol without dosimetry or a table that cannot be read, and
+    DatasetError that tells of every fault of the tables.
+    """
+    dosimetry, document = asked_dosimetry(protocol, strategy=strategy)
+    activities, administrations = (read_table(folder / name) for name in TABLES[:2])
+    table: SValues | None = None
+    if (folder / TABLES[2]).exists():
+        table = read_s_values(read_table(folder / TABLES[2]))
+    measured = check_measurements(activities, administrations, dosimetry=dosimetry)
+    doses = find_doses(measured, dosimetry=dosimetry, table=table)
+    region_warnings = [
+        f"{one.subject}, cycle {one.cycle}, {one.region}: {said}"
+        for one in doses
+        for said in one.warnings
+    ]
+    hashes: dict[str, object] = {
+        name: sha256((folder / name).read_bytes()) for name in TABLES if (folder / name).exists()
+    }
+    hashes |= {name: sha256(content) for content, name in protocol_chain(protocol)}
+    return Found(
+        dosimetry=dosimetry,
+        title=document.trial.name,
+        study=document.trial.id.upper(),
+        measured=measured,
+        doses=doses,
+        warnings=(*region_warnings, *whole_body_warnings(doses, measured)),
+        provenance=hashes | {"strategy": dosimetry.strategy} | versions(),
+    )
+
+
+def planned(found: Found, *, seed: int) -> tuple[SubjectPlan, ...]:
+    """The next activity of every subject; each has random numbers of its own."""
+
+    def stream(subject: str) -> np.random.Generator:
+        own = int.from_bytes(hashlib.sha256(subject.encode()).digest()[:8])
+        return np.random.default_rng([seed, own])
+
+    return plan_subjects(found.doses, found.measured, dosimetry=found.dosimetry, rng=stream)
+
+
+def document_of(found: Found, plans: tuple[SubjectPlan, ...]) -> dict[str, Any]:
+    """Doses and plans as `--json` prints them and results.json holds them."""
+    return results_document(
+        found.doses,
+        plans,
+        nuclide=found.measured.nuclide,
+        provenance=found.provenance,
+        warnings=found.warnings,
+    )
+
+
+def tell_doses(found: Found) -> None:
+    """Print a line a region and cycle, then the warnings."""
+    click.echo(f"{'':44}{'Gy':>8}  95 % interval     Gy/GBq  method")
+    for one in found.doses:
+        name = f"{one.subject}, cycle {one.cycle}, {one.region}"
+        if one.dose_gy is None or one.limits_gy is None:
+            click.echo(f"{name:44}{'':36}{one.method}")
+            continue
+        lower, upper = one.limits_gy
+        click.echo(
+            f"{name:44}{one.dose_gy:8.2f}  {lower:6.2f} to {upper:6.2f}  {one.gy_per_gbq:8.3f}  "
+            f"{one.method}"
+        )
+    for said in found.warnings:
+        click.echo(f"Warning: {said}")
+
+
+def tell_plans(plans: tuple[SubjectPlan, ...]) -> None:
+    """Print each subject's next activity, what bounds it and the chance to exceed a limit."""
+    if not plans:
+        click.echo("No subject has a cycle left to plan.")
+    for one in plans:
+        plan = one.plan
+        click.echo(
+            f"{one.subject}, cycle {one.next_cycle}: {plan.activity_gbq:.3f} GBq, {plan.status}; "
+            f"{plan.binding} binds."
+        )
+        for each in sorted(plan.constraints, key=lambda one: one.activity_gbq):
+            chance = plan.exceeding.get(each.name) if each.kind == "organ" else None
+            told = f", exceeded with {100 * chance:.1f} %" if chance is not None else ""
+            click.echo(f"  {each.name} allows {each.activity_gbq:.3f} GBq{told}")
+        if plan.target_interval_gbq:
+            low, high = plan.target_interval_gbq
+            click.echo(f"  the target is reached from {low:.3f} to {high:.3f} GBq a cycle")
+
+
+def log_entries(
+    found: Found, plans: tuple[SubjectPlan, ...], *, now: datetime
+) -> list[dict[str, Any]]:
+    """What was given, cycle by cycle, and what is recommended next."""
+    logged = now.isoformat(timespec="seconds")
+    given = [
+        {
+            "kind": "given",
+            "subject": row["subject"],
+            "cycle": row["cycle"],
+            "activity_gbq": row["injected_gbq"],
+            "start": row["start"].isoformat(),
+            "logged": logged,
+        }
+        for row in found.measured.given.to_dicts()
+    ]
+    recommended = [
+        {
+            "kind": "recommended",
+            "subject": row["subject"],
+            "cycle": row["cycle"],
+            "activity_gbq": row["recommended_gbq"],
+            "status": row["status"],
+            "binding": row["binding"],
+            "strategy": row["strategy"],
+            "inputs": {name: found.provenance[name] for name in found.provenance},
+            "logged": logged,
+        }
+        for row in (plans_frame(plans).to_dicts() if plans else ())
+    ]
+    return [*given, *recommended]
+
+
+def simulated(
+    protocol: str, scenario: Path, *, patients: int, seed: int, strategy: str | None
+) -> list[dict[str, Any]]:
+    """What each design does to virtual patients; the fixed activity is that of the control arm.
+
+    Raises DocumentError or SimulationError for a document that does not say enough.
+    """
+    dosimetry, document = asked_dosimetry(protocol, strategy=strategy)
+    given = [one.amount for one in document.arm("control").treatments if one.unit == "GBq"]
+    if len(given) != 1 or given[0] is None:
+        raise DocumentError(f"{protocol}: the control arm has no activity in GBq to compare with.")
+    outcomes = compare_designs(
+        dosimetry,
+        parse_dose_scenario(read_tables(scenario), name=str(scenario)),
+        fixed_gbq=given[0],
+        patients=patients,
+        rng=np.random.default_rng(seed),
+    )
+    return [asdict(one) for one in outcomes]
+
+
+def tell_designs(outcomes: list[dict[str, Any]]) -> None:
+    """Print a line a design."""
+    click.echo(
+        f"{'design':10}{'scans':15}{'sites':>6}{'GBq':>8}{'lesions, Gy (5-95 %)':>26}"
+        f"{'in target':>11}{'over limit':>12}"
+    )
+    for one in outcomes:
+        spread = f"{one['steering_gy']:.0f} ({one['steering_lower_gy']:.0f}-"
+        spread += f"{one['steering_upper_gy']:.0f})"
+        click.echo(
+            f"{one['design']:10}{one['scans']:15}{one['site_log_sd']:6.2f}"
+            f"{one['activity_gbq']:8.1f}{spread:>26}"
+            f"{100 * one['in_target']:9.1f} %{100 * one['over_limit']:10.1f} %"
+        )
+
+
+def write_report(
+    found: Found, plans: tuple[SubjectPlan, ...], *, out: Path, adam: Path | None
+) -> Path:
+    """Write page, results, ADRAD, tables and figures into a folder; return the page's path.
+
+    With `adam`, a folder of ADaM datasets, subjects have their arm, and doses stand beside response
+    and toxicity.
+    """
+    check_output(out)
+    datasets = read_datasets(adam) if adam else {}
+    adrad = derive_adrad(found.doses, datasets.get("ADSL"), study=found.study)
+    seen = effects(adrad, datasets)
+    page = dose_page(
+        found.doses,
+        plans,
+        dosimetry=found.dosimetry,
+        nuclide=found.measured.nuclide,
+        title=found.title,
+        warnings=found.warnings,
+        provenance=found.provenance,
+        cohort=Cohort(
+            adherence=adherence(found.measured.given),
+            sites=declared_methods(found.measured, found.doses),
+            spreads=spreads(found.measured, found.doses),
+            effects=seen,
+        ),
+    )
+    document = document_of(found, plans)
+    files: dict[str, str | bytes] = {
+        "index.html": page.index_html,
+        "results.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
+        "recommendation.json": json.dumps(document["plans"], indent=2, ensure_ascii=False) + "\n",
+        "doses.csv": _csv(doses_frame(found.doses)),
+        "adam/ADRAD.parquet": parquet(adrad),
+        "effects.json": results_json(seen),
+        **{f"tables/{name}": text for name, text in page.tables.items()},
+        **{f"figures/{name}": text for name, text in page.figures.items()},
+        MARK: json.dumps(found.provenance, indent=2, sort_keys=True) + "\n",
+    }
+    write_folder(out, files)
+    return out / "index.html"
+
+
+def _csv(frame: pl.DataFrame) -> str:
+    return frame.with_columns(pl.col(pl.Float64).fill_nan(None)).write_csv()

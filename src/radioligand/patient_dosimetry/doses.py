@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every region and cycle to its dose, or every fault at once: region, cycle, rule, mend."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from radioligand.cdisc.rules import DatasetError
+from radioligand.dosimetry.absorbed_dose import (
+    SValues,
+    cross_dose_gy,
+    mass_slope,
+    remainder_dose_gy,
+    scaled_self_s,
+    self_dose_gy,
+)
+from radioligand.dosimetry.nuclide import gray_grams
+from radioligand.dosimetry.radiobiology import bed_gy, eqd2_gy, lea_catcheside
+from radioligand.dosimetry.spheres import sphere_energy
+from radioligand.dosimetry.time_activity import CurveFit
+from radioligand.dosimetry.uncertainty import budget
+from radioligand.patient_dosimetry.integrals import Integral, integrate
+from radioligand.patient_dosimetry.measurements import Measurements
+from radioligand.patient_dosimetry.records import RegionDose
+from radioligand.protocol.records import DoseLimit, DoseMethod, Dosimetry
+
+MGY_PER_MBQ_S = 3.6  # Gy per MBq h
+SUM_DIFFERS = 0.03
+DOSED = ("organ", "lesion")
+
+
+def find_doses(
+    measured: Measurements, *, dosimetry: Dosimetry, table: SValues | None = None
+) -> tuple[RegionDose, ...]:
+    """Return the dose of every region and cycle, sorted by subject, cycle and region.
+
+    With a `table` of S values organs have cross doses and the phantom's self-dose at their mass;
+    without, and for lesions, a region is a sphere of its mass and self-dose is all.
+
+    Raises DatasetError that tells of every region that cannot be dosed.
+    """
+    faults: list[str] = []
+    fits: dict[tuple[str, str], CurveFit] = {}
+    integrals: dict[tuple[str, int, str], Integral] = {}
+    frames = measured.regions.filter(pl.col("role") != "whole body").partition_by(
+        ["subject", "cycle", "region"], as_dict=True, maintain_order=True
+    )
+    for (subject, cycle, region), frame in sorted(frames.items()):
+        method = dosimetry.method(region, frame["role"][0])
+        assert method is not None  # `check_measurements` has seen to it
+        try:
+            found = integrate(
+                frame["hours"].to_numpy(),
+                frame["activity_mbq"].to_numpy(),
+                frame["relative_error"].to_numpy(),
+                method=method,
+                prior=dosimetry.prior(method.prior),
+                earlier=fits.get((subject, region)),
+                nuclide=measured.nuclide,
+            )
+        except ValueError as error:
+            faults.append(f"{subject}, cycle {cycle}, {region}: {error}")
+            continue
+        integrals[subject, cycle, region] = found
+        if found.fit is not None:
+            fits[subject, region] = found.fit
+    doses = []
+    for key, found in integrals.items():
+        try:
+            doses.append(_dose(key, frames[key], found, integrals, measured, dosimetry, table))
+        except ValueError as error:
+            faults.append(f"{key[0]}, cycle {key[1]}, {key[2]}: {error}")
+    if faults:
+        raise DatasetError(
+            f"activities.csv: {len(faults)} of {len(frames)} regions have no dose.\n  "
+            + "\n  ".join(faults)
+        )
+    return tuple(doses)
+
+
+def _dose(
+    key: tuple[str, int, str],
+    frame: pl.DataFrame,
+    found: Integral,
+    integrals: dict[tuple[str, int, str], Integral],
+    measured: Measurements,
+    dosimetry: Dosimetry,
+    table: SValues | None,
+) -> RegionDose:
+    subject, cycle, region = key
+    first = frame.row(0, named=True)
+    method = dosimetry.method(region, first["role"])
+    assert method is not None
+    limit = next((one for one in dosimetry.limits if one.region == region), None)
+    volume = float(frame["volume_ml"].mean() or math.nan)  # type: ignore[arg-type]
+    density = first["density_g_per_ml"] or math.nan
+    mass = volume * density
+    injected = first["injected_mbq"] / 1e3
+    energy, self_gy, cross, how, slope = math.nan, math.nan, 0.0, "integral alone", -1.0
+    if first["role"] in DOSED:
+        beside = {
+            other: one.tia_mbq_h
+            for (who, when, other), one in integrals.items()
+            if (who, when) == (subject, cycle)
+        }
+        energy, cross, how, slope = _energy(region, first["role"], mass, density, beside, table)
+        self_gy = self_dose_gy(found.tia_mbq_h, mass, energy_kev=energy)
+    parts = budget(
+        found.relative_uncertainty,
+        activity=float(frame["systematic_error"].max()),  # type: ignore[arg-type]
+        volume=float(frame["volume_error"].max()) if first["role"] in DOSED else 0.0,  # type: ignore[arg-type]
+        dose_factor=method.dose_factor_error,
+        mass_slope=slope,
+        volume_slope=method.volume_slope,
+    )
+    dose = self_gy + cross if first["role"] in DOSED else None
+    g, bed, eqd2 = _effect(dose, found, limit)
+    half_life = found.curve.terminal_half_life_hours if found.curve else math.nan
+    return RegionDose(
+        subject=subject,
+        cycle=cycle,
+        region=region,
+        role=first["role"],
+        injected_gbq=injected,
+        time_hours=frame["hours"].to_numpy(),
+        activity_mbq=frame["activity_mbq"].to_numpy(),
+        relative_error=frame["relative_error"].to_numpy(),
+        method=found.method,
+        method_source=found.source,
+        curve=found.curve,
+        parameters=found.parameters,
+        residual=found.residual,
+        chi_square=found.chi_square,
+        degrees_of_freedom=found.degrees_of_freedom,
+        tia_mbq_h=found.tia_mbq_h,
+        tail_fraction=found.tail_fraction,
+        effective_half_life_hours=half_life,
+        volume_ml=volume,
+        density_g_per_ml=density,
+        mass_g=mass,
+        dose_method=how,
+        energy_kev=energy,
+        self_gy=self_gy,
+        cross_gy=cross,
+        dose_gy=dose,
+        budget=parts,
+        protraction=g,
+        bed_gy=bed,
+        eqd2_gy=eqd2,
+        warnings=(*found.warnings, *_warnings(dose, injected, method)),
+    )
+
+
+def _energy(
+    region: str,
+    role: str,
+    mass: float,
+    density: float,
+    integrals: dict[str, float],
+    table: SValues | None,
+) -> tuple[float, float, str, float]:
+    """Energy that stays in a region, cross dose, how both were found, d ln(dose) / d ln(mass)."""
+
+    def in_sphere(mass_g: float) -> float:
+        return float(sphere_energy(mass_g, density_g_ml=density).total_kev)
+
+    name = region.lower()
+    if role == "lesion" or table is None or name not in table.targets:
+        if role == "organ" and mass > 1000:
+            raise ValueError(
+                f"mass {mass:.0f} g: an organ above 1 kg has no sphere. Give a table of S values "
+                "with its self-dose."
+            )
+        return (
+            in_sphere(mass),
+            0.0,
+            "sphere of its mass, self-dose alone",
+            mass_slope(min(mass, 990.0), energy=in_sphere),
+        )
+
+    def scaled(mass_g: float) -> float:
+        s = scaled_self_s(table.value(name, name), table.reference_mass_g(name), mass_g)
+        return s * MGY_PER_MBQ_S * mass_g / gray_grams(1.0)
+
+    sources = {one.lower(): tia for one, tia in integrals.items()}
+    organs = {one: tia for one, tia in sources.items() if one in table.sources}
+    cross = cross_dose_gy(name, organs, table=table)
+    left = [one for one in sources if one == "remainder"]
+    if left:
+        measured = tuple(one for one in organs if one in table.mass_g)
+        cross += remainder_dose_gy(name, sources["remainder"], measured, table=table)
+    used = ", ".join(sorted(one for one in (*organs, *left) if one != name)) or "none"
+    return (
+        scaled(mass),
+        cross,
+        f"S values of {table.phantom}; cross dose from {used}",
+        mass_slope(mass, energy=scaled),
+    )
+
+
+def _effect(
+    dose: float | None, found: Integral, limit: DoseLimit | None
+) -> tuple[float, float, float]:
+    """G, BED and EQD2 where the protocol gives alpha/beta and repair, else nan."""
+    if dose is None or limit is None or not limit.alpha_beta_gy or not limit.repair_half_time_hours:
+        return math.nan, math.nan, math.nan
+    if found.curve is None:
+        if limit.quantity == "bed":
+            raise ValueError("a limit in BED needs a curve; trapezoids have none.")
+        return math.nan, math.nan, math.nan
+    g = lea_catcheside(found.curve, repair_half_time_hours=limit.repair_half_time_hours)
+    bed = float(bed_gy(dose, protraction=g, alpha_beta_gy=limit.alpha_beta_gy))
+    return g, bed, float(eqd2_gy(bed, alpha_beta_gy=limit.alpha_beta_gy))
+
+
+def _warnings(dose: float | None, injected_gbq: float, method: DoseMethod) -> Iterator[str]:
+    band = method.plausible_gy_per_gbq
+    if dose is not None and band and not band[0] <= dose / injected_gbq <= band[1]:
+        yield (
+            f"{dose / injected_gbq:.2f} Gy/GBq lies outside {band[0]:g} to {band[1]:g}, what the "
+            "protocol holds for plausible"
+        )
+
+
+def whole_body_warnings(doses: tuple[RegionDose, ...], measured: Measurements) -> tuple[str, ...]:
+    """Cycles in which the regions' integrals and the whole body's differ by more than 3 %.
+
+    The whole body's is by trapezoids between the scans, as is that of the regions here.
+    """
+    said = []
+    whole = measured.regions.filter(role="whole body")
+    for (subject, cycle), frame in whole.partition_by(
+        ["subject", "cycle"], as_dict=True, maintain_order=True
+    ).items():
+        regions = measured.regions.filter(
+            pl.col("subject") == subject,
+            pl.col("cycle") == cycle,
+            pl.col("role") != "whole body",
+            pl.col("inside").is_null(),
+        )
+        if not regions.filter(role="remainder").height:
+            continue
+        summed = regions.group_by("hours", maintain_order=True).agg(pl.col("activity_mbq").sum())
+        time = frame["hours"].to_numpy()
+        both = [
+            float(np.trapezoid(one["activity_mbq"].to_numpy(), time)) if time.size > 1 else 0.0
+            for one in (summed.sort("hours"), frame.sort("hours"))
+        ]
+        if both[1] and abs(both[0] / both[1] - 1) > SUM_DIFFERS:
+            said.append(
+                f"{subject}, cycle {cycle}: regions hold {100 * (both[0] / both[1] - 1):+.0f} % of "
+                "the whole body's integral between the scans"
+            )
+    return tuple(said)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One region's scans to its time-integrated activity, by the method that the protocol names."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radioligand.dosimetry.curves import Curve, curve
+from radioligand.dosimetry.nuclide import Nuclide
+from radioligand.dosimetry.single_time_point import (
+    HalfLife,
+    SinglePoint,
+    haenscheid,
+    madsen,
+    prior_cycle,
+)
+from radioligand.dosimetry.time_activity import (
+    FORMS,
+    CurveFit,
+    fit_curve,
+    half_life_prior,
+)
+from radioligand.dosimetry.trapezoid import trapezoid
+from radioligand.protocol.records import DoseMethod, DosePrior
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Integral:
+    """What every method gives: the integral, its relative uncertainty, and what it rests on."""
+
+    tia_mbq_h: float
+    relative_uncertainty: float
+    method: str
+    source: str = ""
+    curve: Curve | None = None
+    fit: CurveFit | None = None
+    parameters: Floats = field(default_factory=lambda: np.array([]))
+    residual: Floats = field(default_factory=lambda: np.array([]))
+    chi_square: float = math.nan
+    degrees_of_freedom: int = 0
+    tail_fraction: float = math.nan
+    warnings: tuple[str, ...] = ()
+
+
+def integrate(
+    time_hours: Floats,
+    activity_mbq: Floats,
+    relative_error: Floats,
+    *,
+    method: DoseMethod,
+    prior: DosePrior | None,
+    earlier: CurveFit | None,
+    nuclide: Nuclide,
+) -> Integral:
+    """Return the integral of one region in one cycle.
+
+    `earlier` is the patient's own curve of a cycle before, for "prior cycle": the first cycle is
+    fitted, later ones may have one scan. Raises ValueError with the reason and the mend.
+    """
+    kind = method.integral
+    if kind == "trapezoid":
+        return _by_trapezoid(time_hours, activity_mbq, relative_error, method, nuclide)
+    enough = time_hours.size >= FORMS[method.form].parameters
+    if kind in ("curve", "map") or (kind == "prior cycle" and enough):
+        borrowed = None
+        if kind == "map" and prior:
+            borrowed = half_life_prior(
+                prior.median_hours, prior.log_sd, citation=prior.citation, nuclide=nuclide
+            )
+        return _by_curve(
+            fit_curve(
+                time_hours,
+                activity_mbq,
+                form=method.form,
+                relative_error=relative_error,
+                prior=borrowed,
+                nuclide=nuclide,
+            )
+        )
+    if time_hours.size > 1:
+        raise ValueError(
+            f"the method {kind!r} takes one scan, and there are {time_hours.size}. Use "
+            'integral = "curve" or "map", which use all of them.'
+        )
+    when, what, error = (float(each[0]) for each in (time_hours, activity_mbq, relative_error))
+    if kind == "prior cycle":
+        if earlier is None:
+            raise ValueError(
+                f"{time_hours.size} scan and no earlier cycle with a curve of its own. Scan the "
+                f"first cycle {FORMS[method.form].parameters} times or more."
+            )
+        return _by_one(prior_cycle(what, when, earlier=earlier, relative_error=error))
+    if prior is None:
+        raise ValueError("no half-life to borrow is named; add it to [[dosimetry.priors]].")
+    half_life = HalfLife(
+        median_hours=prior.median_hours, log_sd=prior.log_sd, citation=prior.citation
+    )
+    rule = haenscheid if kind == "haenscheid" else madsen
+    return _by_one(
+        rule(
+            what,
+            when,
+            half_life=half_life,
+            relative_error=error,
+            allow_outside_window=method.outside_window,
+            nuclide=nuclide,
+        )
+    )
+
+
+def _by_curve(fit: CurveFit) -> Integral:
+    borrowed = " with a prior" if fit.prior else ""
+    return Integral(
+        tia_mbq_h=fit.tia_mbq_h,
+        relative_uncertainty=fit.tia_relative_uncertainty,
+        method=f"{fit.form}-exponential fit{borrowed}"
+        if fit.form in ("mono", "bi", "tri")
+        else f"{fit.form} fit{borrowed}",
+        source=fit.prior.citation if fit.prior else "",
+        curve=fit.curve,
+        fit=fit,
+        parameters=fit.parameters,
+        residual=fit.residual,
+        chi_square=fit.chi_square,
+        degrees_of_freedom=fit.degrees_of_freedom,
+        tail_fraction=fit.tail_fraction,
+        warnings=fit.warnings,
+    )
+
+
+def _by_one(found: SinglePoint) -> Integral:
+    """One scan; its curve is the mono-exponential through it that has this integral's half-life."""
+    rate = math.log(2) / found.half_life_hours
+    outside = (f"outside its window: {found.outside_window}",) if found.outside_window else ()
+    through = found.tia_mbq_h * rate
+    return Integral(
+        tia_mbq_h=found.tia_mbq_h,
+        relative_uncertainty=found.relative_uncertainty,
+        method=f"one scan, {found.method}",
+        source=found.source,
+        curve=curve([through], [rate]),
+        tail_fraction=math.exp(-rate * found.time_hours),
+        warnings=outside,
+    )
+
+
+def _by_trapezoid(
+    time: Floats, activity: Floats, error: Floats, method: DoseMethod, nuclide: Nuclide
+) -> Integral:
+    """Straight lines; the uncertainty is that of the scans, moved one by one.
+
+    A trapezoid has no model that could tell how wrong the lines are.
+    """
+    found = trapezoid(time, activity, tail=method.tail, before="constant", nuclide=nuclide)
+    step = 1e-4
+    moved = [
+        trapezoid(
+            time,
+            activity * (1 + step * (np.arange(time.size) == place)),
+            tail=method.tail,
+            before="constant",
+            nuclide=nuclide,
+        ).tia_mbq_h
+        for place in range(time.size)
+    ]
+    slopes = (np.array(moved) / found.tia_mbq_h - 1) / step
+    bound = ("the tail is an upper bound",) if found.is_upper_bound else ()
+    return Integral(
+        tia_mbq_h=found.tia_mbq_h,
+        relative_uncertainty=float(np.sqrt(np.sum((slopes * error) ** 2))),
+        method=f"trapezoids, tail {method.tail}",
+        tail_fraction=found.tail_fraction,
+        warnings=bound,
+    )

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The patient's tables, read, held against their rules, and brought to MBq and hours."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from radioligand.cdisc.rules import check, find, found, refuse, together
+from radioligand.dosimetry.nuclide import LUTETIUM_177, Nuclide, with_half_life
+from radioligand.patient_dosimetry.columns import ACTIVITIES, ADMINISTRATIONS, read_columns
+from radioligand.patient_dosimetry.rules import (
+    CYCLE,
+    ERRORS,
+    GIVEN_RULES,
+    INSIDE,
+    KEYS,
+    LEFT_OVER,
+    OVERLAP,
+    RULES,
+    UNITS,
+    decay_factor,
+)
+from radioligand.protocol.records import Dosimetry
+
+HOUR = 3600e6  # microseconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measurements:
+    """Activities in MBq at hours from the infusion, not corrected for decay, and what was given.
+
+    `regions` has a row a region and scan; an organ's row is without the lesions inside it where the
+    protocol subtracts them. `given` has a row a cycle with `injected_gbq` at the infusion.
+    """
+
+    regions: pl.DataFrame
+    given: pl.DataFrame
+    nuclide: Nuclide
+    warnings: pl.DataFrame
+
+
+def nuclide_of(dosimetry: Dosimetry) -> Nuclide:
+    """177Lu with the half-life that the protocol asks for."""
+    if dosimetry.half_life_days is None:
+        return LUTETIUM_177
+    return with_half_life(LUTETIUM_177, dosimetry.half_life_days, reason=dosimetry.half_life_reason)
+
+
+def check_measurements(
+    activities: pl.DataFrame, administrations: pl.DataFrame, *, dosimetry: Dosimetry
+) -> Measurements:
+    """Read both tables of text and hold them against every rule.
+
+    Raises DatasetError that tells of every broken rule in both: rule, how many rows, up to three of
+    them with region, cycle and value, and the mend.
+    """
+    nuclide = nuclide_of(dosimetry)
+    given, given_cells = read_columns(
+        administrations, name="administrations.csv", columns=ADMINISTRATIONS
+    )
+    rows, row_cells = read_columns(activities, name="activities.csv", columns=ACTIVITIES)
+    given = _injected(given, nuclide)
+    frame = prepared(rows, given, nuclide=nuclide)
+    rules = (*RULES, INSIDE, *((OVERLAP,) if dosimetry.overlap == "refuse" else ()))
+    findings = together(
+        [
+            given_cells,
+            find(given, dataset="administrations.csv", rules=GIVEN_RULES),
+            row_cells,
+            find(frame, dataset="activities.csv", rules=rules),
+            _methods_missing(frame, dosimetry),
+        ]
+    )
+    if not frame.height:
+        nothing = found("activities.csv", "there is a scan", "Add the measured activities.")
+        findings = together([findings, nothing])
+    warnings = refuse(findings)
+    return Measurements(
+        regions=_apart(frame) if dosimetry.overlap == "subtract" else frame,
+        given=given.sort(*CYCLE),
+        nuclide=nuclide,
+        warnings=warnings,
+    )
+
+
+def _injected(given: pl.DataFrame, nuclide: Nuclide) -> pl.DataFrame:
+    """Add what was infused: activity less residual, decayed from its calibration."""
+    waited = (pl.col("start") - pl.col("calibrated_at")).dt.total_microseconds() / HOUR
+    net = pl.col("activity_mbq") - pl.col("residual_mbq").fill_null(0)
+    left = net * decay_factor(waited, nuclide.half_life_hours)
+    return given.with_columns(injected_mbq=left, injected_gbq=left / 1e3)
+
+
+def prepared(rows: pl.DataFrame, given: pl.DataFrame, *, nuclide: Nuclide) -> pl.DataFrame:
+    """Add time, activity in MBq, mass, and the totals that rules look at."""
+    beside = given.unique(CYCLE, keep="first", maintain_order=True).select(
+        *CYCLE, "start", "injected_mbq", pl.col("nuclide").alias("nuclide_given")
+    )
+    factor = pl.col("unit").replace_strict(UNITS, default=None, return_dtype=pl.Float64)
+    per_volume = pl.col("unit").str.ends_with("/mL")
+    by_clock = (pl.col("datetime") - pl.col("start")).dt.total_microseconds() / HOUR
+    decay = decay_factor(pl.col("hours"), nuclide.half_life_hours)
+    frame = (
+        rows.join(beside, on=CYCLE, how="left", maintain_order="left")
+        .with_columns(
+            hours_told=pl.col("hours"),
+            hours_by_clock=by_clock,
+            hours=pl.coalesce("hours", by_clock),
+        )
+        .with_columns(
+            activity_mbq=pl.col("activity")
+            * factor
+            * pl.when(per_volume).then(pl.col("volume_ml")).otherwise(1.0)
+            * pl.when(pl.col("decay_corrected_to") == "injection").then(decay).otherwise(1.0),
+            mass_g=pl.col("volume_ml").mean().over(*KEYS) * pl.col("density_g_per_ml"),
+            injected_left_mbq=pl.col("injected_mbq") * decay,
+        )
+    )
+    return _with_totals(_with_inside(frame), nuclide).sort(*KEYS, "hours", maintain_order=True)
+
+
+def _with_inside(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add whether the region that another lies in has a row in the same scan."""
+    there = frame.select(
+        "subject", "cycle", "hours", pl.col("region").alias("inside"), inside_found=pl.lit(True)
+    ).unique()
+    return frame.join(
+        there, on=["subject", "cycle", "hours", "inside"], how="left", maintain_order="left"
+    ).with_columns(pl.col("inside_found").fill_null(False))
+
+
+def _with_totals(frame: pl.DataFrame, nuclide: Nuclide) -> pl.DataFrame:
+    """Add the sum of all regions a scan, and whether the whole body falls as physics demands.
+
+    The whole body is known where it is measured itself, or where the remainder is. A total may be
+    above the decayed one before it by three standard errors of both.
+    """
+    outer = frame.filter(pl.col("inside").is_null())
+    whole = outer.filter(role="whole body")
+    parts = outer.filter(pl.col("role") != "whole body")
+    variance = (pl.col("activity_mbq") * pl.col("relative_error")).pow(2).sum()
+    scan = [*CYCLE, "hours"]
+    summed = parts.group_by(scan).agg(
+        total_mbq=pl.col("activity_mbq").sum(),
+        total_error_mbq=variance.sqrt(),
+        total_is_whole=(pl.col("role") == "remainder").any(),
+    )
+    measured = whole.group_by(scan).agg(
+        total_mbq=pl.col("activity_mbq").sum(),
+        total_error_mbq=variance.sqrt(),
+        total_is_whole=pl.lit(True),
+    )
+    totals = (
+        pl.concat([measured, summed])
+        .unique(scan, keep="first", maintain_order=True)
+        .sort(scan)
+        .with_columns(
+            pl.col("total_mbq", "total_error_mbq", "hours")
+            .shift(1)
+            .over(CYCLE)
+            .name.prefix("last_")
+        )
+    )
+    waited = pl.col("hours") - pl.col("last_hours")
+    decayed = decay_factor(waited, nuclide.half_life_hours)
+    spread = (
+        pl.col("total_error_mbq").pow(2) + (pl.col("last_total_error_mbq") * decayed).pow(2)
+    ).sqrt()
+    allowed = pl.col("last_total_mbq") * decayed + ERRORS * spread
+    totals = totals.with_columns(total_allowed_mbq=allowed).with_columns(
+        total_falls=(pl.col("total_mbq") <= pl.col("total_allowed_mbq")).fill_null(True)
+    )
+    kept = ["total_mbq", "total_is_whole", "total_allowed_mbq", "total_falls"]
+    return frame.join(
+        totals.select(*scan, *kept), on=scan, how="left", maintain_order="left"
+    ).with_columns(pl.col("total_is_whole").fill_null(False), pl.col("total_falls").fill_null(True))
+
+
+def _methods_missing(frame: pl.DataFrame, dosimetry: Dosimetry) -> pl.DataFrame:
+    """A finding for regions that the protocol has no method for."""
+    asked = frame.filter(pl.col("role").is_in(["organ", "lesion", "remainder"]))
+    regions = asked.select("region", "role").unique(maintain_order=True).rows()
+    without = [
+        {"region": region, "role": role}
+        for region, role in regions
+        if dosimetry.method(region, role) is None
+    ]
+    if not without:
+        return together([])
+    return found(
+        "activities.csv",
+        "the protocol has a method for every region",
+        "Add an entry of [[dosimetry.methods]] for that role.",
+        broken=len(without),
+        rows=len(regions),
+        examples=without[:3],
+    )
+
+
+def _apart(frame: pl.DataFrame) -> pl.DataFrame:
+    """Take lesions out of the organs that they lie in: activity, volume; errors add in squares.
+
+    Raises DatasetError where nothing of an organ is left.
+    """
+    scan = ["subject", "cycle", "hours"]
+    own = pl.col("activity_mbq") * pl.col("relative_error")
+    inner = (
+        frame.filter(pl.col("inside").is_not_null())
+        .group_by(*scan, pl.col("inside").alias("region"))
+        .agg(
+            inner_mbq=pl.col("activity_mbq").sum(),
+            inner_ml=pl.col("volume_ml").sum(),
+            inner_error=own.pow(2).sum().sqrt(),
+        )
+    )
+    left = pl.col("activity_mbq") - pl.col("inner_mbq").fill_null(0)
+    error = (own.pow(2) + pl.col("inner_error").fill_null(0).pow(2)).sqrt()
+    outer = frame.join(inner, on=[*scan, "region"], how="left", maintain_order="left").with_columns(
+        activity_mbq=left,
+        relative_error=error / left,
+        volume_ml=pl.col("volume_ml") - pl.col("inner_ml").fill_null(0),
+    )
+    check(outer, dataset="activities.csv", rules=(LEFT_OVER,))
+    mass = pl.col("volume_ml").mean().over(*KEYS) * pl.col("density_g_per_ml")
+    return outer.with_columns(mass_g=mass).drop("inner_mbq", "inner_ml", "inner_error")

@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of a patient's dosimetry: a physicist can repeat every number on it by hand.
+
+Each dose stands with its scans, curve, mass and energy; the formula and the constants stand once.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from radioligand.dosimetry.nuclide import Nuclide, gray_grams
+from radioligand.patient_dosimetry.cohort_page import Cohort, cohort_sections
+from radioligand.patient_dosimetry.page_parts import Numbers, cells, columns, number_text
+from radioligand.patient_dosimetry.plans import SubjectPlan
+from radioligand.patient_dosimetry.records import RegionDose
+from radioligand.patient_dosimetry.results import cumulative_frame
+from radioligand.protocol.records import Dosimetry
+from radioligand.report import KeyLine, RenderedReport, Report
+from radioligand.report.document import Part, Section, render_sections
+from radioligand.report.dose_figures import (
+    Activity,
+    Cumulative,
+    activity_figure,
+    course_figure,
+)
+from radioligand.report.tables import Body, Column, Row, cell
+
+POINTS = 120  # of a drawn curve
+LINE = "For research. A recommendation is not a prescription."
+
+
+def dose_page(
+    doses: Sequence[RegionDose],
+    plans: Sequence[SubjectPlan],
+    *,
+    dosimetry: Dosimetry,
+    nuclide: Nuclide,
+    title: str,
+    warnings: Sequence[str],
+    provenance: Mapping[str, object],
+    cohort: Cohort,
+) -> RenderedReport:
+    """Return the page with its tables and figures, the same for the same doses."""
+    numbers = Numbers()
+    sections = []
+    if plans:
+        sections.append(Section("section-plan", "The next activity", tuple(_plans(plans, numbers))))
+    if warnings:
+        rows = tuple(Row(str(place), (cell(one),)) for place, one in enumerate(warnings, 1))
+        said = numbers.table("warnings", "Warnings", Body("No.", (Column("What"),), rows))
+        sections.append(Section("section-warnings", "Warnings", (said,)))
+    sections.append(
+        Section("section-doses", "Doses", tuple(_doses(doses, plans, dosimetry, numbers)))
+    )
+    sections += cohort_sections(cohort, numbers)
+    sections.append(Section("section-regions", "Region by region", tuple(_regions(doses, numbers))))
+    sections.append(
+        Section(
+            "section-method",
+            "How to repeat it",
+            (numbers.table("constants", "Constants", _constants(nuclide)),),
+            _method(nuclide),
+        )
+    )
+    made_from = Body(
+        "What",
+        (Column("Value"),),
+        tuple(Row(name, (cell(str(value)),)) for name, value in provenance.items()),
+    )
+    part = numbers.table("provenance", "What this page was made from", made_from)
+    sections.append(Section("section-provenance", "Provenance", (part,)))
+    subjects = sorted({one.subject for one in doses})
+    report = Report(
+        title="Dosimetry",
+        subtitle=f"{title}; {', '.join(subjects[:5])}{' ...' if len(subjects) > 5 else ''}",
+        arms=(),
+        displays=(),
+        simulated=False,
+        key_lines=tuple(_key_lines(doses, plans)),
+        provenance=provenance,
+        line=LINE,
+    )
+    return render_sections(sections, report=report)
+
+
+def _key_lines(doses: Sequence[RegionDose], plans: Sequence[SubjectPlan]) -> Iterator[KeyLine]:
+    yield KeyLine("Subjects", str(len({one.subject for one in doses})))
+    yield KeyLine("Cycles measured", str(len({(one.subject, one.cycle) for one in doses})))
+    for one in plans[:4]:
+        yield KeyLine(
+            f"{one.subject}, cycle {one.next_cycle}",
+            f"{one.plan.activity_gbq:.2f} GBq: {one.plan.status}, {one.plan.binding}",
+        )
+
+
+# -- the plan -------------------------------------------------------------------------------------
+
+
+def _plans(plans: Sequence[SubjectPlan], numbers: Numbers) -> Iterator[Part]:
+    heads = ("Recommended, GBq", "Status", "Binds", "Steering now, Gy", "Then, Gy", "Cycles left")
+    rows = tuple(
+        Row(
+            f"{one.subject}, cycle {one.next_cycle}",
+            cells(
+                f"{one.plan.activity_gbq:.3f}",
+                one.plan.status,
+                one.plan.binding,
+                number_text(one.plan.steering_gy),
+                number_text(one.plan.expected_steering_gy),
+                str(one.plan.cycles_left),
+            ),
+        )
+        for one in plans
+    )
+    yield numbers.table("plan", "Next activity", Body("Subject", columns(heads), rows))
+    heads = (
+        "Allows, GBq", "Held to, Gy", "As", "Used, Gy", "Gy/GBq", "Chance to exceed",
+    )  # fmt: skip
+    rows = tuple(
+        Row(
+            f"{one.subject}: {each.name}",
+            cells(
+                f"{each.activity_gbq:.3f}",
+                number_text(each.limit_gy),
+                each.quantity if each.kind == "organ" else each.kind,
+                number_text(each.accumulated_gy),
+                number_text(each.gy_per_gbq),
+                f"{100 * one.plan.exceeding[each.name]:.1f} %" if each.kind == "organ" else "",
+            ),
+        )
+        for one in plans
+        for each in one.plan.constraints
+    )
+    note = (
+        "Of an organ, what is used and Gy/GBq are upper 95 % bounds, D (1 + 1.645 u); of lesions "
+        "they are medians. Activity = (held to - used) / (cycles left × Gy/GBq), for BED its "
+        "quadratic form. The smallest activity binds."
+    )
+    body = Body("What bounds it", columns(heads), rows, (note,))
+    yield numbers.table("constraints", "What bounds the next activity", body)
+
+
+# -- doses ----------------------------------------------------------------------------------------
+
+
+def _doses(
+    doses: Sequence[RegionDose],
+    plans: Sequence[SubjectPlan],
+    dosimetry: Dosimetry,
+    numbers: Numbers,
+) -> Iterator[Part]:
+    dosed = [one for one in doses if one.dose_gy is not None]
+    if not dosed:
+        return
+    heads = ("Gy", "95 % interval", "Gy/GBq", "BED, Gy", "EQD2, Gy", "u, %")
+    rows = []
+    for one in dosed:
+        lower, upper = one.limits_gy or (math.nan, math.nan)
+        rows.append(
+            Row(
+                f"{one.subject}, cycle {one.cycle}, {one.region}",
+                cells(
+                    number_text(one.dose_gy),
+                    f"{number_text(lower)} to {number_text(upper)}",
+                    number_text(one.gy_per_gbq),
+                    number_text(one.bed_gy),
+                    number_text(one.eqd2_gy),
+                    f"{100 * one.budget.total:.1f}",
+                ),
+            )
+        )
+    yield numbers.table("doses", "Absorbed dose", Body("Region", columns(heads), tuple(rows)))
+    rows = [
+        Row(
+            f"{one['subject']}, {one['region']}",
+            cells(
+                str(one["cycles"]),
+                number_text(one["dose_gy"]),
+                number_text(one["bed_gy"]),
+                number_text(one["eqd2_gy"]),
+                number_text(one["injected_gbq"]),
+            ),
+        )
+        for one in cumulative_frame(dosed).to_dicts()
+    ]
+    heads_after = ("Cycles", "Gy", "BED, Gy", "EQD2, Gy", "GBq given")
+    body = Body("Region", columns(heads_after), tuple(rows), ("BED is the sum over cycles.",))
+    yield numbers.table("cumulative", "Over all cycles", body)
+    yield from _courses(dosed, plans, dosimetry, numbers)
+
+
+def _courses(
+    dosed: Sequence[RegionDose],
+    plans: Sequence[SubjectPlan],
+    dosimetry: Dosimetry,
+    numbers: Numbers,
+) -> Iterator[Part]:
+    by_subject = {one.subject: one for one in plans}
+    limits = {one.region: one for one in dosimetry.limits if one.quantity == "dose"}
+    target = dosimetry.target
+    for place, subject in enumerate(dict.fromkeys(one.subject for one in dosed)):
+        plan = by_subject.get(subject)
+        shown = []
+        own = [one for one in dosed if one.subject == subject]
+        for region in dict.fromkeys(one.region for one in own):
+            cycles = [one for one in own if one.region == region]
+            amounts = np.array([one.dose_gy for one in cycles], float)
+            upper = amounts * [1 + 1.6448536269514722 * one.budget.total for one in cycles]
+            planned = math.nan
+            if plan:
+                planned = plan.plan.activity_gbq * (cycles[-1].gy_per_gbq or math.nan)
+            limit = limits.get(region)
+            is_target = cycles[0].role == "lesion" and target is not None
+            shown.append(
+                Cumulative(
+                    region,
+                    amounts,
+                    upper,
+                    planned,
+                    limit.limit_gy if limit else math.nan,
+                    (target.lower_gy, target.upper_gy) if is_target and target else None,
+                )
+            )
+        title = f"{subject}: doses over cycles, with the upper bound"
+        drawn = course_figure(shown, name=f"course-{place}", title=title)
+        yield numbers.figure(f"course-{place}", title, drawn)
+
+
+# -- regions --------------------------------------------------------------------------------------
+
+
+def _regions(doses: Sequence[RegionDose], numbers: Numbers) -> Iterator[Part]:
+    for place, one in enumerate(doses):
+        who = f"{one.subject}, cycle {one.cycle}, {one.region}"
+        yield numbers.table(f"region-{place}", f"{who}: from scans to dose", _worked(one))
+        hours = np.linspace(0, max(float(one.time_hours.max()) * 1.08, 24.0), POINTS)
+        drawn = activity_figure(
+            Activity(
+                one.time_hours,
+                one.activity_mbq,
+                one.relative_error * one.activity_mbq,
+                hours[1:] if one.curve else np.array([]),
+                one.curve.activity_mbq(hours[1:]) if one.curve else np.array([]),
+                one.residual,
+            ),
+            name=f"curve-{place}",
+            title=f"{who}: activity over time",
+        )
+        yield numbers.figure(f"curve-{place}", f"{who}: activity over time, residuals", drawn)
+
+
+def _worked(one: RegionDose) -> Body:
+    """Every number from the scans to the dose, in the order in which they follow."""
+    rows = [
+        Row(f"Scan at {hours:.4g} h", cells(f"{mbq:.6g} MBq", f"random error {100 * u:.1f} %"))
+        for hours, mbq, u in zip(one.time_hours, one.activity_mbq, one.relative_error, strict=True)
+    ]
+    rows.append(Row("Method", cells(one.method, one.method_source)))
+    if one.curve is not None:
+        for amplitude, rate in zip(one.curve.amplitude_mbq, one.curve.rate_per_hour, strict=True):
+            half = math.log(2) / rate
+            rows.append(
+                Row("Term", cells(f"{amplitude:.6g} MBq", f"{rate:.6g} per h, {half:.4g} h"))
+            )
+    if one.degrees_of_freedom:
+        rows.append(
+            Row("Chi-square", cells(f"{one.chi_square:.3g}", f"on {one.degrees_of_freedom}"))
+        )
+    rows.append(Row("Integral", cells(f"{one.tia_mbq_h:.6g} MBq h", "sum of amplitude / rate")))
+    rows.append(Row("Behind the last scan", cells(f"{100 * one.tail_fraction:.1f} %", "")))
+    if one.dose_gy is not None:
+        rows += [
+            Row(
+                "Mass",
+                cells(
+                    f"{one.mass_g:.5g} g",
+                    f"{one.volume_ml:.5g} mL × {one.density_g_per_ml:.4g} g/mL",
+                ),
+            ),
+            Row("Energy that stays", cells(f"{one.energy_kev:.2f} keV per decay", one.dose_method)),
+            Row("Self-dose", cells(f"{one.self_gy:.5g} Gy", "integral × energy × k / mass")),
+            Row("Cross dose", cells(f"{one.cross_gy:.4g} Gy", "")),
+            Row("Dose", cells(f"{one.dose_gy:.5g} Gy", f"of {one.injected_gbq:.5g} GBq given")),
+        ]
+    if not math.isnan(one.bed_gy):
+        rows.append(
+            Row("BED", cells(f"{one.bed_gy:.5g} Gy", f"protraction G {one.protraction:.5g}"))
+        )
+    parts = one.budget
+    rows.append(
+        Row(
+            "Uncertainty",
+            cells(
+                f"{100 * parts.total:.1f} %",
+                f"fit {100 * parts.fit:.1f}, activity {100 * parts.activity:.1f}, volume "
+                f"{100 * parts.volume:.1f}, dose factor {100 * parts.dose_factor:.1f}; in squares",
+            ),
+        )
+    )
+    rows += [Row("Warning", cells(said, "")) for said in one.warnings]
+    return Body("Step", columns(("Value", "From")), tuple(rows))
+
+
+def _constants(nuclide: Nuclide) -> Body:
+    rows: list[tuple[str, Any, str]] = [
+        ("Nuclide", nuclide.name, nuclide.source),
+        ("Half-life, d", nuclide.half_life_days, nuclide.reason),
+        ("Its uncertainty, d", nuclide.half_life_uncertainty_days, ""),
+        ("Electrons, keV per decay", nuclide.electron_kev, ""),
+        ("Photons, keV per decay", nuclide.photon_kev, ""),
+        ("k, Gy g per MBq h and keV", f"{gray_grams(1.0):.6g}", "1.602176634e-16 × 3.6e9 × 1e3"),
+    ]
+    return Body(
+        "Constant",
+        columns(("Value", "From")),
+        tuple(Row(name, cells(str(value), says)) for name, value, says in rows),
+    )
+
+
+def _method(nuclide: Nuclide) -> tuple[str, ...]:
+    return (
+        "A curve is a sum of exponentials whose rates are physical decay "
+        f"({nuclide.decay_per_hour:.6g} per h) plus something positive, fitted by least squares "
+        "weighted with the random errors. The integral is the sum of amplitude over rate.",
+        "Self-dose in Gy is the integral in MBq h times the energy that stays per decay in keV "
+        f"times k = {gray_grams(1.0):.6g} over the mass in g. Mass is volume times density.",
+        "The relative uncertainty of a dose is the root of the sum of squares of its parts: of the "
+        "fit, of what all scans share, of the volume by way of the mass, and of the dose factor. "
+        "The 95 % interval is dose × exp(± 1.96 u).",
+        "BED of one cycle is D (1 + G D / (alpha/beta)) with the protraction factor G of the "
+        "curve; BED of cycles add.",
+    )

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A subject's doses so far to the next activity, by the protocol's strategy, limits and target."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.random import Generator
+
+from radioligand.cdisc.rules import DatasetError
+from radioligand.dosimetry.course import Course, Expectation, Limit, Target, complete
+from radioligand.dosimetry.next_activity import Plan, next_activity
+from radioligand.patient_dosimetry.measurements import Measurements
+from radioligand.patient_dosimetry.records import Floats, RegionDose
+from radioligand.protocol.records import DoseExpectation, Dosimetry
+
+SAMPLES = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SubjectPlan:
+    """One subject's courses, by region, and the plan that follows from them."""
+
+    subject: str
+    next_cycle: int
+    given_gbq: tuple[float, ...]
+    courses: tuple[Course, ...]
+    plan: Plan
+    strategy: str
+
+
+def plan_subjects(
+    doses: tuple[RegionDose, ...],
+    measured: Measurements,
+    *,
+    dosimetry: Dosimetry,
+    rng: Callable[[str], Generator],
+) -> tuple[SubjectPlan, ...]:
+    """Return the next activity of every subject who has a cycle left.
+
+    `rng` gives each subject its stream of random numbers, so that one subject's probabilities do
+    not depend on the others. Raises DatasetError with every reason why one cannot be planned.
+    """
+    plans, faults = [], []
+    for subject in measured.given["subject"].unique(maintain_order=True):
+        own = [one for one in doses if one.subject == subject and one.dose_gy is not None]
+        given = measured.given.filter(subject=subject).sort("cycle")["injected_gbq"].to_numpy()
+        if given.size >= dosimetry.cycles:
+            continue  # this course is over
+        try:
+            plans.append(_planned(subject, own, given, dosimetry, rng(subject)))
+        except ValueError as error:
+            faults.append(f"{subject}, cycle {given.size + 1}: {error}")
+    if faults:
+        raise DatasetError("No activity is recommended.\n  " + "\n  ".join(faults))
+    return tuple(plans)
+
+
+def _planned(
+    subject: str,
+    doses: list[RegionDose],
+    given: Floats,
+    dosimetry: Dosimetry,
+    rng: Generator,
+) -> SubjectPlan:
+    left = dosimetry.cycles - given.size
+    courses = [
+        complete(
+            _course(region, doses, given),
+            missing=dosimetry.missing_cycle,
+            spread=dosimetry.carry_spread or 0.0,
+        )
+        for region in dict.fromkeys(one.region for one in doses)
+    ]
+    role = {one.region: one.role for one in doses}
+    target = dosimetry.target
+    plan = next_activity(
+        [one for one in courses if role[one.region] == "organ"],
+        [one for one in courses if role[one.region] == "lesion"],
+        limits=[
+            Limit(
+                region=one.region,
+                quantity=one.quantity,
+                limit_gy=one.limit_gy,
+                alpha_beta_gy=one.alpha_beta_gy or np.nan,
+            )
+            for one in dosimetry.limits
+        ],
+        target=Target(**target.model_dump()) if target else None,
+        strategy=dosimetry.strategy,
+        organ_expectation=_expectation(dosimetry.organs),
+        lesion_expectation=_expectation(dosimetry.lesions),
+        cap_gbq=dosimetry.cap_gbq,
+        step_ratio=dosimetry.step_ratio or np.inf,
+        cycles_left=left if dosimetry.spread_over_cycles else min(left, 1),
+        samples=SAMPLES,
+        rng=rng,
+    )
+    return SubjectPlan(
+        subject=subject,
+        next_cycle=given.size + 1,
+        given_gbq=tuple(given.tolist()),
+        courses=tuple(courses),
+        plan=plan,
+        strategy=dosimetry.strategy,
+    )
+
+
+def _expectation(told: DoseExpectation) -> Expectation:
+    return Expectation(by=told.by, spread=told.spread, factor=told.factor)
+
+
+def _course(region: str, doses: list[RegionDose], given: Floats) -> Course:
+    """One region over all cycles that were given; nan where it was not measured."""
+    by_cycle = {one.cycle: one for one in doses if one.region == region}
+    dose, random, g = (np.full(given.size, np.nan) for _ in range(3))
+    systematic = max(one.budget.systematic for one in by_cycle.values())
+    for cycle, one in by_cycle.items():
+        dose[cycle - 1], random[cycle - 1] = one.dose_gy, one.budget.fit
+        g[cycle - 1] = one.protraction
+    masses = [one.mass_g for _, one in sorted(by_cycle.items())]
+    return Course(
+        region=region,
+        activity_gbq=given,
+        dose_gy=dose,
+        random=random,
+        systematic=systematic,
+        protraction=g,
+        mass_g=masses[-1],
+    )
+
+
+def plans_frame(plans: tuple[SubjectPlan, ...]) -> pl.DataFrame:
+    """A row a subject: what is recommended, what binds it, and how the target stands."""
+    return pl.DataFrame(
+        [
+            {
+                "subject": one.subject,
+                "cycle": one.next_cycle,
+                "recommended_gbq": one.plan.activity_gbq,
+                "status": one.plan.status,
+                "binding": one.plan.binding,
+                "strategy": one.strategy,
+                "steering_gy": one.plan.steering_gy,
+                "expected_steering_gy": one.plan.expected_steering_gy,
+                "cycles_left": one.plan.cycles_left,
+            }
+            for one in plans
+        ]
+    )

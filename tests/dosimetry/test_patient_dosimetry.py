@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A patient's tables to doses, plan, report and log: by hand, repeated from what is written."""
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from radioligand.cdisc.rules import DatasetError
+from radioligand.cli import cli
+from radioligand.dosimetry.spheres import sphere_energy
+from radioligand.io.activity_log import append_log, read_log
+from radioligand.io.documents import DocumentError, read_protocol, read_table
+from radioligand.patient_dosimetry import (
+    check_measurements,
+    doses_frame,
+    find_doses,
+    plan_subjects,
+    results_document,
+)
+from radioligand.patient_dosimetry.doses import whole_body_warnings
+from radioligand.patient_dosimetry.s_values import read_s_values
+from radioligand.protocol.records import DoseMethod, DosePrior, Dosimetry
+
+HERE = Path(__file__).parent
+PATIENTS = HERE / "patients"
+GIVEN = read_table(PATIENTS / "administrations.csv")
+DECAY = math.log(2) / (24 * 6.6443)
+K = 1.602176634e-16 * 3.6e9 * 1e3  # Gy g per MBq h and keV
+
+HEAD = (
+    "subject,cycle,region,role,hours,activity,unit,decay_corrected_to,relative_error,"
+    "systematic_error,volume_ml,volume_error,density_g_per_ml,nuclide,inside"
+)
+TABLE = """phantom,nuclide,target,source,s_mgy_per_mbq_s,target_mass_g,citation
+adult male,Lu-177,kidneys,kidneys,7.76e-5,310,a table
+adult male,Lu-177,kidneys,liver,1.2e-7,310,a table
+adult male,Lu-177,kidneys,total body,3.58e-7,310,a table
+adult male,Lu-177,liver,liver,1.37e-5,1800,a table
+adult male,Lu-177,liver,kidneys,1.18e-7,1800,a table
+adult male,Lu-177,liver,total body,3.58e-7,1800,a table
+adult male,Lu-177,total body,total body,3.54e-7,73000,a table
+"""
+
+
+def dosimetry(**changes) -> Dosimetry:
+    return read_protocol("dosimetry-prrt").dosimetry.model_copy(update=changes)
+
+
+def table(*rows: str) -> pl.DataFrame:
+    return pl.read_csv("\n".join((HEAD, *rows)).encode(), infer_schema=False, null_values=[""])
+
+
+def found(activities: pl.DataFrame, protocol: Dosimetry | None = None, s_values=None):
+    protocol = protocol or dosimetry()
+    measured = check_measurements(activities, GIVEN, dosimetry=protocol)
+    return find_doses(measured, dosimetry=protocol, table=s_values)
+
+
+def kidney(hours: float, mbq: float, *, unit="MBq", corrected="none", region="KIDNEYS", inside=""):
+    return (
+        f"01-002,1,{region},organ,{hours},{mbq!r},{unit},{corrected},0.05,0.05,300,0.05,1.05,"
+        f"Lu-177,{inside}"
+    )
+
+
+def planned(activities: pl.DataFrame, protocol: Dosimetry):
+    measured = check_measurements(activities, GIVEN, dosimetry=protocol)
+    doses = find_doses(measured, dosimetry=protocol)
+    return plan_subjects(
+        doses, measured, dosimetry=protocol, rng=lambda _: np.random.default_rng(1)
+    )
+
+
+ALL = read_table(PATIENTS / "activities.csv")
+ONE = ALL.filter(subject="01-002")
+
+
+@pytest.mark.by_hand
+def test_a_kidney_on_paper():
+    # 100 MBq, half-life 50 h, in 300 mL of 1.05 g/mL
+    rate = math.log(2) / 50
+    rows = [kidney(hours, 100 * math.exp(-rate * hours)) for hours in (4, 24, 96)]
+    (dose,) = found(table(*rows))
+
+    energy = float(sphere_energy(315.0, density_g_ml=1.05).total_kev)
+    assert dose.tia_mbq_h == pytest.approx(100 / rate)
+    assert dose.dose_gy == pytest.approx(100 / rate * energy * K / 315)
+    assert 150 < dose.energy_kev < 153
+    # 7480 - 30 MBq calibrated one hour before
+    assert dose.injected_gbq == pytest.approx(7.45 * math.exp(-DECAY))
+    g = 2.8 / 52.8
+    assert dose.bed_gy == pytest.approx(dose.dose_gy * (1 + g * dose.dose_gy / 2.6))
+    # parts in squares: calibration 5 %, volume 5 % by the slope of the mass, 2 % of the factor
+    shared = math.hypot(0.05, dose.budget.volume, 0.02)
+    assert dose.budget.volume == pytest.approx(0.05 * 0.99, rel=0.01)
+    assert dose.budget.total == pytest.approx(math.hypot(dose.budget.fit, shared))
+
+
+@pytest.mark.by_hand
+def test_units_and_decay_correction_come_to_the_same():
+    rate = math.log(2) / 50
+    hours = (4, 24, 96)
+    plain = [100 * math.exp(-rate * each) for each in hours]
+    ways = [
+        [kidney(each, mbq) for each, mbq in zip(hours, plain)],
+        [kidney(each, 1e3 * mbq, unit="kBq") for each, mbq in zip(hours, plain)],
+        [kidney(each, 1e3 * mbq / 300, unit="kBq/mL") for each, mbq in zip(hours, plain)],
+        [
+            kidney(each, mbq * math.exp(DECAY * each), corrected="injection")
+            for each, mbq in zip(hours, plain)
+        ],
+    ]
+    doses = [found(table(*rows))[0].dose_gy for rows in ways]
+    assert doses == pytest.approx([doses[0]] * 4, rel=1e-9)
+
+
+@pytest.mark.by_hand
+def test_a_lesion_is_taken_out_of_its_liver_by_rule():
+    rate = math.log(2) / 50
+    rows = []
+    for hours in (4, 24, 96):
+        left = math.exp(-rate * hours)
+        rows.append(kidney(hours, 130 * left, region="LIVER"))
+        rows.append(
+            f"01-002,1,L1,lesion,{hours},{30 * left!r},MBq,none,0.05,0.05,20,0.1,1.03,Lu-177,LIVER"
+        )
+    liver, lesion = sorted(found(table(*rows), dosimetry(overlap="subtract")), key=lambda d: d.role,
+                           reverse=True)  # fmt: skip
+    assert liver.role == "organ"
+    assert liver.tia_mbq_h == pytest.approx(100 / rate)
+    assert liver.mass_g == pytest.approx(280 * 1.05)
+    assert liver.relative_error[0] == pytest.approx(math.hypot(130, 30) * 0.05 / 100)
+    assert lesion.tia_mbq_h == pytest.approx(30 / rate)
+    rows = [row.replace("LIVER,organ", "LIVER,organ").replace("20,0.1", "400,0.1") for row in rows]
+    with pytest.raises(DatasetError, match="an organ without its lesions still has activity"):
+        found(table(*rows), dosimetry(overlap="subtract"))
+
+
+@pytest.mark.by_hand
+def test_later_cycles_may_have_one_scan_of_the_patients_own_rate():
+    own = dosimetry(
+        methods=tuple(
+            DoseMethod(role=role, integral="prior cycle")
+            for role in ("organ", "lesion", "remainder")
+        )
+    )
+    table_ = ALL.filter(
+        (pl.col("subject") == "01-001") & ((pl.col("cycle") == "1") | (pl.col("hours") == "24"))
+    )
+    doses = {(one.cycle, one.region): one for one in found(table_, own)}
+    first, second = doses[1, "KIDNEYS"], doses[2, "KIDNEYS"]
+    assert second.method == "one scan, prior cycle"
+    assert second.effective_half_life_hours == pytest.approx(first.effective_half_life_hours)
+    per_activity = first.tia_mbq_h / float(first.curve.activity_mbq(24.0))
+    assert second.tia_mbq_h == pytest.approx(second.activity_mbq[0] * per_activity)
+
+
+def test_other_methods_name_themselves_and_their_source():
+    prior = DosePrior(id="cohort", median_hours=55.0, log_sd=0.15, citation="a cohort of 20")
+    said = {}
+    for integral, rows in (
+        ("trapezoid", ONE),
+        ("map", ONE),
+        ("haenscheid", ONE.filter(hours="96")),
+        ("madsen", ONE.filter(hours="96")),
+    ):
+        methods = tuple(
+            DoseMethod(role=role, integral=integral, prior="cohort") for role in ("organ", "lesion")
+        )
+        dose = found(rows, dosimetry(methods=methods, priors=(prior,)))[0]
+        said[integral] = (dose.method, dose.method_source)
+        assert dose.dose_gy == pytest.approx(7.97, rel=0.1)
+        assert dose.budget.fit > 0.01
+    assert said == {
+        "trapezoid": ("trapezoids, tail last-two", ""),
+        "map": ("mono-exponential fit with a prior", "a cohort of 20"),
+        "haenscheid": ("one scan, haenscheid", "a cohort of 20"),
+        "madsen": ("one scan, madsen", "a cohort of 20"),
+    }
+
+
+@pytest.mark.by_hand
+def test_a_table_of_s_values_adds_cross_doses():
+    s_values = read_s_values(pl.read_csv(TABLE.encode(), infer_schema=False))
+    activities = ALL.filter(subject="01-001", cycle="1")
+    plain = {one.region: one for one in found(activities)}
+    doses = {one.region: one for one in found(activities, s_values=s_values)}
+
+    kidneys, liver, rest = (doses[name] for name in ("KIDNEYS", "LIVER", "REMAINDER"))
+    left = 73000 - 310 - 1800
+    from_rest = (3.58e-7 * 73000 - 7.76e-5 * 310 - 1.2e-7 * 1800) / left
+    expected = 3.6 * (1.2e-7 * liver.tia_mbq_h + max(from_rest, 0) * rest.tia_mbq_h)
+    assert kidneys.cross_gy == pytest.approx(expected)
+    assert kidneys.energy_kev == pytest.approx(150.2, abs=0.2)
+    assert kidneys.dose_method == "S values of adult male; cross dose from liver, remainder"
+    assert doses["L1"].dose_gy == plain["L1"].dose_gy  # a lesion is a sphere
+    assert kidneys.dose_gy == pytest.approx(plain["KIDNEYS"].dose_gy, rel=0.04)
+
+
+@pytest.mark.by_hand
+def test_a_large_liver_needs_a_table():
+    heavy = ALL.filter(subject="01-001", region="LIVER", cycle="1").with_columns(
+        volume_ml=pl.lit("1700")
+    )
+    with pytest.raises(DatasetError, match=r"LIVER: mass 1717 g.*table of S values"):
+        found(heavy)
+    s_values = read_s_values(pl.read_csv(TABLE.encode(), infer_schema=False))
+    assert found(heavy, s_values=s_values)[0].energy_kev == pytest.approx(153.9, abs=0.3)
+
+
+def test_the_whole_body_is_held_against_its_parts():
+    rows = ALL.filter(subject="01-001", cycle="1")
+    number = pl.col("activity").cast(pl.Float64)
+    whole = (
+        rows.group_by("hours", maintain_order=True)
+        .agg(number.sum() * 0.9)
+        .with_columns(pl.col("activity").cast(pl.String))
+    )
+    body = (
+        rows.filter(region="KIDNEYS")
+        .drop("activity")
+        .join(whole, on="hours")
+        .with_columns(region=pl.lit("BODY"), role=pl.lit("whole body"))
+    )
+    both = pl.concat([rows, body.select(rows.columns)])
+    protocol = dosimetry()
+    measured = check_measurements(both, GIVEN, dosimetry=protocol)
+    said = whole_body_warnings(find_doses(measured, dosimetry=protocol), measured)
+    assert said == ("01-001, cycle 1: regions hold +11 % of the whole body's integral between the "
+                    "scans",)  # fmt: skip
+
+
+# -- the plan ------------------------------------------------------------------------------------
+
+
+@pytest.mark.by_hand
+def test_the_plan_of_two_patients():
+    lesions, kidneys = planned(ALL, dosimetry())
+    assert (lesions.next_cycle, lesions.plan.status) == (3, "target reachable")
+    by_region = {one.region: one.dose_gy for one in lesions.courses}
+    mean = (by_region["L1"].sum() + by_region["L2"].sum()) / 2
+    rate = (by_region["L1"][-1] + by_region["L2"][-1]) / 2 / lesions.given_gbq[-1]
+    assert lesions.plan.activity_gbq == pytest.approx((100 - mean) / (2 * rate))  # two cycles left
+
+    assert (kidneys.plan.binding, kidneys.plan.status) == ("KIDNEYS", "organ-limited")
+    course = next(one for one in kidneys.courses if one.region == "KIDNEYS")
+    z = 1.6448536269514722
+    u = math.hypot(course.random[0], course.systematic)
+    used = course.dose_gy[0] * (1 + z * u)
+    per_gbq = course.dose_gy[0] / course.activity_gbq[0] * (1 + z * math.hypot(u, 0.1))
+    assert kidneys.plan.activity_gbq == pytest.approx((23 - used) / (3 * per_gbq))
+
+
+def test_an_undosed_cycle_stops_the_plan_unless_the_protocol_carries_it():
+    undosed = read_table(HERE / "faults" / "10-undosed-cycle.csv")
+    with pytest.raises(DatasetError, match=r"01-001, cycle 3: KIDNEYS: cycle 2 of 2 was given"):
+        planned(undosed, dosimetry())
+    carried = planned(undosed, dosimetry(missing_cycle="carry", carry_spread=0.2))
+    kidneys = next(one for one in carried[0].courses if one.region == "KIDNEYS")
+    per_gbq = kidneys.dose_gy / kidneys.activity_gbq
+    assert per_gbq[0] == pytest.approx(per_gbq[1])
+    assert kidneys.random[1] == pytest.approx(math.hypot(kidneys.random[0], 0.2))
+
+
+def test_a_limit_without_its_organ_stops_the_plan():
+    lesion = ONE.filter(region="L1")
+    given = GIVEN.filter(subject="01-002")
+    measured = check_measurements(lesion, given, dosimetry=dosimetry())
+    doses = find_doses(measured, dosimetry=dosimetry())
+    with pytest.raises(DatasetError, match="KIDNEYS: it has a limit and no dose"):
+        plan_subjects(
+            doses, measured, dosimetry=dosimetry(), rng=lambda _: np.random.default_rng(1)
+        )
+
+
+def test_a_course_that_is_over_has_no_plan():
+    assert planned(ALL, dosimetry(cycles=1)) == ()
+
+
+# -- what is written -----------------------------------------------------------------------------
+
+
+def test_every_dose_can_be_repeated_from_the_document():
+    measured = check_measurements(ALL, GIVEN, dosimetry=dosimetry())
+    doses = find_doses(measured, dosimetry=dosimetry())
+    document = json.loads(
+        json.dumps(results_document(doses, (), nuclide=measured.nuclide, provenance={}))
+    )
+    constants = document["constants"]
+    k = constants["joule_per_kev"] * constants["decays_per_mbq_h"] * 1e3
+    assert len(document["doses"]) == 12
+    for one in document["doses"]:
+        terms = zip(one["curve"]["amplitude_mbq"], one["curve"]["rate_per_hour"])
+        integral = sum(amplitude / rate for amplitude, rate in terms)
+        assert one["tia_mbq_h"] == pytest.approx(integral)
+        assert min(one["curve"]["rate_per_hour"]) >= math.log(2) / (
+            24 * constants["half_life_days"]
+        )
+        if one["role"] == "remainder":
+            assert one["dose_gy"] is None
+            continue
+        self_gy = integral * one["energy_kev"] * k / (one["volume_ml"] * one["density_g_per_ml"])
+        assert one["dose_gy"] == pytest.approx(self_gy + one["cross_gy"])
+        parts = [one[f"u_{name}"] for name in ("fit", "activity", "volume", "dose_factor")]
+        assert one["u_total"] == pytest.approx(math.hypot(*parts))
+        assert one["dose_upper_gy"] == pytest.approx(
+            one["dose_gy"] * math.exp(1.959963984540054 * one["u_total"])
+        )
+    kidneys = next(one for one in document["cumulative"] if one["region"] == "KIDNEYS")
+    each = [one for one in document["doses"] if one["region"] == "KIDNEYS"]
+    assert kidneys["bed_gy"] == pytest.approx(sum(one["bed_gy"] for one in each[:2]))
+
+
+def test_the_order_of_rows_changes_nothing():
+    mixed = ALL.sample(fraction=1, shuffle=True, seed=3)
+    plain, again = doses_frame(found(ALL)), doses_frame(found(mixed))
+    assert again.equals(plain)
+
+
+def run(*words: str):
+    return CliRunner().invoke(cli, ["dose", *words], prog_name="radioligand")
+
+
+def test_fit_and_plan_from_the_command_line(tmp_path):
+    told = run("fit", "dosimetry-prrt", str(PATIENTS))
+    assert told.exit_code == 0
+    assert "01-002, cycle 1, KIDNEYS" in told.output
+    assert "mono-exponential fit" in told.output
+    document = json.loads(run("fit", "dosimetry-prrt", str(PATIENTS), "--json").output)
+    assert set(document["provenance"]) >= {"activities.csv", "dosimetry-prrt.toml", "netter-2.toml"}
+
+    plan = run("plan", "dosimetry-prrt", str(PATIENTS))
+    assert "01-002, cycle 2: 3.610 GBq, organ-limited; KIDNEYS binds." in plan.output
+    by_organ = run("plan", "dosimetry-prrt", str(PATIENTS), "--strategy", "organ limit", "--json")
+    assert json.loads(by_organ.output)[0]["binding"] == "activity cap"
+
+
+def test_the_log_keeps_what_was_recommended_and_given(tmp_path):
+    log = tmp_path / "activities.log"
+    for _ in range(2):
+        assert run("plan", "dosimetry-prrt", str(PATIENTS), "--log", str(log)).exit_code == 0
+    entries = read_log(log)
+    assert [one["kind"] for one in entries] == ["given"] * 3 + ["recommended"] * 2
+    assert entries[0]["activity_gbq"] == pytest.approx(7.48 * math.exp(-DECAY * 1.5))
+    assert "activities.csv" in entries[3]["inputs"]
+
+    lines = log.read_text("utf-8").splitlines()
+    log.write_text("\n".join([lines[0], *lines[2:]]) + "\n", "utf-8")
+    with pytest.raises(DocumentError, match="line 2 does not follow the line before it"):
+        append_log(log, [{"kind": "given"}])
+    refused = run("plan", "dosimetry-prrt", str(PATIENTS), "--log", str(log))
+    assert refused.exit_code == 1
+    assert "the log was changed" in refused.output
+
+
+def test_the_report_holds_every_region(tmp_path):
+    out, folder = tmp_path / "doses", tmp_path / "patients"
+    folder.mkdir()
+    ONE.write_csv(folder / "activities.csv")
+    GIVEN.filter(subject="01-002").write_csv(folder / "administrations.csv")
+    told = run("report", "dosimetry-prrt", str(folder), "--out", str(out))
+    assert told.exit_code == 0, told.output
+    page = (out / "index.html").read_text("utf-8")
+    for says in ("3.610", "organ-limited", "Energy that stays", "protraction G", "residual",
+                 "0.000576784", "A recommendation is not a prescription"):  # fmt: skip
+        assert says in page
+    rows = list(csv.DictReader((out / "doses.csv").read_text("utf-8").splitlines()))
+    document = json.loads((out / "results.json").read_text("utf-8"))
+    assert [row["region"] for row in rows] == ["KIDNEYS", "L1"]
+    assert float(rows[0]["dose_gy"]) == pytest.approx(document["doses"][0]["dose_gy"])
+    assert json.loads((out / "recommendation.json").read_text("utf-8")) == document["plans"]
+    assert len(list((out / "figures").glob("*.svg"))) == 3  # two curves and the course
+
+    before = (out / "results.json").read_bytes()
+    assert run("report", "dosimetry-prrt", str(folder), "--out", str(out)).exit_code == 0
+    assert (out / "results.json").read_bytes() == before
+
+
+def test_bad_input_ends_with_one_message(tmp_path):
+    (tmp_path / "activities.csv").write_bytes((HERE / "faults" / "08-mass.csv").read_bytes())
+    (tmp_path / "administrations.csv").write_bytes((PATIENTS / "administrations.csv").read_bytes())
+    refused = run("fit", "dosimetry-prrt", str(tmp_path))
+    assert refused.exit_code == 1
+    assert "a volume is no mass" in refused.output
+    assert "Traceback" not in refused.output
+
+    without = run("fit", "netter-2", str(PATIENTS))
+    assert without.exit_code == 1
+    assert "the document has no [dosimetry]" in without.output
