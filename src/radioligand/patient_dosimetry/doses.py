@@ -65,8 +65,13 @@ def find_doses(
             fits[subject, region] = found.fit
     doses = []
     for key, found in integrals.items():
+        sources = {  # a concentration in marrow is no source of its cycle
+            other[2]: one.tia_mbq_h
+            for other, one in integrals.items()
+            if other[:2] == key[:2] and frames[other]["role"][0] != "marrow"
+        }
         try:
-            doses.append(_dose(key, frames[key], found, integrals, measured, dosimetry, table))
+            doses.append(_dose(key, frames[key], found, sources, dosimetry, table))
         except ValueError as error:
             faults.append(f"{key[0]}, cycle {key[1]}, {key[2]}: {error}")
     if faults:
@@ -81,8 +86,7 @@ def _dose(
     key: tuple[str, int, str],
     frame: pl.DataFrame,
     found: Integral,
-    integrals: dict[tuple[str, int, str], Integral],
-    measured: Measurements,
+    sources: Mapping[str, float],
     dosimetry: Dosimetry,
     table: SValues | None,
 ) -> RegionDose:
@@ -95,7 +99,7 @@ def _dose(
     density = first["density_g_per_ml"] or math.nan
     mass = volume * density
     injected = first["injected_mbq"] / 1e3
-    left = _deposition(key, first, mass, integrals, method, table)
+    left = _deposition(first, found.tia_mbq_h, mass, sources, method, table)
     parts = budget(
         found.relative_uncertainty,
         activity=float(frame["systematic_error"].max()),  # type: ignore[arg-type]
@@ -143,21 +147,15 @@ def _dose(
 
 
 def _deposition(
-    key: tuple[str, int, str],
     first: Mapping[str, Any],
+    tia: float,
     mass: float,
-    integrals: Mapping[tuple[str, int, str], Integral],
+    sources: Mapping[str, float],
     method: DoseMethod,
     table: SValues | None,
 ) -> Deposition | None:
     """What the region's integral leaves in it; None of a remainder."""
-    subject, cycle, region = key
-    tia, role, density = integrals[key].tia_mbq_h, first["role"], first["density_g_per_ml"]
-    beside = {
-        other: one.tia_mbq_h
-        for (who, when, other), one in integrals.items()
-        if (who, when) == (subject, cycle) and (other == region) <= (role != "marrow")
-    }
+    region, role, density = (first[key] for key in ("region", "role", "density_g_per_ml"))
     if role not in DOSED:
         return None
     if role == "marrow":
@@ -166,11 +164,11 @@ def _deposition(
             density,
             by=first["marrow_method"],
             blood_ratio=method.blood_ratio,
-            integrals=beside,
+            integrals=sources,
             table=table,
         )
     if role == "organ" and table is not None and region.lower() in table.targets:
-        return in_organ(region, tia, mass, integrals=beside, table=table)
+        return in_organ(region, tia, mass, integrals=sources, table=table)
     return in_sphere(tia, mass, density)
 
 
