@@ -9,10 +9,10 @@ demo: .venv/installed-run
 	$(BIN)/radioligand demo netter-2 --out demo-report
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
 check: .venv/installed-check lint types contracts
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
 lint: .venv/installed-check
 	$(BIN)/ruff check .

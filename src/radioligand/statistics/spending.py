@@ -7,6 +7,7 @@ classical shape says how boundaries at planned looks compare, and leaves one con
 """
 
 from collections.abc import Callable, Sequence
+from math import e
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def obrien_fleming(time: Floats, rate: float) -> Floats:
 
 def pocock(time: Floats, rate: float) -> Floats:
     r"""Spend :math:`\alpha\ln\{1+(e-1)t\}`: Lan and DeMets, Biometrika 1983;70:659."""
-    return np.asarray(rate * np.log1p((np.e - 1) * time), np.float64)
+    return np.asarray(rate * np.log1p((e - 1) * time), np.float64)
 
 
 def hwang_shih_decani(time: Floats, rate: float, gamma: float) -> Floats:
