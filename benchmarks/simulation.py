@@ -41,6 +41,7 @@ ENGINES = {  # and how many trials each runs in a turn
     "radioligand, 2 threads": 400_000,
     "radioligand, scans and three looks, 1 thread": 100_000,
     "radioligand, fuller, 1 thread": 100_000,
+    "radioligand, prrt-ddr, four arms of which one is picked, 1 thread": 40_000,
     "rpact": 20_000,
     "R survival in a loop": 300,
 }
@@ -73,8 +74,8 @@ def run_ours(engine: str, trials: int) -> None:
     import time
 
     from radioligand.io.documents import read_protocol
+    from radioligand.simulation.adaptive_design import virtual_design
     from radioligand.simulation.scenarios import parse_scenarios
-    from radioligand.simulation.trial_design import trial_design
     from radioligand.simulation.trials import simulate
 
     dropout = -math.log(0.85) / 12
@@ -90,7 +91,10 @@ def run_ours(engine: str, trials: int) -> None:
         assume |= FULLER
         document["looks"] = {"events": [50, 75, 99], "futility_z": [0, 0.5]}
         document["chain"] = ["primary", "response", "survival"]
-    design = trial_design(read_protocol("netter-2"), parse_scenarios(document)[0])
+    name = "netter-2"
+    if "prrt-ddr" in engine:
+        name, document = "prrt-ddr", {"document": 1}
+    design = virtual_design(read_protocol(name), parse_scenarios(document)[0])
     threads = 2 if "2 threads" in engine else 1
     simulate(design, trials=1000, seed=1, threads=threads)
     wall, processor = time.perf_counter(), time.process_time()

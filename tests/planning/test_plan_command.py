@@ -77,6 +77,17 @@ def test_json_holds_the_contract():
     assert (found["also"], found["rates"], found["prediction"]) == ([], [], None)
 
 
+def test_rules_that_the_plan_does_not_count_on_are_told(tmp_path):
+    text = (files("radioligand") / "trials" / "netter-2.toml").read_text("utf-8")
+    rules = "[adaptation.resizing]\nevents = 60\nmost_events = 150\n"
+    path = tmp_path / "changing.toml"
+    path.write_text(f"{text}\n{rules}", "utf-8")
+
+    told = " ".join(run("plan", path).stdout.split())
+
+    assert "events may rise to 150 after a look at 60. The numbers here do not count on" in told
+
+
 def test_without_options_the_wording_is_printed():
     lines = run("plan", "netter-2").output
     told = re.sub(r"\s+", " ", lines)

@@ -22,6 +22,7 @@ from radioligand.protocol import (
     parse_protocol,
 )
 from radioligand.protocol.inheritance import inherit
+from radioligand.simulation import trials as room
 from radioligand.simulation.adaptive_design import adaptive_design, virtual_design
 from radioligand.simulation.adaptive_kernels import simulate_adaptive, smallest
 from radioligand.simulation.adaptive_model import (
@@ -476,6 +477,26 @@ def test_several_endpoints_keep_the_level_of_the_family(changed, rule):
     assert max(nothing.primaries) < nothing.power < sum(nothing.primaries)
     assert arms.power == nothing.power
     assert arms.arms[0].primaries == nothing.primaries
+
+
+# --- kept parts -----------------------------------------------------------------------------------
+
+
+def test_parts_of_several_arms_are_kept_and_read(ddr, tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "PART", 50)
+    design = adaptive_design(ddr, Scenario())
+    first = simulate(design, trials=200, seed=1, folder=tmp_path)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+
+    again = simulate(design, trials=200, seed=1, folder=tmp_path, threads=1)
+    other = simulate(adaptive_design(ddr, Scenario(hazard_ratio=0.8)), trials=200, seed=1)
+
+    assert len(written) == 4
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    assert again == first == simulate(design, trials=200, seed=1)
+    assert other != first
+    kept = room.Kept(tmp_path, adaptive_design(ddr, Scenario(hazard_ratio=0.8)), 1)
+    assert kept.read((0, 50)) is None
 
 
 # --- the command ----------------------------------------------------------------------------------

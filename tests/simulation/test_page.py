@@ -50,6 +50,22 @@ def test_every_file_is_there_and_the_same_each_time(written):
         assert (out / one).read_bytes() == (written / "again" / one).read_bytes(), one
 
 
+def test_the_page_of_several_arms_tells_of_each(tmp_path):
+    words = ["simulate", "prrt-ddr", "--trials", "300", "--out", str(tmp_path / "out"), "--json"]
+
+    told = json.loads(CliRunner().invoke(cli, words).stdout)
+
+    each = pl.read_csv(tmp_path / "out" / "tables" / "each-arm.csv")
+    assert each[:, 0].to_list() == [one["arm"] for one in told["arms"]]
+    found = pl.read_csv(tmp_path / "out" / "results.csv").filter(
+        analysis="each-arm", statistic="found_percent"
+    )
+    assert found["value"].to_list() == pytest.approx([100 * one["power"] for one in told["arms"]])
+    page = (tmp_path / "out" / "index.html").read_text("utf-8")
+    assert page.count("<svg") == 2  # power and calendar; looks are those of each comparison
+    assert "Theory is that of picking the winner" in page
+
+
 def test_the_page_holds_everything_itself(written):
     page = (written / "out" / "index.html").read_text("utf-8")
 

@@ -1,14 +1,19 @@
 """A trial written as SDTM goes the way of a real study and gives the kernel's statistics."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 from radioligand.analysis import analyse
 from radioligand.cdisc import check_study, join_supplemental
+from radioligand.cli import cli
 from radioligand.derivation import derive
+from radioligand.io.datasets import read_study
+from radioligand.io.documents import read_protocol
 from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.replay import replay_trial
 from radioligand.simulation.replay_study import trial_study
@@ -122,6 +127,43 @@ def test_nothing_is_written_after_the_last_look(protocol, fuller):
         latest = study[domain][column].str.to_date().max()
         assert latest.toordinal() <= last, domain
     assert study["TS"].filter(TSPARMCD="SIMULATD")["TSVAL"].to_list() == ["Y"]
+
+
+def test_the_command_writes_one_trial_that_analyse_reads(tmp_path):
+    scenario, out = tmp_path / "scans.toml", tmp_path / "trial"
+    scenario.write_text("document = 1\n[assume]\nvisits = true\n", "utf-8")
+    words = ["simulate", "netter-2", "--scenario", str(scenario), "--replay", "17", "--json"]
+
+    run = CliRunner().invoke(cli, [*words, "--out", str(out)])
+
+    assert run.exit_code == 0, run.output
+    told = json.loads(run.stdout)
+    study = read_study(out / "sdtm")
+    protocol = read_protocol("netter-2")
+    results = analyse(
+        derive(study, protocol=of_protocol(protocol, "PFS")),
+        protocol=of_protocol(protocol, "PFS"),
+    )
+    z = results.filter(analysis="pfs", statistic="logrank_z", arm=PAIR)["value"][0]
+    assert z == pytest.approx(told["results"]["z"], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["netter-2", "--replay", "1"], "Give --out"),
+        (["netter-2", "--replay", "1", "--out", "x"], "Assume visits = true."),
+        (["prrt-ddr", "--replay", "1", "--out", "x"], "this has several arms"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(words, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    run = CliRunner().invoke(cli, ["simulate", *words])
+
+    assert run.exit_code in (1, 2)
+    assert says in run.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_scans_there_is_no_study(protocol, plain):

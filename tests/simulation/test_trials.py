@@ -1,5 +1,6 @@
 """Operating characteristics: against theory, and whoever runs the trials in whatever order."""
 
+import hashlib
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from radioligand.planning import expected, expected_power, months_to_events
 from radioligand.simulation import trials as room
 from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.kernels import simulate_trials
-from radioligand.simulation.model import DAY_OF_LOOK, EVENTS
+from radioligand.simulation.model import DAY_OF_LOOK, EVENTS, RESULTS
 from radioligand.simulation.scenarios import Scenario, without_effect
 from radioligand.simulation.tallies import added, characteristics, tally
 from radioligand.simulation.trial_design import trial_design
@@ -32,6 +33,24 @@ def test_trials_do_not_depend_on_how_they_are_cut_into_parts(protocol, fuller):
     ]
 
     assert np.concatenate([parts[1], parts[2], parts[0]]).tobytes() == whole.tobytes()
+
+
+@pytest.mark.law
+@pytest.mark.parametrize(
+    ("which", "digest"),
+    [
+        ("plain", "941dc79c5e887bb461ae7498ae930c57"),
+        ("fuller", "134ed072b0ab12ed0d99d53f6843ff77"),
+    ],
+)
+def test_a_seed_gives_the_trials_it_has_always_given(protocol, plain, fuller, which, digest):
+    """What is a whole number of 2,000 trials, as first recorded; if it moves, raise VERSION."""
+    design = trial_design(protocol, plain if which == "plain" else fuller)
+    found = simulate_trials(design.model, seed=20_240_601, first=0, last=2000)
+    names = ("look", "stopped", "reached", "day", "entered", "events", "deaths", "crossed", "steps")
+    whole = np.nan_to_num(found[:, [RESULTS.index(name) for name in names]], nan=-9)
+
+    assert hashlib.sha256(whole.astype("<i8").tobytes()).hexdigest()[:32] == digest
 
 
 @pytest.mark.law

@@ -404,6 +404,12 @@ def plan(
     help="Folder for a page, results and finished parts; an interrupted run goes on from these.",
 )
 @click.option("--null/--no-null", default=True, help="Also simulate no effect: the type I error.")
+@click.option(
+    "--replay",
+    type=click.IntRange(0),
+    metavar="NUMBER",
+    help="Write this one trial as SDTM into the folder of --out, and run no others.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
 def simulate(
     protocol: str,
@@ -414,6 +420,7 @@ def simulate(
     scheduler: str | None,
     out: Path | None,
     null: bool,
+    replay: int | None,
     as_json: bool,
 ) -> None:
     """Run a protocol as virtual trials: power, type I error, duration, bias, coverage.
@@ -424,6 +431,12 @@ def simulate(
     """
     from radioligand.cli import simulation
 
+    if replay is not None:
+        if out is None:
+            raise click.UsageError("Give --out, the folder for the trial.")
+        told = simulation.write_trial(protocol, trial=replay, seed=seed, scenario=scenario, out=out)
+        click.echo(json.dumps(told, indent=2) if as_json else f"Trial {replay}: {out / 'sdtm'}")
+        return
     found = simulation.run_simulation(
         protocol,
         trials=trials,

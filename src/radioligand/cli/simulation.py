@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Virtual trials on the terminal: scenarios read, run with a progress bar, told as text or JSON."""
 
+import json
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from radioligand.planning import (
 )
 from radioligand.simulation.adaptive_design import AdaptiveDesign, virtual_design
 from radioligand.simulation.adaptive_tallies import AdaptiveCharacteristics
+from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.results import Run
 from radioligand.simulation.scenarios import Scenario, parse_scenarios, without_effect
 from radioligand.simulation.tallies import SHARES, Characteristics, level_of
@@ -86,6 +88,41 @@ def run_simulation(
         answer = without_speed(as_json(found, seed=seed))
         write_page(out, runs, protocol=protocol, seed=seed, told=answer)
     return found
+
+
+def write_trial(
+    name: str, *, trial: int, seed: int, scenario: Path | None = None, out: Path
+) -> dict[str, Any]:
+    """Write one virtual trial of the first scenario as SDTM, and return what the kernel found.
+
+    Raises SimulationError for a trial of several arms or with changes, or without scans.
+    """
+    from radioligand.io.outputs import MARK, check_output, parquet, write_folder
+    from radioligand.simulation.replay import replay_trial
+    from radioligand.simulation.replay_study import trial_study
+
+    check_output(out)
+    protocol = read_protocol(name)
+    chosen = read_scenarios(scenario)[0] if scenario else Scenario()
+    design = virtual_design(protocol, chosen)
+    if not isinstance(design, TrialDesign):
+        raise SimulationError(
+            f"{design.trial}: trials of two arms without changes are written as SDTM; this has "
+            "several arms, rules of change, looks by the calendar or max_combo."
+        )
+    virtual = replay_trial(design, seed=seed, trial=trial)
+    study = trial_study(virtual, design=design, protocol=protocol)
+    told: dict[str, Any] = _plain(
+        {"trial": trial, "seed": seed, "scenario": chosen.name, "results": virtual.results}
+    )
+    write_folder(
+        out,
+        {
+            **{f"sdtm/{domain.lower()}.parquet": parquet(frame) for domain, frame in study.items()},
+            MARK: json.dumps(told, indent=2) + "\n",
+        },
+    )
+    return told
 
 
 def without_speed(answer: dict[str, Any]) -> dict[str, Any]:

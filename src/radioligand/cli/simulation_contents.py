@@ -30,7 +30,7 @@ CURVE_TRIALS, FAN_TRIALS, LOOK_TRIALS = 4000, 300, 2000
 # the analysis of a display, its kind, its title
 DISPLAYS = (
     ("scenarios", "grid", "Operating characteristics"),
-    ("arms", "grid", "Each experimental arm"),
+    ("each-arm", "grid", "Each experimental arm"),
     ("map", "scenario-map", "Power by scenario"),
     ("power", "simulated-power", "Power, simulated and by theory"),
     ("fan", "fan", "Accrual and events"),
@@ -41,7 +41,7 @@ NOTES = {
         "End / true: the hazard ratio estimated at the last look over the one assumed, as the "
         "exponent of the mean of the logarithms. Covers: the 95 % interval the one assumed.",
     ),
-    "arms": (
+    "each-arm": (
         "Assumed: the hazard ratio. Kept / true and End / true: the one estimated over it, at the "
         "look that could have dropped the arm and at its last look. Covers: its 95 % interval.",
     ),

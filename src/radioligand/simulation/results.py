@@ -46,7 +46,7 @@ def simulation_results(
     """
     parts: Mapping[str, Iterator[Row]] = {
         "scenarios": _scenarios(runs),
-        "arms": _arms(runs[0]),
+        "each-arm": _arms(runs[0]),
         "map": _map(runs),
         "power": _power(runs[0].design, curve),
         "fan": _fan(runs[0], fan),
@@ -125,7 +125,7 @@ def _arms(run: Run) -> Iterator[Row]:
             "coverage": 100 * one.coverage,
         }
         for statistic, value in numbers.items():
-            yield _cell("arms", one.arm, statistic, value)
+            yield _cell("arm", one.arm, statistic, value)
 
 
 def _map(runs: Sequence[Run]) -> Iterator[Row]:
