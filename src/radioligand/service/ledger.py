@@ -54,6 +54,7 @@ from radioligand.service.refusals import BusyError, RefusalError
 __all__ = ["Allocation", "BusyError", "Ledger", "RefusalError", "Site", "open_ledger", "utc_now"]
 
 NOT_RECORDED = ("randomised", "ledger opened", "restored", "reconciled")  # these are done
+NAMES = {"subject": 60, "site": 40, "actor": 100}  # and their longest
 TRIES = 40  # of one transaction that the database broke off; the key makes repeating safe
 
 Act = Callable[[Connection, Head], Mapping[str, Any]]
@@ -117,7 +118,7 @@ class Ledger:
         signature: Signature,
         strata: Mapping[str, str] | None = None,
     ) -> Allocation:
-        """Randomise a patient: give him the next entry of his stratum.
+        """Randomise a patient: give the next entry of the stratum.
 
         The levels of the strata are read from the signed screening form; `strata`, by factor, is
         needed for factors that no form tells, and must agree with the form otherwise. The same
@@ -278,7 +279,7 @@ class Ledger:
         return found[0]
 
     def patient(self, subject: str) -> Patient:
-        """Return a patient as his events leave him; without events nothing holds of him."""
+        """Return a patient as the events tell; without events nothing holds."""
         return patient_of(subject, self.events(subject=subject))
 
     def patients(self, *, site: str | None = None) -> tuple[Patient, ...]:
@@ -335,8 +336,8 @@ class Ledger:
 
     def _write(self, key: str, request: str, act: Act) -> Mapping[str, Any]:
         """Run `act` once for the key, in one transaction, and anchor the head before answering."""
-        if not key or len(key) > 100:
-            raise RefusalError("request", "the key of a request has 1 to 100 letters")
+        if not _is_name(key, 100):
+            raise RefusalError("request", "the key of a request is a name of 1 to 100 letters")
         for attempt in range(TRIES):
             try:
                 told, head = self._once(key, request, act)
@@ -409,7 +410,22 @@ class Ledger:
 
 
 def _request(kind: str, asked: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical({"kind": kind, **asked}).encode()).hexdigest()
+    """Hash what is asked for, and by whom. Raises RefusalError for what cannot be kept."""
+    faults = [
+        f"{name} {asked[name]!r} is not a name of 1 to {longest} letters"
+        for name, longest in NAMES.items()
+        if asked.get(name) is not None and not _is_name(asked[name], longest)
+    ]
+    if faults:
+        raise RefusalError("request", *faults)
+    try:
+        return hashlib.sha256(canonical({"kind": kind, **asked}).encode()).hexdigest()
+    except (TypeError, ValueError) as error:
+        raise RefusalError("request", f"this is not plain data: {error}") from None
+
+
+def _is_name(value: object, longest: int) -> bool:
+    return isinstance(value, str) and value.isprintable() and 0 < len(value.strip()) <= longest
 
 
 def _is_passing(error: DBAPIError) -> bool:
