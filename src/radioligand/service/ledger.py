@@ -55,7 +55,7 @@ __all__ = ["Allocation", "BusyError", "Ledger", "RefusalError", "Site", "open_le
 
 NOT_RECORDED = ("randomised", "ledger opened", "restored", "reconciled")  # these are done
 NAMES = {"subject": 60, "site": 40, "actor": 100}  # and their longest
-TRIES = 40  # of one transaction that the database broke off; the key makes repeating safe
+PATIENCE = 30  # seconds for a transaction that the database breaks off; the key makes it safe
 
 Act = Callable[[Connection, Head], Mapping[str, Any]]
 
@@ -338,16 +338,7 @@ class Ledger:
         """Run `act` once for the key, in one transaction, and anchor the head before answering."""
         if not _is_name(key, 100):
             raise RefusalError("request", "the key of a request is a name of 1 to 100 letters")
-        for attempt in range(TRIES):
-            try:
-                told, head = self._once(key, request, act)
-                break
-            except DBAPIError as error:
-                if not _is_passing(error):
-                    raise
-                time.sleep(0.005 * attempt)
-        else:
-            raise BusyError("the database does not answer; repeat the request with the same key.")
+        told, head = self._patiently(key, request, act)
         if self.anchor is not None:
             line = anchor_line(head, trial=self._trial, at=iso(self._clock()), keys=self._keys)
             try:
@@ -357,6 +348,22 @@ class Ledger:
                     f"done but not anchored, repeat with the same key: {error}"
                 ) from error
         return told
+
+    def _patiently(self, key: str, request: str, act: Act) -> tuple[Mapping[str, Any], Head]:
+        """Try the transaction again while what stopped it may pass."""
+        until, pause = time.monotonic() + PATIENCE, 0.005
+        while True:
+            try:
+                return self._once(key, request, act)
+            except DBAPIError as error:
+                if not _is_passing(error):
+                    raise
+                if time.monotonic() > until:
+                    raise BusyError(
+                        "no answer from the database; repeat with the same key"
+                    ) from error
+            time.sleep(pause)
+            pause = min(2 * pause, 0.5)
 
     def _once(self, key: str, request: str, act: Act) -> tuple[Mapping[str, Any], Head]:
         with self.engine.begin() as connection:

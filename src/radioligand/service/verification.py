@@ -86,6 +86,7 @@ def verify_ledger(
             _columns(audit),
             _head(audit, head, events),
             _orders(events),
+            _restores(events),
             *_allocations(connection, events),
             _answers(connection, events),
             _list(connection, opened),
@@ -191,6 +192,15 @@ def _orders(events: Sequence[Event]) -> Check:
                 patients[patient.subject] = after(patient, event)
 
     return _check("every event came when it might", len(events), list(faults()))
+
+
+def _restores(events: Sequence[Event]) -> Check:
+    found = [event for event in events if event.kind in ("restored", "reconciled")]
+    last = found[-1] if found else None
+    told = f"records were lost before record {last.number}" if last else ""
+    faults = [told] if last and last.kind == "restored" else []
+    count = sum(event.kind == "restored" for event in found)
+    return _check("every restore that lost records was reconciled", count, faults)
 
 
 def _allocations(connection: Connection, events: Sequence[Event]) -> Iterator[Check]:
