@@ -12,7 +12,7 @@ from radioligand.allocation import make_draws, make_list, make_salts
 from radioligand.service.database import DatabaseError, connect
 from radioligand.service.events import KINDS, Signature
 from radioligand.service.keys import KeysError, keys_of
-from radioligand.service.ledger import Ledger, RefusalError, open_ledger
+from radioligand.service.ledger import BusyError, Ledger, RefusalError, open_ledger
 from radioligand.service.verification import verify_ledger
 
 SIGNED = Signature(name="Dr Ada Example", meaning="I take responsibility for this step.")
@@ -480,6 +480,59 @@ def test_a_ledger_is_opened_once(ledger, protocol, entries, keys):
     salts = make_salts(entries, seed="s" * 32)
     with pytest.raises(DatabaseError, match="never replaced"):
         open_ledger(ledger.engine, protocol, entries, salts=salts, keys=keys, actor="maker")
+
+
+# --- a disk that is full or gone ------------------------------------------------------------------
+
+
+def test_a_full_database_takes_nothing_and_goes_on_when_there_is_room(
+    ledger, ready, randomise, monkeypatch
+):
+    monkeypatch.setattr("radioligand.service.ledger.PATIENCE", 0)
+    for number in range(30):
+        ready(ledger, f"1001-{number:03}")
+    before = ledger.head()
+    is_full = [True]
+
+    @event.listens_for(ledger.engine, "begin")
+    def limit(connection):
+        pages = 1 if is_full[0] else 1 << 30  # SQLite never goes below what is there
+        connection.exec_driver_sql(f"pragma max_page_count={pages}")
+
+    told = []
+
+    def until_it_is_full():
+        for number in range(30):
+            told.append(randomise(ledger, f"1001-{number:03}"))
+
+    with pytest.raises(BusyError, match="repeat with the same key"):
+        until_it_is_full()
+    assert ledger.head().allocations == len(told) < 30
+    is_full[0] = False
+
+    again = [randomise(ledger, f"1001-{number:03}") for number in range(30)]
+
+    assert again[: len(told)] == told
+    assert ledger.head().number == before.number + 30
+    assert [sequence for _, sequence in used(ledger)] == list(range(1, 31))
+    assert verify_ledger(ledger.engine, anchor=ledger.anchor).is_sound
+
+
+def test_what_is_not_anchored_is_not_answered_until_it_is(opened, ready, randomise, tmp_path):
+    ledger = opened()
+    ready(ledger, "1001-001")
+    away = tmp_path / "other disk"
+    ledger.anchor.rename(tmp_path / "kept")
+    ledger.anchor = away / "anchor"
+
+    with pytest.raises(BusyError, match="done but not anchored"):
+        randomise(ledger, "1001-001")
+    away.mkdir()
+    (tmp_path / "kept").rename(ledger.anchor)
+
+    told = randomise(ledger, "1001-001")
+    assert ledger.head().allocations == 1
+    assert told.reference in ledger.anchor.read_text()
 
 
 # --- other kinds of trials ------------------------------------------------------------------------
