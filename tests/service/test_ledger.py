@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ledger: what it gives, what it refuses before it reads the list, and what it keeps."""
 
+import inspect
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from radioligand.allocation import make_draws, make_list, make_salts
+from radioligand.service import randomising
 from radioligand.service.database import DatabaseError, connect
 from radioligand.service.events import KINDS, Signature
 from radioligand.service.keys import KeysError, keys_of
@@ -136,6 +138,19 @@ def test_times_are_told_in_utc_wherever_the_clock_stands(opened, protocol, keys)
     naive = Ledger(ledger.engine, protocol, keys=keys, clock=lambda: datetime(2026, 3, 1))
     with pytest.raises(ValueError, match="without its zone"):
         naive.record("signed in", actor="a")
+
+
+def test_nothing_that_is_asked_for_names_an_arm_or_a_place():
+    doors = [
+        Ledger.allocate,
+        Ledger.record,
+        Ledger.correct_stratum,
+        randomising.Wish,
+        randomising.randomise,
+    ]
+    asked = {name for door in doors for name in inspect.signature(door).parameters}
+
+    assert {"arm", "armcd", "sequence", "entry", "block", "force", "override"} & asked == set()
 
 
 # --- what it refuses, and when --------------------------------------------------------------------
@@ -465,8 +480,10 @@ def test_another_secret_protocol_or_database_is_refused(ledger, protocol, tmp_pa
     other = protocol.model_copy(update={"arms": protocol.arms[::-1]})
     with pytest.raises(DatabaseError, match="another plan of arms"):
         Ledger(ledger.engine, other, keys=keys_of(b"x" * 32))
+    empty = connect(f"{tmp_path}/empty.db")
     with pytest.raises(DatabaseError, match="holds no ledger"):
-        Ledger(connect(f"{tmp_path}/empty.db"), protocol, keys=keys_of(b"x" * 32))
+        Ledger(empty, protocol, keys=keys_of(b"x" * 32))
+    empty.dispose()
     for address, says in [
         ("sqlite://", "in memory"),
         ("mysql://host/x", "sqlite and postgresql"),
