@@ -33,6 +33,7 @@ from sqlalchemy import text
 
 from radioligand.allocation import make_list, make_salts
 from radioligand.io.documents import read_protocol
+from radioligand.service.backup import restore_backup, write_backup
 from radioligand.service.database import connect
 from radioligand.service.events import Signature
 from radioligand.service.keys import keys_of
@@ -228,9 +229,17 @@ def fill(run: Run, disk: Path, after: float, stop: threading.Event) -> None:
 
 
 def measure(
-    run: Run, url: str, disk: Path, anchor: Path, *, clients: int, every: float, full: bool
-) -> Run:
-    subjects = prepare(url, anchor, run.requests)
+    run: Run,
+    url: str,
+    disk: Path,
+    anchor: Path,
+    subjects: list[str],
+    *,
+    clients: int,
+    every: float,
+    full: bool,
+) -> None:
+    """Send every request and do the harm that was asked for."""
     stop, lock = threading.Event(), threading.Lock()
     with tempfile.TemporaryDirectory(prefix="portal-") as sockets:
         workers = Workers(run.workers, url, anchor, Path(sockets))
@@ -257,7 +266,6 @@ def measure(
         for thread in harms:
             thread.join()
         workers.end()
-    return run
 
 
 def _reviving(workers: Workers, stop: threading.Event) -> None:
@@ -265,11 +273,11 @@ def _reviving(workers: Workers, stop: threading.Event) -> None:
         workers.revive()
 
 
-def prepare(url: str, anchor: Path, requests: int) -> list[str]:
-    """Open a ledger whose list is just long enough, with so many patients ready."""
+def prepare(folder: Path, requests: int) -> tuple[Path, list[str]]:
+    """Back up a ledger whose list is just long enough, with so many patients ready; and these."""
     each = -(-requests // len(STRATA) // 6) * 6 + 6
     entries = make_list(PROTOCOL, seed=SEED, entries_per_stratum=each)
-    engine = connect(url)
+    engine = connect(f"{folder}/prepared.db")
     salts = make_salts(entries, seed=SEED)
     open_ledger(engine, PROTOCOL, entries, salts=salts, keys=KEYS, actor="maker")
     ledger = Ledger(engine, PROTOCOL, keys=KEYS)
@@ -283,9 +291,10 @@ def prepare(url: str, anchor: Path, requests: int) -> list[str]:
         ledger.record("consented", payload={"consent_date": "2026-01-09"}, **here)
         ledger.record("screened", payload={"form": form}, **here)
         ledger.record("eligibility signed", signature=SIGNED, **here)
+    write_backup(engine, folder / "prepared")
     engine.dispose()
     random.shuffle(subjects)
-    return subjects
+    return folder / "prepared", subjects
 
 
 # --- what came of it ------------------------------------------------------------------------------
@@ -352,32 +361,43 @@ def small_disk(megabytes: int) -> Iterator[Path | None]:
 
 
 def run_all(options: argparse.Namespace) -> list[dict[str, object]]:
-    found = []
-    for database in options.databases.split(","):
-        for workers in map(int, options.workers.split(",")):
-            with ExitStack() as stack:
-                disk = stack.enter_context(small_disk(options.disk)) if options.full_disk else None
-                folder = disk or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-                if database == "postgresql":
-                    home = folder / "postgresql"
-                    home.mkdir()
-                    folder.chmod(0o755)
-                    address = stack.enter_context(postgresql_server(home))
-                    url = new_database(address, "portal")
-                else:
-                    url = f"sqlite:///{folder}/ledger.db"
-                run = Run(database, workers, options.requests)
-                measure(
-                    run,
-                    url,
-                    folder,
-                    folder / "anchor",
-                    clients=options.clients,
-                    every=options.kill_every,
-                    full=disk is not None,
-                )
-                found.append(judged(run, url, folder / "anchor"))
-    return found
+    with tempfile.TemporaryDirectory() as folder:
+        prepared, subjects = prepare(Path(folder), options.requests)
+        return [
+            run_one(database, workers, prepared, subjects, options)
+            for database in options.databases.split(",")
+            for workers in map(int, options.workers.split(","))
+        ]
+
+
+def run_one(
+    database: str, workers: int, prepared: Path, subjects: list[str], options: argparse.Namespace
+) -> dict[str, object]:
+    """Run one database with so many workers, from the prepared ledger to the judgement."""
+    with ExitStack() as stack:
+        disk = stack.enter_context(small_disk(options.disk)) if options.full_disk else None
+        folder = disk or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        url = f"sqlite:///{folder}/ledger.db"
+        if database == "postgresql":
+            home = folder / "postgresql"
+            home.mkdir()
+            folder.chmod(0o755)
+            url = new_database(stack.enter_context(postgresql_server(home)), "portal")
+        engine = connect(url)
+        restore_backup(engine, prepared)
+        engine.dispose()
+        run = Run(database, workers, options.requests)
+        measure(
+            run,
+            url,
+            folder,
+            folder / "anchor",
+            subjects,
+            clients=options.clients,
+            every=options.kill_every,
+            full=disk is not None,
+        )
+        return judged(run, url, folder / "anchor")
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
-from radioligand.allocation import make_list, make_salts
+from radioligand.allocation import make_draws, make_list, make_salts
 from radioligand.service.database import DatabaseError, connect
 from radioligand.service.events import KINDS, Signature
 from radioligand.service.keys import KeysError, keys_of
@@ -301,7 +301,7 @@ def test_a_reason_is_asked_for_where_something_is_put_right(ledger, ready, rando
 
 @pytest.fixture
 def dosed(ledger, ready, randomise, entries):
-    """A patient on the radioligand, and a function that records the next event of his."""
+    """A patient on the radioligand, and a function that records the next event."""
     first = entries.filter(STRATUM="2 / PANCREAS")["ARMCD"].to_list().index("LU")
     for number in range(first + 1):
         ready(ledger, f"1001-{number:03}")
@@ -480,3 +480,109 @@ def test_a_ledger_is_opened_once(ledger, protocol, entries, keys):
     salts = make_salts(entries, seed="s" * 32)
     with pytest.raises(DatabaseError, match="never replaced"):
         open_ledger(ledger.engine, protocol, entries, salts=salts, keys=keys, actor="maker")
+
+
+# --- other kinds of trials ------------------------------------------------------------------------
+
+
+def another(protocol, **plan):
+    randomisation = protocol.randomisation.model_copy(update=plan)
+    return protocol.model_copy(update={"randomisation": randomisation})
+
+
+@pytest.fixture
+def start(keys, tmp_path):
+    """Open a ledger for another protocol, with sites 1001 and 1002."""
+    engines = []
+
+    def begin(protocol, entries):
+        engine = connect(f"{tmp_path}/other.db")
+        engines.append(engine)
+        salts = make_salts(entries, seed="s" * 32)
+        open_ledger(engine, protocol, entries, salts=salts, keys=keys, actor="maker")
+        ledger = Ledger(engine, protocol, keys=keys, anchor=tmp_path / "other.anchor")
+        ledger.record("list released", actor="manager")
+        for site in ("1001", "1002"):
+            ledger.record("site opened", site=site, actor="manager")
+        return ledger
+
+    yield begin
+    for engine in engines:
+        engine.dispose()
+
+
+def test_a_minimised_trial_uses_up_its_draws_and_can_be_computed_again(
+    protocol, start, ready, randomise
+):
+    minimised = another(protocol, method="minimisation")
+    draws = make_draws(minimised, seed="s" * 32, entries=12)
+    ledger = start(minimised, draws)
+    for number in range(8):
+        ready(ledger, f"1001-{number:03}", ki67_percent=[15.0, 30.0][number % 2])
+        randomise(ledger, f"1001-{number:03}")
+        if number == 3:
+            ledger.correct_stratum(
+                "1001-000",
+                strata={"STRGRADE": "3", "STRORIG": "OTHER"},
+                site="1001",
+                actor="investigator",
+                reason="second reading",
+            )
+    salts = make_salts(draws, seed="s" * 32)
+    seen = {"anchor": ledger.anchor, "entries": draws, "salts": salts, "protocol": minimised}
+
+    found = verify_ledger(ledger.engine, **seen)
+    other = verify_ledger(
+        ledger.engine, **seen | {"entries": draws.with_columns(DRAW=1 - draws["DRAW"])}
+    )
+
+    assert used(ledger) == [("all", sequence) for sequence in range(1, 9)]
+    assert found.is_sound
+    assert found.checks[-2].says == "every patient got the arm that minimisation gives"
+    assert found.checks[-2].checked == 8
+    assert other.checks[-2].faults
+
+
+def test_lists_by_site_are_used_up_by_their_sites(protocol, start, ready, randomise):
+    by_site = another(protocol, by_site=True)
+    entries = make_list(by_site, seed="s" * 32, sites=("1001", "1002"))
+    ledger = start(by_site, entries)
+    for subject in ("1001-001", "1002-001", "1002-002"):
+        ready(ledger, subject, site=subject[:4])
+        randomise(ledger, subject, site=subject[:4])
+
+    assert used(ledger) == [
+        ("1001 / 2 / PANCREAS", 1),
+        ("1002 / 2 / PANCREAS", 1),
+        ("1002 / 2 / PANCREAS", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"kind": "signed in", "payload": {"at": object()}}, "not plain data"),
+        ({"kind": "signed in", "payload": {"x": float("nan")}}, "not plain data"),
+        ({"kind": "signed in", "payload": {"x": "\ud800"}}, "not plain data"),
+        ({"kind": "signed in", "actor": ""}, "actor '' is not a name"),
+        ({"kind": "signed in", "key": "k" * 101}, "the key of a request"),
+        ({"kind": "consented", "subject": "x" * 61}, "not a name of 1 to 60 letters"),
+        ({"kind": "consented", "subject": "a\nb"}, "not a name of 1 to 60 letters"),
+        ({"kind": "consented", "site": "1001"}, "is about a subject; none was named"),
+        ({"kind": "consented", "subject": "1"}, "'consented' needs 'consent_date'"),
+        ({"kind": "site opened"}, "is about a site; none was named"),
+        ({"kind": "site opened", "site": "1", "payload": {"cap": "9"}}, "a whole number from 0"),
+        ({"kind": "caps set", "payload": {"trial": -1}, "reason": "x"}, "a whole number from 0"),
+        ({"kind": "dose planned", "subject": "1", "payload": {"cycle": 0}}, "from 1, not 0"),
+        ({"kind": "resurrected", "subject": "1"}, "there is no event 'resurrected'"),
+        (
+            {"kind": "screened", "subject": "1", "payload": {"form": {"karnofsky": "good"}}},
+            "'good' is not a number",
+        ),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(ledgers, given, says):
+    before = ledgers.head()
+    with pytest.raises(RefusalError, match=says):
+        ledgers.record(**{"actor": "a"} | given)
+    assert ledgers.head() == before

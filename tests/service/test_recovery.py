@@ -191,6 +191,22 @@ def test_a_second_restore_to_before_the_first_is_seen_too(lost, again, tmp_path,
     assert verify_ledger(second.engine, anchor=ledger.anchor).is_sound
 
 
+def test_a_restore_twice_without_reconciling_forgets_nobody(lost, again, tmp_path, randomise):
+    ledger, gone = lost
+    ledger.record("signed in", actor="manager")
+    found = verify_ledger(ledger.engine, anchor=ledger.anchor)
+    broken = [check.says for check in found.checks if check.faults]
+    assert broken == ["every restore that lost records was reconciled"]
+
+    second = again(tmp_path / "backup", anchor=ledger.anchor)
+    with pytest.raises(RefusalError, match="2 allocations were lost, 0 certificates given"):
+        second.reconcile([], actor="manager", reason="second fire")
+    second.reconcile(gone, actor="manager", reason="second fire")
+
+    assert second.head().allocations == 4
+    assert verify_ledger(second.engine, anchor=ledger.anchor).is_sound
+
+
 def test_a_copy_of_the_files_in_the_midst_of_writing_is_sound(ledger, ready, tmp_path, keys):
     """What a power cut leaves: the database and its log as they lie on the disk."""
     for number in range(3):

@@ -25,7 +25,7 @@ CURSORS = "each cursor stands behind the last entry used"
 ANSWERS = "every event has its stored answer"
 LIST = "the list is the one that was committed to"
 OPENS = "every entry of the list opens its commitment"
-ARMS = "every patient got the arm of his entry"
+ARMS = "every patient got the arm of the entry"
 ANCHORED = "every anchored head is in the chain"
 
 

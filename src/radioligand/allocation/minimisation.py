@@ -27,7 +27,7 @@ def minimise(
     """Return the ARMCD of the next patient, whose levels by factor are `values`.
 
     `patients` are those randomised so far: one column a factor, and ARMCD. For each arm the
-    imbalance is what the patient's levels would have with him in it: the sum over his factors of
+    imbalance is what the patient's levels would have with this one more: the sum over factors of
     the range over arms of count / ratio; a trial without factors balances the whole. An arm of
     least imbalance is chosen with `probability`; the rest is shared among the other arms in
     proportion to the ratio, as are ties among the least. `uniform` in [0, 1) decides: the arms in
@@ -47,8 +47,8 @@ def minimise(
     counts = _counts(
         patients, {name: values[name] for name in factors}, protocol
     )  # (factors, arms)
-    with_him = counts[None] + np.eye(len(ratio))[:, None, :]  # (arm given, factor, arm)
-    imbalance = np.ptp(with_him / ratio, axis=2).sum(axis=1)
+    with_one = counts[None] + np.eye(len(ratio))[:, None, :]  # (arm given, factor, arm)
+    imbalance = np.ptp(with_one / ratio, axis=2).sum(axis=1)
     is_least = imbalance <= imbalance.min() + 1e-9
     chances = ratio / ratio.sum()
     if not is_least.all():

@@ -222,9 +222,15 @@ def _certificates(path: Path) -> "list[Certificate]":
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The list with its salts, once it may be seen.",
 )
+@click.option("--protocol", help="Needed to compute minimised allocations again from the list.")
 @click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
 def audit(
-    database: str, anchor: Path | None, key: str | None, folder: Path | None, as_json: bool
+    database: str,
+    anchor: Path | None,
+    key: str | None,
+    folder: Path | None,
+    protocol: str | None,
+    as_json: bool,
 ) -> None:
     """Verify a ledger: chain, anchored heads, commitments, and the order of every event.
 
@@ -232,6 +238,7 @@ def audit(
 
     Example:  radioligand audit netter-2.db --anchor netter-2.anchor
     """
+    from radioligand.io.documents import read_protocol
     from radioligand.io.lists import LIST, SALTS, read_list
 
     with told():
@@ -249,6 +256,7 @@ def audit(
             public=key,
             entries=read_list(folder / LIST) if folder else None,
             salts=read_list(folder / SALTS)["SALT"] if folder else None,
+            protocol=read_protocol(protocol) if protocol else None,
         )
     if as_json:
         click.echo(json.dumps(_as_json(found), indent=2, ensure_ascii=False))

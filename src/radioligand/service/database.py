@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError
 
 METADATA = MetaData()
+LOCK_SECONDS = 15  # a writer waits for the others before it tries again
 
 AUDIT = Table(
     "audit",
@@ -125,7 +126,7 @@ def _sqlite(path: str | None) -> Engine:
     kind = _file_system(Path(str(path)).resolve())
     if kind in ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"):
         raise DatabaseError(f"{path} lies on {kind}, which locks unsafely; use a local disk.")
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": LOCK_SECONDS})
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, record: object) -> None:
@@ -153,7 +154,7 @@ def _file_system(path: Path) -> str:
 
 def _postgresql(url: str, role: str | None) -> Engine:
     plain = make_url(url).set(drivername="postgresql+psycopg")
-    options = {"options": "-c lock_timeout=30s -c timezone=UTC"}
+    options = {"options": f"-c lock_timeout={LOCK_SECONDS}s -c timezone=UTC"}
     engine = create_engine(plain, pool_pre_ping=True, connect_args=options)
     if role:
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every kind of event as data, and a patient as what remains of his events: a pure fold.
+"""Every kind of event as data, and a patient as what follows from them: a pure fold.
 
 A kind says which facts must hold before it, which must not, and which it makes true or takes
 away. So the order of a patient's way is one table, and an event out of order is refused with the
@@ -26,6 +26,7 @@ class Kind:
     outcome: str = ""  # the key of the payload that chooses among `outcomes`
     outcomes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further facts given
     payload: tuple[str, ...] = ()  # keys that the payload must have
+    counts: tuple[str, ...] = ()  # keys that are whole numbers from 0, where they are given
     reason: bool = False  # whether it must say why
     signed: bool = False  # whether it must carry a signature
 
@@ -42,11 +43,11 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     # the trial
     Kind(name="ledger opened", about="trial"),
     Kind(name="list released", about="trial"),
-    Kind(name="caps set", about="trial", reason=True),
+    Kind(name="caps set", about="trial", counts=("trial",), reason=True),
     Kind(name="restored", about="trial"),
     Kind(name="reconciled", about="trial", reason=True),
     # sites
-    Kind(name="site opened", about="site"),
+    Kind(name="site opened", about="site", counts=("cap",)),
     Kind(name="site closed", about="site", reason=True),
     # accounts
     Kind(name="account created", about="account"),
@@ -152,7 +153,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patient:
-    """A patient as his events leave him."""
+    """A patient as the events so far tell."""
 
     subject: str
     site: str | None = None
@@ -169,7 +170,7 @@ class Patient:
 
 
 def after(patient: Patient, event: Event) -> Patient:
-    """Return the patient as `event` leaves him."""
+    """Return the patient as told with `event`."""
     kind, payload = KINDS[event.kind], event.payload
     given = (*kind.gives, *kind.outcomes.get(str(payload.get(kind.outcome)), ()))
     facts = patient.facts - {_filled(fact, payload) for fact in kind.takes}
@@ -229,13 +230,21 @@ def faults_of(
         faults.append(f"{kind!r} needs a signature with name and meaning")
     missing = [key for key in known.payload if payload.get(key) in (None, "")]
     faults += [f"{kind!r} needs {key!r}" for key in missing]
+    faults += [
+        f"{key!r} is a whole number from 0, not {payload[key]!r}"
+        for key in known.counts
+        if payload.get(key) is not None and not _is_count(payload[key])
+    ]
+    if known.about == "site" and not site:
+        faults.append(f"{kind!r} is about a site; none was named")
     if known.outcomes and str(payload.get(known.outcome)) not in known.outcomes:
         faults.append(f"{known.outcome!r} is one of {', '.join(known.outcomes)}")
     if known.about != "subject":
         return tuple(faults)
     if patient is None:
         return (*faults, f"{kind!r} is about a subject; none was named")
-    if not missing and "cycle" in known.payload and not _is_cycle(payload["cycle"]):
+    has_cycle = "cycle" in known.payload and not missing
+    if has_cycle and not (_is_count(payload["cycle"]) and payload["cycle"]):
         return (*faults, f"the cycle is a whole number from 1, not {payload['cycle']!r}")
     if patient.site and site != patient.site:
         return (*faults, "this subject number is none of the site's")
@@ -254,8 +263,8 @@ def faults_of(
     return tuple(faults)
 
 
-def _is_cycle(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _filled(fact: str, payload: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 """Audit records as rows: appended after the head and read back as events, inside a transaction."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -120,10 +120,10 @@ def read_sites(connection: Connection) -> dict[str, Site]:
     return sites
 
 
-def randomised(connection: Connection, *, protocol: Protocol) -> pl.DataFrame:
-    """Every patient randomised so far: ARMCD, and his levels as corrected, one column a factor."""
+def randomised(events: Iterable[Event], *, protocol: Protocol) -> pl.DataFrame:
+    """Every patient randomised so far: ARMCD, and the levels as corrected, a column a factor."""
     levels: dict[str, dict[str, str]] = {}
-    for event in read_events(connection, kinds=("randomised", "stratum corrected")):
+    for event in events:
         arm = {"ARMCD": event.payload["arm"]} if event.kind == "randomised" else {}
         told = levels.setdefault(str(event.subject), {})
         told |= {**event.payload["strata"], **arm}

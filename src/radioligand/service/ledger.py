@@ -54,7 +54,8 @@ from radioligand.service.refusals import BusyError, RefusalError
 __all__ = ["Allocation", "BusyError", "Ledger", "RefusalError", "Site", "open_ledger", "utc_now"]
 
 NOT_RECORDED = ("randomised", "ledger opened", "restored", "reconciled")  # these are done
-TRIES = 40  # of one transaction that the database broke off; the key makes repeating safe
+NAMES = {"subject": 60, "site": 40, "actor": 100}  # and their longest
+PATIENCE = 30  # seconds for a transaction that the database breaks off; the key makes it safe
 
 Act = Callable[[Connection, Head], Mapping[str, Any]]
 
@@ -117,7 +118,7 @@ class Ledger:
         signature: Signature,
         strata: Mapping[str, str] | None = None,
     ) -> Allocation:
-        """Randomise a patient: give him the next entry of his stratum.
+        """Randomise a patient: give the next entry of the stratum.
 
         The levels of the strata are read from the signed screening form; `strata`, by factor, is
         needed for factors that no form tells, and must agree with the form otherwise. The same
@@ -278,7 +279,7 @@ class Ledger:
         return found[0]
 
     def patient(self, subject: str) -> Patient:
-        """Return a patient as his events leave him; without events nothing holds of him."""
+        """Return a patient as the events tell; without events nothing holds."""
         return patient_of(subject, self.events(subject=subject))
 
     def patients(self, *, site: str | None = None) -> tuple[Patient, ...]:
@@ -335,18 +336,9 @@ class Ledger:
 
     def _write(self, key: str, request: str, act: Act) -> Mapping[str, Any]:
         """Run `act` once for the key, in one transaction, and anchor the head before answering."""
-        if not key or len(key) > 100:
-            raise RefusalError("request", "the key of a request has 1 to 100 letters")
-        for attempt in range(TRIES):
-            try:
-                told, head = self._once(key, request, act)
-                break
-            except DBAPIError as error:
-                if not _is_passing(error):
-                    raise
-                time.sleep(0.005 * attempt)
-        else:
-            raise BusyError("the database does not answer; repeat the request with the same key.")
+        if not _is_name(key, 100):
+            raise RefusalError("request", "the key of a request is a name of 1 to 100 letters")
+        told, head = self._patiently(key, request, act)
         if self.anchor is not None:
             line = anchor_line(head, trial=self._trial, at=iso(self._clock()), keys=self._keys)
             try:
@@ -356,6 +348,22 @@ class Ledger:
                     f"done but not anchored, repeat with the same key: {error}"
                 ) from error
         return told
+
+    def _patiently(self, key: str, request: str, act: Act) -> tuple[Mapping[str, Any], Head]:
+        """Try the transaction again while what stopped it may pass."""
+        until, pause = time.monotonic() + PATIENCE, 0.005
+        while True:
+            try:
+                return self._once(key, request, act)
+            except DBAPIError as error:
+                if not _is_passing(error):
+                    raise
+                if time.monotonic() > until:
+                    raise BusyError(
+                        "no answer from the database; repeat with the same key"
+                    ) from error
+            time.sleep(pause)
+            pause = min(2 * pause, 0.5)
 
     def _once(self, key: str, request: str, act: Act) -> tuple[Mapping[str, Any], Head]:
         with self.engine.begin() as connection:
@@ -409,7 +417,22 @@ class Ledger:
 
 
 def _request(kind: str, asked: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical({"kind": kind, **asked}).encode()).hexdigest()
+    """Hash what is asked for, and by whom. Raises RefusalError for what cannot be kept."""
+    faults = [
+        f"{name} {asked[name]!r} is not a name of 1 to {longest} letters"
+        for name, longest in NAMES.items()
+        if asked.get(name) is not None and not _is_name(asked[name], longest)
+    ]
+    if faults:
+        raise RefusalError("request", *faults)
+    try:
+        return hashlib.sha256(canonical({"kind": kind, **asked}).encode()).hexdigest()
+    except (TypeError, ValueError) as error:
+        raise RefusalError("request", f"this is not plain data: {error}") from None
+
+
+def _is_name(value: object, longest: int) -> bool:
+    return isinstance(value, str) and value.isprintable() and 0 < len(value.strip()) <= longest
 
 
 def _is_passing(error: DBAPIError) -> bool:

@@ -189,7 +189,10 @@ def _arm_of(
     plan = plan_of(protocol)
     if plan.method == "minimisation":
         entry = minimise(
-            randomised(connection, protocol=protocol),
+            randomised(
+                read_events(connection, kinds=("randomised", "stratum corrected")),
+                protocol=protocol,
+            ),
             levels,
             protocol=protocol,
             uniform=float(entry),

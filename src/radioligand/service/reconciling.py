@@ -71,7 +71,7 @@ def acknowledged(
         "kept": head.number,
         "anchored": lost.number,
         "anchored_hash": lost.hash,
-        "allocations_lost": lost.allocations - head.allocations,
+        "allocations_lost": _most_allocations(anchor, trial, public) - head.allocations,
     }
     append(
         connection,
@@ -82,6 +82,12 @@ def acknowledged(
         payload=payload,
     )
     return read_head(connection, lock=False)
+
+
+def _most_allocations(anchor: Path | None, trial: str, public: str) -> int:
+    """Return how many patients were ever allocated; a restore not reconciled counts fewer."""
+    heads = read_anchors(anchor, trial=trial, public=public).heads if anchor else ()
+    return max((one.allocations for one in heads), default=0)
 
 
 def _lost(
@@ -130,8 +136,7 @@ def reconciled(
         raise RefusalError("reconcile", "there is nothing to reconcile")
     if not reason.strip():
         raise RefusalError("request", "reconciling needs its reason")
-    restored = _restored_since(read_events(connection, kinds=("restored", "reconciled")))
-    wanted = sum(event.payload["allocations_lost"] for event in restored)
+    wanted = read_events(connection, kinds=("restored",))[-1].payload["allocations_lost"]
     faults = []
     if len(certificates) != wanted:
         faults.append(f"{wanted} allocations were lost, {len(certificates)} certificates given")
@@ -156,12 +161,6 @@ def reconciled(
         payload={"certificates": len(certificates)},
         reason=reason,
     )
-
-
-def _restored_since(events: Sequence[Event]) -> list[Event]:
-    """Return the restores after the last reconciliation."""
-    done = [at for at, event in enumerate(events) if event.kind == "reconciled"]
-    return list(events[done[-1] + 1 if done else 0 :])
 
 
 def _anchored_order(

@@ -17,7 +17,8 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, Engine, Row, select
 
-from radioligand.allocation import commitments, entry_values, list_hash
+from radioligand.allocation import commitments, entry_values, list_hash, minimise, plan_of
+from radioligand.protocol import Protocol
 from radioligand.service.audit import GENESIS, Anchors, canonical, chained, read_anchors
 from radioligand.service.database import (
     ALLOCATION,
@@ -29,7 +30,7 @@ from radioligand.service.database import (
     reading,
 )
 from radioligand.service.events import KINDS, Event, Patient, after, faults_of
-from radioligand.service.journal import read_event
+from radioligand.service.journal import randomised, read_event
 
 SHOWN = 3  # examples of each broken check
 
@@ -66,12 +67,14 @@ def verify_ledger(
     public: str | None = None,
     entries: pl.DataFrame | None = None,
     salts: pl.Series | None = None,
+    protocol: Protocol | None = None,
 ) -> Verification:
     """Hold a ledger against itself, its anchor and, when the list may be seen, its list.
 
     `public` is the public half of the ledger's key as the auditor was given it; without it the
     one in the database is used, which somebody who rewrote the whole database could have replaced.
-    `entries` and `salts` are the list and its salts from its maker's hands.
+    `entries` and `salts` are the list and its salts from its maker's hands; for a minimised trial
+    the arms are computed again from them, which needs the `protocol`.
     """
     with reading(engine) as connection:
         audit = connection.execute(select(AUDIT).order_by(AUDIT.c.number)).all()
@@ -83,12 +86,17 @@ def verify_ledger(
             _columns(audit),
             _head(audit, head, events),
             _orders(events),
+            _restores(events),
             *_allocations(connection, events),
             _answers(connection, events),
             _list(connection, opened),
         ]
         if entries is not None and salts is not None:
             checks += _opened_list(connection, entries, salts)
+            if "DRAW" not in entries.columns:
+                checks.append(_arms(connection, entries))
+            elif protocol is not None:
+                checks.append(_minimised(events, entries, protocol))
     trial = str(opened.get("trial"))
     notes = [*_clock_notes(events), *_restore_notes(events)]
     if anchor is not None:
@@ -186,6 +194,15 @@ def _orders(events: Sequence[Event]) -> Check:
     return _check("every event came when it might", len(events), list(faults()))
 
 
+def _restores(events: Sequence[Event]) -> Check:
+    found = [event for event in events if event.kind in ("restored", "reconciled")]
+    last = found[-1] if found else None
+    told = f"records were lost before record {last.number}" if last else ""
+    faults = [told] if last and last.kind == "restored" else []
+    count = sum(event.kind == "restored" for event in found)
+    return _check("every restore that lost records was reconciled", count, faults)
+
+
 def _allocations(connection: Connection, events: Sequence[Event]) -> Iterator[Check]:
     made = [event for event in events if event.kind == "randomised"]
     places: dict[str, int] = {}
@@ -276,12 +293,14 @@ def _opened_list(
         len(opens),
         (f"stratum {stratum} entry {sequence} does not" for stratum, sequence in wrong),
     )
-    if "DRAW" in entries.columns:
-        return  # the arms of minimisation follow from the patients too
+
+
+def _arms(connection: Connection, entries: pl.DataFrame) -> Check:
+    places = zip(entries["STRATUM"], entries["SEQUENCE"], strict=True)
     arms = dict(zip(places, entry_values(entries), strict=True))
     rows = connection.execute(select(ALLOCATION).order_by("number")).all()
-    yield _check(
-        "every patient got the arm of his entry",
+    return _check(
+        "every patient got the arm of the entry",
         len(rows),
         (
             f"{row.subject} got {row.arm}, entry {row.sequence} of {row.stratum} is another"
@@ -289,6 +308,30 @@ def _opened_list(
             if arms.get((row.stratum, row.sequence)) != row.arm
         ),
     )
+
+
+def _minimised(events: Sequence[Event], entries: pl.DataFrame, protocol: Protocol) -> Check:
+    """Minimise again, patient by patient, with the strata as they were corrected until then."""
+    plan = plan_of(protocol)
+    draws = iter(entries.sort("SEQUENCE")["DRAW"])
+    made = [event for event in events if event.kind in ("randomised", "stratum corrected")]
+
+    def faults() -> Iterator[str]:
+        for at, event in enumerate(made):
+            if event.kind != "randomised":
+                continue
+            arm = minimise(
+                randomised(made[:at], protocol=protocol),
+                event.payload["strata"],
+                protocol=protocol,
+                uniform=next(draws),
+                probability=plan.probability,
+            )
+            if arm != event.payload["arm"]:
+                yield f"{event.subject} got {event.payload['arm']}, minimisation gives another"
+
+    count = sum(event.kind == "randomised" for event in made)
+    return _check("every patient got the arm that minimisation gives", count, faults())
 
 
 def _anchored(anchors: Anchors, audit: Sequence[Row[Any]], events: Sequence[Event]) -> Check:
