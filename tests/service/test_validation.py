@@ -15,7 +15,7 @@ REQUIREMENTS = tomllib.loads((Path(__file__).parent / "requirements.toml").read_
 PAGE = (ROOT / "docs" / "validation.md").read_text("utf-8")
 
 
-def tests_there():
+def names_of_tests():
     """Names of every test function, and of everything assigned at the top of a test file."""
     for path in (ROOT / "tests").rglob("test_*.py"):
         for node in ast.parse(path.read_text("utf-8")).body:
@@ -25,7 +25,7 @@ def tests_there():
                 yield from (one.id for one in node.targets if isinstance(one, ast.Name))
 
 
-THERE = set(tests_there())
+THERE = set(names_of_tests())
 
 
 @pytest.mark.parametrize("requirement", REQUIREMENTS, ids=[one["id"] for one in REQUIREMENTS])
