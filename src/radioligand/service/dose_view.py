@@ -11,7 +11,7 @@ import polars as pl
 from radioligand.protocol import Protocol
 from radioligand.protocol.records import Treatment
 from radioligand.service.events import Patient
-from radioligand.service.laboratory_view import rows_of
+from radioligand.service.laboratory_view import rows_of, worst_of_day
 from radioligand.treatment.dose_rules import (
     ADMINISTERED,
     FULL,
@@ -153,6 +153,7 @@ def decision(patient: Patient, *, protocol: Protocol, on: date) -> Decision:
     ).filter(CYCLE=cycle, PARCAT1=ADMINISTERED)
     row = found.row(0, named=True)
     units = {field.field: field.unit or "" for field in plan.fields}
+    units |= {name: "" for name, unit in units.items() if unit == "grade"}  # the name says it
     pairs = [one.partition("=") for one in (row["FIELDS"] or "").split("; ") if one]
     return Decision(
         verdict=row["AVALC"],
@@ -209,7 +210,7 @@ def _adlb(patient: Patient) -> pl.DataFrame:
             "PARAMCD": row["code"],
             "AVAL": row["value"],
         }
-        for row in rows_of(patient.events)
+        for row in worst_of_day(rows_of(patient.events))
     ]
     schema = {"USUBJID": pl.String, "ADT": pl.Date, "PARAMCD": pl.String, "AVAL": pl.Float64}
     return pl.DataFrame(rows, schema=schema)

@@ -62,6 +62,21 @@ def rows_of(events: tuple[Event, ...]) -> list[dict[str, Any]]:
     ]
 
 
+def worst_of_day(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row a test and day: of several values the worse, on the side that is graded.
+
+    So a second sample of a day cannot make a dose pass that the first one held.
+    """
+    worst: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        test, key = TEST_OF.get(row["code"]), (row["date"], row["code"])
+        other = worst.get(key)
+        is_high = test is not None and test.graded == "H"
+        if other is None or (row["value"] > other["value"]) == is_high:
+            worst[key] = row
+    return list(worst.values())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
     """One value as a page shows it; `grade` is "" where CTCAE has none."""
@@ -87,7 +102,7 @@ def panel(patient: Patient, *, protocol: Protocol) -> Panel:
     The baseline is the last value up to the first infusion, or else the first of all.
     """
     grading = protocol.safety.grading if protocol.safety else ""
-    rows = rows_of(patient.events)
+    rows = worst_of_day(rows_of(patient.events))
     days: dict[str, dict[str, Value]] = {}
     for row, grade in zip(rows, _grades(rows, patient, version_of(grading)), strict=True):
         below = row["low"] is not None and row["value"] < row["low"]

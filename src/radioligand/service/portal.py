@@ -128,6 +128,7 @@ def _templates() -> Environment:
     )
     made.filters["day"] = lambda value: "" if value is None else f"{value:%Y-%m-%d}"
     made.filters["moment"] = lambda text: f"{str(text)[:10]} {str(text)[11:16]} UTC" if text else ""
+    made.filters["unit"] = lambda text: str(text).replace("10^9", "10⁹")
     made.filters["number"] = lambda value: "" if value is None else f"{value:g}"
     return made
 

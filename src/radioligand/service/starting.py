@@ -116,6 +116,9 @@ def start(
     if steps:
         replay(engine, protocol, keys, place.anchor, steps)
     ledger = Ledger(engine, protocol, keys=keys, clock=clock, anchor=place.anchor)
+    if is_demonstration:
+        clock = _going_on(clock, ledger)
+        ledger = Ledger(engine, protocol, keys=keys, clock=clock, anchor=place.anchor)
     if not accounts(engine):
         one_time = make_account(
             engine,
@@ -267,6 +270,13 @@ def _replay(ledger: Ledger, one: Step) -> None:
         reason=one.reason,
         signature=signature,
     )
+
+
+def _going_on(clock: Callable[[], datetime], ledger: Ledger) -> Callable[[], datetime]:
+    """Return a demonstration's clock, set to the last event where it would go back behind it."""
+    last = datetime.fromisoformat(ledger.event(ledger.head().number).at)
+    ahead = max(last - clock(), timedelta(0))
+    return lambda: clock() + ahead
 
 
 def clock_from(day: date) -> Callable[[], datetime]:

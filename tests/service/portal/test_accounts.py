@@ -256,3 +256,31 @@ def test_who_sees_arms():
         Role.MONITOR,
         Role.AUDITOR,
     }
+
+
+def test_accounts_and_access_are_logged(browser, portal):
+    administrator = browser(Role.ADMINISTRATOR)
+    administrator.fill("/accounts", name="new.one", full_name="New One", role="auditor")
+    administrator.fill("/accounts/reset", name="new.one")
+    administrator.fill("/accounts/end", name="new.one")
+    browser().sign_in("monitor", "wrong")
+    administrator.fill("/sign-out")
+
+    logged = [(one.kind, one.actor) for one in portal.ledger.events() if "/" not in one.kind]
+
+    assert logged[-6:] == [
+        ("signed in", "administrator"),
+        ("account created", "administrator"),
+        ("account changed", "administrator"),
+        ("account disabled", "administrator"),
+        ("sign-in refused", "monitor"),
+        ("signed out", "administrator"),
+    ]
+
+
+def test_no_secret_is_logged(browser, portal):
+    administrator = browser(Role.ADMINISTRATOR)
+    page = administrator.fill("/accounts", name="new.one", full_name="New One", role="auditor").text
+    one_time = page.partition("with the password <code>")[2].partition("</code>")[0]
+    assert len(one_time) >= 12
+    assert not any(one_time in str(one) or PASSWORD in str(one) for one in portal.ledger.events())

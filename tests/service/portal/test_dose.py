@@ -97,7 +97,7 @@ def test_a_low_platelet_count_halves_the_next_dose(
     dose(subject, 2, decide="half")
 
     assert "Half dose" in page
-    assert "lowest platelets <strong>48 10^9/L</strong>" in page
+    assert "lowest platelets <strong>48 10⁹/L</strong>" in page
     assert "half-platelets" in page
     decided = [one for one in portal.ledger.patient(subject).events if one.kind == "dose decided"]
     assert decided[-1].payload["decision"] == "half"
@@ -131,6 +131,21 @@ def test_platelets_below_75_at_the_dose_hold_it(on_radioligand, laboratory, dose
     said = decision(portal.ledger.patient(subject), protocol=portal.protocol, on=moments().date())
 
     assert (said.verdict, said.rule) == ("HOLD", "hold-blood")
+
+
+def test_a_second_sample_of_the_day_does_not_make_a_held_dose_pass(
+    on_radioligand, laboratory, dose, moments, portal
+):
+    subject = on_radioligand()
+    laboratory(subject, **GOOD)
+    dose(subject, 1)
+    moments.on(days=56)
+    laboratory(subject, **GOOD | {"PLAT": "74"})
+    laboratory(subject, **GOOD)
+
+    said = decision(portal.ledger.patient(subject), protocol=portal.protocol, on=moments().date())
+
+    assert said.verdict == "HOLD"
 
 
 def test_a_value_that_is_not_known_lets_no_dose_pass(

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from radioligand.cdisc import join_supplemental
@@ -16,6 +18,8 @@ from radioligand.screening import screen, summary
 from radioligand.service.events import Event, Patient
 from radioligand.service.ledger import Site
 from radioligand.service.office_view import office
+from radioligand.service.pages_guidance import SERVICE, cards
+from radioligand.service.portal import Ask, NotGivenError
 from radioligand.service.roles import Role
 from radioligand.service.sdtm import packed, sdtm
 from radioligand.service.snapshot import steps
@@ -343,6 +347,44 @@ def test_cds_hooks_refuse_what_is_none(browser, body):
     answer = browser().post("/cds-services/radioligand-guidance", content=body)
     assert answer.status_code in (200, 400, 422)
     assert "error" in answer.json() or "cards" in answer.json()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["resourceType", "entry", "resource", "code", "valueQuantity", "stage"])
+            | st.text(max_size=8),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.law
+@given(st.dictionaries(st.sampled_from(["patient", "conditions", "observations"]), JSON))
+@settings(max_examples=60)
+def test_cds_hooks_answer_any_json_without_breaking(prefetch):
+    body = json.dumps({"hook": "patient-view", "prefetch": prefetch}).encode()
+    ask = Ask(
+        portal=None,
+        now=datetime(2026, 1, 12, tzinfo=UTC),
+        method="POST",
+        path={"service": SERVICE},
+        query={},
+        form={},
+        files={},
+        address="",
+        body=body,
+    )
+    try:
+        status = cards(ask).status_code
+    except NotGivenError as refused:
+        status = refused.status
+    assert status in (200, 400, 422)
 
 
 def test_a_form_is_served_for_every_shipped_protocol():
