@@ -317,7 +317,13 @@ def test_regions_that_are_cut_off_or_empty_or_tiny_are_refused(phantom, tmp_path
     labels = np.where(points[..., 2] < -40, 1, 0)
     far = phantom.Box(turn=phantom.AXIAL, middle=(10.0, -120.0, 800.0))
     phantom.write_nifti(tmp_path / "labels.nii.gz", labels.astype(np.uint8) + 1, box)
-    assert "region 'kidney': touches the edge of the image" in refused(document)
+    told = refused(document)
+    assert "region 'kidney': touches the edge of the image" in told
+    assert "region 'lesion': touches" in told
+    text = document.read_text("utf-8")
+    document.write_text(text.replace('role = "organ"', 'role = "remainder"'), "utf-8")
+    assert "region 'kidney': touches" not in refused(document)  # the rest of a body may
+    document.write_text(text, "utf-8")
     apart = np.where(phantom.inside(box.points(), "kidney"), 1, 2).astype(np.uint8)
     phantom.write_nifti(tmp_path / "labels.nii.gz", apart, far)
     assert "region 'kidney': holds no voxel of the image" in refused(document)
