@@ -154,7 +154,7 @@ def test_both_tables_are_told_at_once():
         "an infusion ends after its start",
         "the activity given is positive, less what was left over",
         "cycles are numbered from 1 without gaps",
-        "activities.csv: every organ and lesion has its density",
+        "activities.csv: every organ, lesion and marrow has its density",
     ):
         assert says in str(told.value)
 

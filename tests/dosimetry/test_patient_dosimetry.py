@@ -198,7 +198,9 @@ def test_a_table_of_s_values_adds_cross_doses():
     expected = 3.6 * (1.2e-7 * liver.tia_mbq_h + max(from_rest, 0) * rest.tia_mbq_h)
     assert kidneys.cross_gy == pytest.approx(expected)
     assert kidneys.energy_kev == pytest.approx(150.2, abs=0.2)
-    assert kidneys.dose_method == "S values of adult male; cross dose from liver, remainder"
+    assert kidneys.dose_method == (
+        "S values of adult male (a table); cross dose from liver, remainder"
+    )
     assert doses["L1"].dose_gy == plain["L1"].dose_gy  # a lesion is a sphere
     assert kidneys.dose_gy == pytest.approx(plain["KIDNEYS"].dose_gy, rel=0.04)
 
@@ -212,6 +214,69 @@ def test_a_large_liver_needs_a_table():
         found(heavy)
     s_values = read_s_values(pl.read_csv(TABLE.encode(), infer_schema=False))
     assert found(heavy, s_values=s_values)[0].energy_kev == pytest.approx(153.9, abs=0.3)
+
+
+MARROW = (
+    TABLE
+    + """adult male,Lu-177,red marrow,red marrow,1.15e-5,1170,a table
+adult male,Lu-177,red marrow,kidneys,3.35e-8,1170,a table
+adult male,Lu-177,red marrow,liver,3.09e-8,1170,a table
+adult male,Lu-177,red marrow,total body,2.74e-7,1170,a table
+"""
+)
+
+
+def blood(cycle: int, method: str, times=(1.0, 4.0, 24.0, 72.0)) -> pl.DataFrame:
+    """Concentrations of 0.1 MBq/mL that halve every 20 h, told in kBq/mL."""
+    rows = [
+        f"01-001,{cycle},RED MARROW,marrow,{hours},{100 * 2 ** (-hours / 20)!r},kBq/mL,none,0.05,"
+        "0.05,,0,1.06,Lu-177,"
+        for hours in times
+    ]
+    return table(*rows).with_columns(marrow_method=pl.lit(method))
+
+
+def with_marrow(*methods: str, ratio: float | None = 1.0):
+    own = DoseMethod(role="marrow", blood_ratio=ratio)
+    protocol = dosimetry(methods=(*dosimetry().methods, own))
+    parts = [blood(cycle, method) for cycle, method in enumerate(methods, 1)]
+    return protocol, pl.concat([ALL.filter(subject="01-001"), *parts], how="diagonal")
+
+
+@pytest.mark.by_hand
+@pytest.mark.parametrize("method", ["blood", "image"])
+def test_marrow_by_blood_or_image_is_labelled(method):
+    s_values = read_s_values(pl.read_csv(MARROW.encode(), infer_schema=False))
+    protocol, activities = with_marrow(method, method, ratio=0.8)
+    doses = {(one.cycle, one.region): one for one in found(activities, protocol, s_values)}
+    marrow, kidneys, liver, rest = (
+        doses[1, name] for name in ("RED MARROW", "KIDNEYS", "LIVER", "REMAINDER")
+    )
+    ratio = 0.8 if method == "blood" else 1.0
+    expected = 3.6 * 1.15e-5 * 1170 * 0.1 * 20 / math.log(2) * ratio / 1.06
+    assert marrow.self_gy == pytest.approx(expected)
+    left = 73000 - 310 - 1800
+    from_rest = (2.74e-7 * 73000 - 3.35e-8 * 310 - 3.09e-8 * 1800) / left
+    cross = 3.35e-8 * kidneys.tia_mbq_h + 3.09e-8 * liver.tia_mbq_h
+    assert marrow.cross_gy == pytest.approx(3.6 * (cross + from_rest * rest.tia_mbq_h))
+    assert marrow.budget.volume == 0
+    label = "ratio to blood 0.8" if method == "blood" else "concentration of the region"
+    assert marrow.dose_method.startswith(f"marrow by {method}: {label}; adult male (a table)")
+
+
+def test_marrow_is_refused_when_methods_are_mixed_or_undeclared():
+    protocol, mixed = with_marrow("blood", "image")
+    with pytest.raises(DatasetError, match=r"(?s)in one way in all cycles.*fourfold"):
+        found(mixed, protocol)
+    protocol, plain = with_marrow("blood", "blood", ratio=None)
+    s_values = read_s_values(pl.read_csv(MARROW.encode(), infer_schema=False))
+    with pytest.raises(DatasetError, match="needs the ratio of marrow to blood, declared"):
+        found(plain, protocol, s_values)
+    with pytest.raises(DatasetError, match="RED MARROW: marrow needs a table of S values"):
+        found(plain, protocol)
+    protocol, unnamed = with_marrow("plasma")
+    with pytest.raises(DatasetError, match="marrow is measured per mL, in blood or in an image"):
+        found(unnamed, protocol)
 
 
 def test_the_whole_body_is_held_against_its_parts():

@@ -104,7 +104,11 @@ def effects(adrad: pl.DataFrame, adam: Mapping[str, pl.DataFrame]) -> pl.DataFra
     if "ADLB" in adam:
         grade = pl.col("ATOXGR").cast(pl.Float64, strict=False)
         worst = adam["ADLB"].filter(ONTRTFL="Y").group_by("USUBJID").agg(effect=grade.abs().max())
-        organs = final.filter(PARCAT1="ORGAN").join(worst, on="USUBJID").drop_nulls("effect")
+        organs = (
+            final.filter(pl.col("PARCAT1").is_in(["ORGAN", "MARROW"]))
+            .join(worst, on="USUBJID")
+            .drop_nulls("effect")
+        )
         for (region,), part in organs.partition_by(
             ["XRLOC"], as_dict=True, maintain_order=True
         ).items():

@@ -1,34 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every region and cycle to its dose, or every fault at once: region, cycle, rule, mend."""
 
+import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from radioligand.cdisc.rules import DatasetError
-from radioligand.dosimetry.absorbed_dose import (
-    SValues,
-    cross_dose_gy,
-    mass_slope,
-    remainder_dose_gy,
-    scaled_self_s,
-    self_dose_gy,
-)
-from radioligand.dosimetry.nuclide import gray_grams
+from radioligand.dosimetry.absorbed_dose import SValues
 from radioligand.dosimetry.radiobiology import bed_gy, eqd2_gy, lea_catcheside
-from radioligand.dosimetry.spheres import sphere_energy
 from radioligand.dosimetry.time_activity import CurveFit
 from radioligand.dosimetry.uncertainty import budget
-from radioligand.patient_dosimetry.integrals import Integral, integrate
+from radioligand.patient_dosimetry.deposition import (
+    Deposition,
+    in_marrow,
+    in_organ,
+    in_sphere,
+)
+from radioligand.patient_dosimetry.integrals import Integral, chosen_form, integrate
 from radioligand.patient_dosimetry.measurements import Measurements
 from radioligand.patient_dosimetry.records import RegionDose
 from radioligand.protocol.records import DoseLimit, DoseMethod, Dosimetry
 
-MGY_PER_MBQ_S = 3.6  # Gy per MBq h
 SUM_DIFFERS = 0.03
-DOSED = ("organ", "lesion")
+DOSED = ("organ", "lesion", "marrow")
 
 
 def find_doses(
@@ -41,15 +39,16 @@ def find_doses(
 
     Raises DatasetError that tells of every region that cannot be dosed.
     """
-    faults: list[str] = []
     fits: dict[tuple[str, str], CurveFit] = {}
     integrals: dict[tuple[str, int, str], Integral] = {}
     frames = measured.regions.filter(pl.col("role") != "whole body").partition_by(
         ["subject", "cycle", "region"], as_dict=True, maintain_order=True
     )
+    methods, chosen, faults = _methods(frames, measured, dosimetry)
     for (subject, cycle, region), frame in sorted(frames.items()):
-        method = dosimetry.method(region, frame["role"][0])
-        assert method is not None  # `check_measurements` has seen to it
+        method = methods.get((region, frame["role"][0]))
+        if method is None:
+            continue  # no form could be chosen for it, which is told
         try:
             found = integrate(
                 frame["hours"].to_numpy(),
@@ -63,13 +62,19 @@ def find_doses(
         except ValueError as error:
             faults.append(f"{subject}, cycle {cycle}, {region}: {error}")
             continue
-        integrals[subject, cycle, region] = found
+        said = chosen.get((region, frame["role"][0]), "")
+        integrals[subject, cycle, region] = dataclasses.replace(found, method=found.method + said)
         if found.fit is not None:
             fits[subject, region] = found.fit
     doses = []
     for key, found in integrals.items():
+        sources = {  # a concentration in marrow is no source of its cycle
+            other[2]: one.tia_mbq_h
+            for other, one in integrals.items()
+            if other[:2] == key[:2] and frames[other]["role"][0] != "marrow"
+        }
         try:
-            doses.append(_dose(key, frames[key], found, integrals, measured, dosimetry, table))
+            doses.append(_dose(key, frames[key], found, sources, dosimetry, table))
         except ValueError as error:
             faults.append(f"{key[0]}, cycle {key[1]}, {key[2]}: {error}")
     if faults:
@@ -80,12 +85,49 @@ def find_doses(
     return tuple(doses)
 
 
+def _methods(
+    frames: Mapping[Any, pl.DataFrame], measured: Measurements, dosimetry: Dosimetry
+) -> tuple[dict[tuple[str, str], DoseMethod], dict[tuple[str, str], str], list[str]]:
+    """Each region's method with its form, what is said of the choice, and choices that failed.
+
+    A method with `forms` has one form for all its curves together.
+    """
+    methods: dict[tuple[str, str], DoseMethod] = {}
+    chosen: dict[tuple[str, str], str] = {}
+    faults: list[str] = []
+    regions = dict.fromkeys((key[2], frame["role"][0]) for key, frame in frames.items())
+    for place, method in enumerate(dosimetry.methods):
+        own = [one for one in regions if dosimetry.method(*one) is method]
+        if not method.forms or not own:
+            methods |= dict.fromkeys(own, method)
+            continue
+        curves = [
+            (
+                frame["hours"].to_numpy(),
+                frame["activity_mbq"].to_numpy(),
+                frame["relative_error"].to_numpy(),
+            )
+            for key, frame in frames.items()
+            if (key[2], frame["role"][0]) in own
+        ]
+        try:
+            choice = chosen_form(curves, method=method, nuclide=measured.nuclide)
+        except ValueError as error:
+            faults.append(f"dosimetry.methods[{place}], {len(curves)} curves: {error}")
+            continue
+        fixed = method.model_copy(update={"form": choice.best})
+        over = ", ".join(one for one in method.forms if one != choice.best)
+        weight = f"weight {choice.weight[0]:.2f} on {len(curves)} curves"
+        methods |= dict.fromkeys(own, fixed)
+        chosen |= dict.fromkeys(own, f", chosen over {over} by AICc ({weight})")
+    return methods, chosen, faults
+
+
 def _dose(
     key: tuple[str, int, str],
     frame: pl.DataFrame,
     found: Integral,
-    integrals: dict[tuple[str, int, str], Integral],
-    measured: Measurements,
+    sources: Mapping[str, float],
     dosimetry: Dosimetry,
     table: SValues | None,
 ) -> RegionDose:
@@ -98,24 +140,16 @@ def _dose(
     density = first["density_g_per_ml"] or math.nan
     mass = volume * density
     injected = first["injected_mbq"] / 1e3
-    energy, self_gy, cross, how, slope = math.nan, math.nan, 0.0, "integral alone", -1.0
-    if first["role"] in DOSED:
-        beside = {
-            other: one.tia_mbq_h
-            for (who, when, other), one in integrals.items()
-            if (who, when) == (subject, cycle)
-        }
-        energy, cross, how, slope = _energy(region, first["role"], mass, density, beside, table)
-        self_gy = self_dose_gy(found.tia_mbq_h, mass, energy_kev=energy)
+    left = _deposition(first, found.tia_mbq_h, mass, sources, method, table)
     parts = budget(
         found.relative_uncertainty,
         activity=float(frame["systematic_error"].max()),  # type: ignore[arg-type]
-        volume=float(frame["volume_error"].max()) if first["role"] in DOSED else 0.0,  # type: ignore[arg-type]
+        volume=float(frame["volume_error"].max()) if left else 0.0,  # type: ignore[arg-type]
         dose_factor=method.dose_factor_error,
-        mass_slope=slope,
+        mass_slope=left.mass_slope if left else -1.0,
         volume_slope=method.volume_slope,
     )
-    dose = self_gy + cross if first["role"] in DOSED else None
+    dose = left.self_gy + left.cross_gy if left else None
     g, bed, eqd2 = _effect(dose, found, limit)
     half_life = found.curve.terminal_half_life_hours if found.curve else math.nan
     return RegionDose(
@@ -140,10 +174,10 @@ def _dose(
         volume_ml=volume,
         density_g_per_ml=density,
         mass_g=mass,
-        dose_method=how,
-        energy_kev=energy,
-        self_gy=self_gy,
-        cross_gy=cross,
+        dose_method=left.says if left else "integral alone",
+        energy_kev=left.energy_kev if left else math.nan,
+        self_gy=left.self_gy if left else math.nan,
+        cross_gy=left.cross_gy if left else 0.0,
         dose_gy=dose,
         budget=parts,
         protraction=g,
@@ -153,51 +187,30 @@ def _dose(
     )
 
 
-def _energy(
-    region: str,
-    role: str,
+def _deposition(
+    first: Mapping[str, Any],
+    tia: float,
     mass: float,
-    density: float,
-    integrals: dict[str, float],
+    sources: Mapping[str, float],
+    method: DoseMethod,
     table: SValues | None,
-) -> tuple[float, float, str, float]:
-    """Energy that stays in a region, cross dose, how both were found, d ln(dose) / d ln(mass)."""
-
-    def in_sphere(mass_g: float) -> float:
-        return float(sphere_energy(mass_g, density_g_ml=density).total_kev)
-
-    name = region.lower()
-    if role == "lesion" or table is None or name not in table.targets:
-        if role == "organ" and mass > 1000:
-            raise ValueError(
-                f"mass {mass:.0f} g: an organ above 1 kg has no sphere. Give a table of S values "
-                "with its self-dose."
-            )
-        return (
-            in_sphere(mass),
-            0.0,
-            "sphere of its mass, self-dose alone",
-            mass_slope(min(mass, 990.0), energy=in_sphere),
+) -> Deposition | None:
+    """What the region's integral leaves in it; None of a remainder."""
+    region, role, density = (first[key] for key in ("region", "role", "density_g_per_ml"))
+    if role not in DOSED:
+        return None
+    if role == "marrow":
+        return in_marrow(
+            tia,
+            density,
+            by=first["marrow_method"],
+            blood_ratio=method.blood_ratio,
+            integrals=sources,
+            table=table,
         )
-
-    def scaled(mass_g: float) -> float:
-        s = scaled_self_s(table.value(name, name), table.reference_mass_g(name), mass_g)
-        return s * MGY_PER_MBQ_S * mass_g / gray_grams(1.0)
-
-    sources = {one.lower(): tia for one, tia in integrals.items()}
-    organs = {one: tia for one, tia in sources.items() if one in table.sources}
-    cross = cross_dose_gy(name, organs, table=table)
-    left = [one for one in sources if one == "remainder"]
-    if left:
-        measured = tuple(one for one in organs if one in table.mass_g)
-        cross += remainder_dose_gy(name, sources["remainder"], measured, table=table)
-    used = ", ".join(sorted(one for one in (*organs, *left) if one != name)) or "none"
-    return (
-        scaled(mass),
-        cross,
-        f"S values of {table.phantom}; cross dose from {used}",
-        mass_slope(mass, energy=scaled),
-    )
+    if role == "organ" and table is not None and region.lower() in table.targets:
+        return in_organ(region, tia, mass, integrals=sources, table=table)
+    return in_sphere(tia, mass, density)
 
 
 def _effect(

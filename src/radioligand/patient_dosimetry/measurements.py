@@ -29,6 +29,8 @@ HOUR = 3600e6  # microseconds
 class Measurements:
     """Activities in MBq at hours from the infusion, not corrected for decay, and what was given.
 
+    Marrow is a concentration, in MBq/mL.
+
     `regions` has a row a region and scan; an organ's row is without the lesions inside it where the
     protocol subtracts them. `given` has a row a cycle with `injected_gbq` at the infusion.
     """
@@ -97,7 +99,7 @@ def prepared(rows: pl.DataFrame, given: pl.DataFrame, *, nuclide: Nuclide) -> pl
         *CYCLE, "start", "injected_mbq", pl.col("nuclide").alias("nuclide_given")
     )
     factor = pl.col("unit").replace_strict(UNITS, default=None, return_dtype=pl.Float64)
-    per_volume = pl.col("unit").str.ends_with("/mL")
+    per_volume = pl.col("unit").str.ends_with("/mL") & (pl.col("role") != "marrow")
     by_clock = (pl.col("datetime") - pl.col("start")).dt.total_microseconds() / HOUR
     decay = decay_factor(pl.col("hours"), nuclide.half_life_hours)
     frame = (
@@ -137,7 +139,7 @@ def _with_totals(frame: pl.DataFrame, nuclide: Nuclide) -> pl.DataFrame:
     """
     outer = frame.filter(pl.col("inside").is_null())
     whole = outer.filter(role="whole body")
-    parts = outer.filter(pl.col("role") != "whole body")
+    parts = outer.filter(~pl.col("role").is_in(["whole body", "marrow"]))
     variance = (pl.col("activity_mbq") * pl.col("relative_error")).pow(2).sum()
     scan = [*CYCLE, "hours"]
     summed = parts.group_by(scan).agg(
@@ -178,7 +180,7 @@ def _with_totals(frame: pl.DataFrame, nuclide: Nuclide) -> pl.DataFrame:
 
 def _methods_missing(frame: pl.DataFrame, dosimetry: Dosimetry) -> pl.DataFrame:
     """A finding for regions that the protocol has no method for."""
-    asked = frame.filter(pl.col("role").is_in(["organ", "lesion", "remainder"]))
+    asked = frame.filter(pl.col("role") != "whole body")
     regions = asked.select("region", "role").unique(maintain_order=True).rows()
     without = [
         {"region": region, "role": role}

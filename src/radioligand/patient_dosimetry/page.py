@@ -60,7 +60,10 @@ def dose_page(
         Section(
             "section-method",
             "How to repeat it",
-            (numbers.table("constants", "Constants", _constants(nuclide)),),
+            (
+                numbers.table("constants", "Constants", _constants(nuclide)),
+                numbers.table("protocol", "What the protocol says", _asked(dosimetry)),
+            ),
             _method(nuclide),
         )
     )
@@ -271,16 +274,17 @@ def _worked(one: RegionDose) -> Body:
     rows.append(Row("Integral", cells(f"{one.tia_mbq_h:.6g} MBq h", "sum of amplitude / rate")))
     rows.append(Row("Behind the last scan", cells(f"{100 * one.tail_fraction:.1f} %", "")))
     if one.dose_gy is not None:
+        by = "integral × energy × k / mass"
+        if one.role == "marrow":
+            by = "3.6 × S × mass of the phantom × integral × ratio / density"
+            rows.append(Row("Marrow", cells(one.dose_method, "integral in MBq h per mL")))
+        else:
+            volume = f"{one.volume_ml:.5g} mL × {one.density_g_per_ml:.4g} g/mL"
+            energy = f"{one.energy_kev:.2f} keV per decay"
+            rows.append(Row("Mass", cells(f"{one.mass_g:.5g} g", volume)))
+            rows.append(Row("Energy that stays", cells(energy, one.dose_method)))
         rows += [
-            Row(
-                "Mass",
-                cells(
-                    f"{one.mass_g:.5g} g",
-                    f"{one.volume_ml:.5g} mL × {one.density_g_per_ml:.4g} g/mL",
-                ),
-            ),
-            Row("Energy that stays", cells(f"{one.energy_kev:.2f} keV per decay", one.dose_method)),
-            Row("Self-dose", cells(f"{one.self_gy:.5g} Gy", "integral × energy × k / mass")),
+            Row("Self-dose", cells(f"{one.self_gy:.5g} Gy", by)),
             Row("Cross dose", cells(f"{one.cross_gy:.4g} Gy", "")),
             Row("Dose", cells(f"{one.dose_gy:.5g} Gy", f"of {one.injected_gbq:.5g} GBq given")),
         ]
@@ -317,6 +321,40 @@ def _constants(nuclide: Nuclide) -> Body:
         columns(("Value", "From")),
         tuple(Row(name, cells(str(value), says)) for name, value, says in rows),
     )
+
+
+def _asked(dosimetry: Dosimetry) -> Body:
+    """Limits, target, expectations and caps, as the document has them."""
+    rows = [
+        Row(
+            f"Limit of {one.region}",
+            cells(
+                f"{one.limit_gy:g} Gy {one.quantity}, alpha/beta {number_text(one.alpha_beta_gy)} "
+                f"Gy, repair {number_text(one.repair_half_time_hours)} h",
+                one.citation,
+            ),
+        )
+        for one in dosimetry.limits
+    ]
+    if dosimetry.target:
+        told = dosimetry.target
+        ends = f"{told.lower_gy:g} to {told.upper_gy:g} Gy, aim {told.aim_gy:g} Gy"
+        rows.append(Row("Target", cells(ends, f"{told.steering} of target lesions")))
+    for name, expected in (("organs", dosimetry.organs), ("lesions", dosimetry.lesions)):
+        said = f"{expected.by} Gy/GBq × {expected.factor:g}, spread {100 * expected.spread:g} %"
+        rows.append(Row(f"Next cycle of {name}", cells(said, "")))
+    step = f", step {dosimetry.step_ratio:g}" if dosimetry.step_ratio else ""
+    shared = "shared by cycles left" if dosimetry.spread_over_cycles else "all in the next cycle"
+    rows.append(Row("Caps", cells(f"{dosimetry.cap_gbq:g} GBq{step}", shared)))
+    rows.append(Row("Strategy", cells(dosimetry.strategy, f"{dosimetry.cycles} cycles")))
+    rows += [
+        Row(
+            f"Borrowed half-life {one.id}",
+            cells(f"{one.median_hours:g} h, log sd {one.log_sd:g}", one.citation),
+        )
+        for one in dosimetry.priors
+    ]
+    return Body("What", columns(("Value", "From")), tuple(rows))
 
 
 def _method(nuclide: Nuclide) -> tuple[str, ...]:

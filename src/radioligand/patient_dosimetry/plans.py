@@ -76,7 +76,7 @@ def _planned(
     role = {one.region: one.role for one in doses}
     target = dosimetry.target
     plan = next_activity(
-        [one for one in courses if role[one.region] == "organ"],
+        [one for one in courses if role[one.region] != "lesion"],
         [one for one in courses if role[one.region] == "lesion"],
         limits=[
             Limit(

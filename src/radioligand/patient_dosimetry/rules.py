@@ -12,7 +12,8 @@ import polars as pl
 from radioligand.cdisc.rules import Rule
 
 UNITS = {"kBq": 1e-3, "MBq": 1.0, "GBq": 1e3, "kBq/mL": 1e-3, "MBq/mL": 1.0}  # in MBq
-ROLES = ("organ", "lesion", "remainder", "whole body")
+ROLES = ("organ", "lesion", "remainder", "whole body", "marrow")
+NO_VOLUME = ("remainder", "whole body", "marrow")
 NUCLIDES = ("Lu-177", "177Lu")
 CORRECTED = ("none", "injection")
 
@@ -110,7 +111,11 @@ RULES = (
         mend="Give relative standard errors, such as 0.05; 0 if there is none.",
     ),
     Rule(
-        holds=pl.len().over(*KEYS) == pl.col("hours").n_unique().over(*CYCLE),
+        holds=(
+            pl.len().over(*KEYS)
+            == pl.col("hours").filter(pl.col("role") != "marrow").n_unique().over(*CYCLE)
+        )
+        | (pl.col("role") == "marrow"),
         says="every region is measured in every scan of its cycle",
         shows=HERE,
         mend="Measure it there, or leave that scan out for all regions.",
@@ -141,7 +146,7 @@ RULES = (
         mend="Leave the lesion out as a target; its activity is not known.",
     ),
     Rule(
-        holds=(pl.col("volume_ml") > 0) | pl.col("role").is_in(["remainder", "whole body"]),
+        holds=(pl.col("volume_ml") > 0) | pl.col("role").is_in(list(NO_VOLUME)),
         says="every organ and lesion has its volume",
         shows=(*HERE, "volume_ml"),
         mend="Fill volume_ml; dose is per mass.",
@@ -149,7 +154,7 @@ RULES = (
     Rule(
         holds=pl.col("density_g_per_ml").is_between(*DENSITY)
         | pl.col("role").is_in(["remainder", "whole body"]),
-        says="every organ and lesion has its density, between 0.2 and 2.2 g/mL",
+        says="every organ, lesion and marrow has its density, between 0.2 and 2.2 g/mL",
         shows=(*HERE, "density_g_per_ml"),
         mend="Fill density_g_per_ml; a volume is no mass.",
     ),
@@ -162,7 +167,25 @@ RULES = (
         mend="Check unit and volume; larger or smaller spheres are not known.",
     ),
     Rule(
-        holds=pl.col("total_mbq") <= OVER_INJECTED * pl.col("injected_left_mbq"),
+        holds=(pl.col("role") != "marrow")
+        | (
+            pl.col("unit").str.ends_with("/mL")
+            & pl.col("marrow_method").is_in(["blood", "image"]).fill_null(False)
+        ),
+        says="marrow is measured per mL, in blood or in an image (marrow_method)",
+        shows=(*HERE, "unit", "marrow_method"),
+        mend="Give the concentration, and say in what it was measured.",
+    ),
+    Rule(
+        holds=pl.col("marrow_method").drop_nulls().n_unique().over("subject") <= 1,
+        says="the marrow of a subject is measured in one way in all cycles",
+        shows=(*HERE, "marrow_method"),
+        mend="Use blood or image throughout; the two differ about fourfold.",
+    ),
+    Rule(
+        holds=(pl.col("total_mbq") <= OVER_INJECTED * pl.col("injected_left_mbq"))
+        | pl.col("total_mbq").is_null()
+        | pl.col("injected_left_mbq").is_null(),
         says="regions together hold no more than what is left of the injected activity, and 10 %",
         shows=(*CYCLE, "hours", "total_mbq", "injected_left_mbq"),
         mend="Check units, calibration and overlap of regions.",

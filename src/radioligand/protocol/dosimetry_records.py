@@ -8,7 +8,8 @@ from pydantic import Field
 from radioligand.protocol.base import Positive, Record, Word
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-Role = Literal["organ", "lesion", "remainder"]
+CurveForm = Literal["mono", "bi", "tri", "uptake", "uptake-bi"]
+Role = Literal["organ", "lesion", "remainder", "marrow"]
 
 
 class DosePrior(Record):
@@ -26,10 +27,12 @@ class DoseMethod(Record):
     role: Role
     regions: tuple[str, ...] = ()  # empty: all of that role
     integral: Literal["curve", "trapezoid", "haenscheid", "madsen", "prior cycle", "map"] = "curve"
-    form: Literal["mono", "bi", "tri", "uptake", "uptake-bi"] = "mono"
+    form: CurveForm = "mono"
+    forms: tuple[CurveForm, ...] = ()  # chosen among on the pooled cohort, in place of `form`
     tail: Literal["last-two", "physical"] = "last-two"  # of a trapezoid
     prior: Word | None = None
     outside_window: bool = False  # whether one scan may lie outside its window
+    blood_ratio: Positive | None = None  # of marrow to blood, where blood is measured
     volume_slope: float = 0.0  # d ln(activity) / d ln(volume)
     dose_factor_error: Share = 0.0  # relative, of the S value
     plausible_gy_per_gbq: tuple[Positive, Positive] | None = None  # outside: a warning

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an integral leaves in a region: as a sphere, by a phantom's S values, or in the marrow."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from radioligand.dosimetry.absorbed_dose import (
+    GY_PER_MBQ_H,
+    SValues,
+    cross_dose_gy,
+    mass_slope,
+    remainder_dose_gy,
+    scaled_self_s,
+    self_dose_gy,
+)
+from radioligand.dosimetry.marrow import marrow_dose
+from radioligand.dosimetry.nuclide import gray_grams
+from radioligand.dosimetry.spheres import sphere_energy
+
+MARROW = "red marrow"
+HEAVIEST_G = 1000.0  # of a sphere
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deposition:
+    """Self- and cross dose of a region, how they were found, and d ln(dose) / d ln(mass)."""
+
+    self_gy: float
+    cross_gy: float
+    energy_kev: float  # that stays in the region per decay; nan of marrow
+    mass_slope: float
+    says: str
+
+
+def in_sphere(tia_mbq_h: float, mass_g: float, density_g_per_ml: float) -> Deposition:
+    """Return the dose of a sphere of that mass. Raises ValueError above 1 kg."""
+    if mass_g > HEAVIEST_G:
+        raise ValueError(
+            f"mass {mass_g:.0f} g: an organ above 1 kg has no sphere. Give a table of S values "
+            "with its self-dose."
+        )
+
+    def energy(mass: float) -> float:
+        return float(sphere_energy(mass, density_g_ml=density_g_per_ml).total_kev)
+
+    return Deposition(
+        self_gy=self_dose_gy(tia_mbq_h, mass_g, energy_kev=energy(mass_g)),
+        cross_gy=0.0,
+        energy_kev=energy(mass_g),
+        mass_slope=mass_slope(min(mass_g, 0.99 * HEAVIEST_G), energy=energy),
+        says="sphere of its mass, self-dose alone",
+    )
+
+
+def in_organ(
+    region: str, tia_mbq_h: float, mass_g: float, *, integrals: Mapping[str, float], table: SValues
+) -> Deposition:
+    """Return the dose of an organ by a phantom's S values: self-dose at its mass, cross dose as is.
+
+    `integrals` are those of all regions of the cycle, in MBq h.
+    """
+    name = region.lower()
+    cross, used = _cross(name, integrals, table)
+
+    def energy(mass: float) -> float:
+        s = scaled_self_s(table.value(name, name), table.reference_mass_g(name), mass)
+        return s * GY_PER_MBQ_H * mass / gray_grams(1.0)
+
+    return Deposition(
+        self_gy=self_dose_gy(tia_mbq_h, mass_g, energy_kev=energy(mass_g)),
+        cross_gy=cross,
+        energy_kev=energy(mass_g),
+        mass_slope=mass_slope(mass_g, energy=energy),
+        says=f"S values of {table.phantom} ({table.citation}); cross dose from {used}",
+    )
+
+
+def in_marrow(
+    concentration_mbq_h_per_ml: float,
+    density_g_per_ml: float,
+    *,
+    by: Literal["blood", "image"],
+    blood_ratio: float | None,
+    integrals: Mapping[str, float],
+    table: SValues | None,
+) -> Deposition:
+    """Return the dose of the marrow by blood or image, with the phantom's S values of red marrow.
+
+    Raises ValueError without a table that has them.
+    """
+    if table is None or MARROW not in table.targets:
+        raise ValueError(f"marrow needs a table of S values with the target {MARROW!r}.")
+    cross, used = _cross(MARROW, integrals, table)
+    found = marrow_dose(
+        concentration_mbq_h_per_ml,
+        method=by,
+        self_s_mgy_per_mbq_s=table.value(MARROW, MARROW),
+        reference_mass_g=table.reference_mass_g(MARROW),
+        density_g_per_ml=density_g_per_ml,
+        cross_gy=cross,
+        blood_ratio=blood_ratio if by == "blood" else None,
+    )
+    return Deposition(
+        self_gy=found.self_gy,
+        cross_gy=cross,
+        energy_kev=math.nan,
+        mass_slope=0.0,  # activity and mass of the marrow grow together
+        says=f"marrow by {found.says}; {table.phantom} ({table.citation}), cross dose from {used}",
+    )
+
+
+def _cross(target: str, integrals: Mapping[str, float], table: SValues) -> tuple[float, str]:
+    """Cross dose to a target from all regions that the table knows, and their names."""
+    sources = {one.lower(): tia for one, tia in integrals.items()}
+    remainder = sources.pop("remainder", None)
+    organs = {one: tia for one, tia in sources.items() if one in table.sources}
+    cross = cross_dose_gy(target, organs, table=table)
+    names = [one for one in organs if one != target]
+    if remainder is not None:
+        measured = tuple(one for one in organs if one in table.mass_g)
+        cross += remainder_dose_gy(target, remainder, measured, table=table)
+        names.append("remainder")
+    return cross, ", ".join(sorted(names)) or "none"
