@@ -677,6 +677,35 @@ def dose_simulate(
     dosimetry.tell_designs(outcomes)
 
 
+@dose.command("image")
+@click.argument("document", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the report and the dose files; an earlier report there is replaced.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print machine-readable results only.")
+def image_doses(document: Path, out: Path, as_json: bool) -> None:
+    """Compute the dose of every voxel from the images of one cycle.
+
+    DOCUMENT is a TOML file that names images, regions and the activity given; docs/
+    dosimetry-voxels.md explains it. Writes a report with isodose lines and dose-volume
+    histograms, doses as JSON and CSV, the dose image as NIfTI, and for DICOM images also RTDOSE,
+    SEG and SR. Needs radioligand[images].
+
+    Example:  radioligand dose image cycle-1.toml --out cycle-1
+    """
+    from radioligand.cli import dose_image as job
+
+    found = job.run_dose_image(document, out=out, quiet=as_json)
+    if as_json:
+        click.echo(job.as_json(found), nl=False)
+        return
+    for line in job.lines(found, out=out):
+        click.echo(line)
+
+
 @cli.command()
 @click.argument("adam", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--protocol", help="Also check what this protocol promises.")

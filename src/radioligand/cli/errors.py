@@ -4,8 +4,10 @@
 from radioligand.cdisc import DatasetError
 from radioligand.evidence.targets import TargetsError
 from radioligand.guidance import GuidelineError
+from radioligand.image_dosimetry.study import ImageStudyError
 from radioligand.io.dictionaries import DictionaryError
 from radioligand.io.documents import DocumentError
+from radioligand.io.images import ImageError, MissingExtraError
 from radioligand.io.outputs import OutputError
 from radioligand.planning import PlanningError
 from radioligand.protocol import ProtocolError
@@ -20,6 +22,9 @@ def mendable() -> tuple[type[Exception], ...]:
         DictionaryError,
         DocumentError,
         GuidelineError,
+        ImageError,
+        ImageStudyError,
+        MissingExtraError,
         OutputError,
         PlanningError,
         PopulationError,

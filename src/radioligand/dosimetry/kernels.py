@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radioligand.dosimetry.nuclide import gray_grams
+from radioligand.dosimetry.nuclide import LUTETIUM_177, gray_grams
 from radioligand.dosimetry.tables import Floats, point_kernel
 
 FINE, COARSE = 0.25, 0.5  # distance of points near and far, in sides of the narrowest voxel
@@ -173,3 +173,31 @@ def check_energy(kernel: VoxelKernel, *, within: float = 0.02) -> None:
             f"leaves {expected:.1f} keV, {100 * (found / expected - 1):+.1f} %; {100 * within:g} % "
             "are allowed. Generate it for these voxels with voxel_kernel()."
         )
+
+
+def kernel_from_s_values(
+    s_values: Floats, *, spacing_mm: tuple[float, float, float], density_g_ml: float
+) -> VoxelKernel:
+    """Return a user's table of voxel S values, mGy/(MBq s), as a kernel; `check_energy` judges it.
+
+    s_values : (a, b, c), odd in each axis, the source voxel in the middle.
+
+    Raises ValueError for another shape, or a table that is not the same in both directions.
+    """
+    values = np.asarray(s_values, dtype=np.float64)
+    if values.ndim != 3 or any(n % 2 == 0 for n in values.shape):
+        raise ValueError(f"voxel kernel: {values.shape} values; give an odd number in each axis")
+    if not np.allclose(values, values[::-1, ::-1, ::-1], rtol=1e-3, atol=1e-9 * values.max()):
+        raise ValueError("voxel kernel: it differs between opposite directions; centre the source")
+    mass_g = float(np.prod(spacing_mm)) / 1e3 * density_g_ml
+    gray_per_mbq_h = values * 3.6  # 1e-3 Gy/mGy times 3600 s/h
+    half = min(n // 2 * side for n, side in zip(values.shape, spacing_mm, strict=True))
+    energy = gray_per_mbq_h * mass_g / gray_grams(1.0)
+    emitted = LUTETIUM_177.electron_kev + LUTETIUM_177.photon_kev
+    return VoxelKernel(
+        energy_kev=energy,
+        spacing_mm=spacing_mm,
+        density_g_ml=density_g_ml,
+        reach_mm=half,
+        photons_beyond_kev=max(0.0, emitted - float(energy.sum())),
+    )

@@ -171,7 +171,7 @@ def turned(
     """Turn a direction by the angle of that cosine, about itself by `azimuth`."""
     sine = math.sqrt(max(0.0, 1 - cosine * cosine))
     a, b = sine * math.cos(azimuth), sine * math.sin(azimuth)
-    across = math.sqrt(1 - w * w)
+    across = math.sqrt(max(0.0, 1 - w * w))
     if across < 1e-6:
         return a, b, math.copysign(cosine, w * cosine)
     return (

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from radioligand.dosimetry.compilation import compiled_for_cores, compiled_in_lanes
 
@@ -31,7 +31,7 @@ class VoxelFit(NamedTuple):
     shared_rate: int  # voxels with a value that is not positive: rate of the sum of all images
 
 
-def fit_voxels(activity: Singles, time_hours: Singles, *, decay_per_hour: float) -> VoxelFit:
+def fit_voxels(activity: Singles, time_hours: ArrayLike, *, decay_per_hour: float) -> VoxelFit:
     """Fit A exp(-rate t) to each voxel, rate at least physical decay.
 
     activity : (t, ...) float32, not corrected for decay, in any unit that is shared by all images.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from radioligand.dosimetry.kernels import VoxelKernel
 from radioligand.dosimetry.nuclide import LUTETIUM_177
@@ -28,7 +28,7 @@ class Replicates(NamedTuple):
 
 def replicate_doses(
     activity: Singles,
-    time_hours: Singles,
+    time_hours: ArrayLike,
     regions: Sequence[Mask],
     *,
     kernel: VoxelKernel,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 from scipy.ndimage import find_objects
 
@@ -100,7 +100,7 @@ def local_dose(time_integrated: Singles, *, density_g_ml: float) -> Singles:
 
 def voxel_dose(
     activity: Singles,
-    time_hours: Singles,
+    time_hours: ArrayLike,
     *,
     kernel: VoxelKernel,
     convolution: Convolution | None = None,

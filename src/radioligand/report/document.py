@@ -328,7 +328,7 @@ class _Pages:
             "style": Markup(texts["style.css"]),
             "script": Markup(script),
             # Nothing is fetched, and no script runs but ours, whatever the data hold.
-            "policy": "default-src 'none'; style-src 'unsafe-inline'; "
+            "policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
             f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
             "cutoff": formatting.long_date(report.cutoff),
         }
