@@ -565,7 +565,7 @@ def dose_fit(protocol: str, folder: Path, as_json: bool) -> None:
     """
     from radioligand.cli import dosimetry
 
-    found = dosimetry.found_in(folder, protocol=protocol)
+    found = dosimetry.found_in(folder, protocol=protocol, quiet=as_json)
     if as_json:
         document = dosimetry.document_of(found, ())
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
@@ -599,7 +599,7 @@ def dose_plan(
     from radioligand.cli import dosimetry
     from radioligand.io.activity_log import append_log
 
-    found = dosimetry.found_in(folder, protocol=protocol, strategy=strategy)
+    found = dosimetry.found_in(folder, protocol=protocol, strategy=strategy, quiet=as_json)
     plans = dosimetry.planned(found, seed=seed)
     if log:
         append_log(log, dosimetry.log_entries(found, plans, now=datetime.now(UTC)))
@@ -669,7 +669,7 @@ def dose_simulate(
     from radioligand.cli import dosimetry
 
     outcomes = dosimetry.simulated(
-        protocol, scenario, patients=patients, seed=seed, strategy=strategy
+        protocol, scenario, patients=patients, seed=seed, strategy=strategy, quiet=as_json
     )
     if as_json:
         click.echo(json.dumps(outcomes, indent=2, ensure_ascii=False))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from radioligand.dosimetry.curve_forms import FORMS
 from radioligand.dosimetry.curves import Curve, curve
 from radioligand.dosimetry.model_choice import FormChoice, choose_form
 from radioligand.dosimetry.nuclide import Nuclide
@@ -19,7 +20,6 @@ from radioligand.dosimetry.single_time_point import (
     prior_cycle,
 )
 from radioligand.dosimetry.time_activity import (
-    FORMS,
     CurveFit,
     fit_curve,
     half_life_prior,
