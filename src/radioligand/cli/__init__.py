@@ -689,10 +689,9 @@ def dose_simulate(
 def image_doses(document: Path, out: Path, as_json: bool) -> None:
     """Compute the dose of every voxel from the images of one cycle.
 
-    DOCUMENT is a TOML file that names images, regions and the activity given; docs/
-    dosimetry-voxels.md explains it. Writes a report with isodose lines and dose-volume
-    histograms, doses as JSON and CSV, the dose image as NIfTI, and for DICOM images also RTDOSE,
-    SEG and SR. Needs radioligand[images].
+    DOCUMENT is a TOML file that names images, regions and the activity given. Writes a report
+    with isodose lines and dose-volume histograms, doses as JSON and CSV, the dose image as NIfTI,
+    and for DICOM images also RTDOSE, SEG and SR. Needs radioligand[images].
 
     Example:  radioligand dose image cycle-1.toml --out cycle-1
     """
