@@ -79,6 +79,11 @@ METHOD = {"role": "lesion", "integral": "madsen"}
             "fits a mono-exponential alone",
         ),
         (
+            {"methods": [{"role": "organ", "integral": "trapezoid", "forms": ["mono"]}]},
+            "dosimetry.methods[0].forms",
+            "has no forms to choose among",
+        ),
+        (
             {"methods": [{"role": "organ", "plausible_gy_per_gbq": [2.0, 1.0]}]},
             "dosimetry.methods[0].plausible_gy_per_gbq",
             "do not rise",

@@ -9,14 +9,11 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from radioligand.dosimetry.curve_forms import FORMS
 from radioligand.dosimetry.curves import curve
+from radioligand.dosimetry.degeneracy import DegenerateFitError
 from radioligand.dosimetry.nuclide import LUTETIUM_177, with_half_life
-from radioligand.dosimetry.time_activity import (
-    FORMS,
-    DegenerateFitError,
-    fit_curve,
-    half_life_prior,
-)
+from radioligand.dosimetry.time_activity import fit_curve, half_life_prior
 
 DECAY = LUTETIUM_177.decay_per_hour
 ICRP = with_half_life(LUTETIUM_177, 6.647, reason="the value the published fits used")

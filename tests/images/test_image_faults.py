@@ -317,10 +317,37 @@ def test_regions_that_are_cut_off_or_empty_or_tiny_are_refused(phantom, tmp_path
     labels = np.where(points[..., 2] < -40, 1, 0)
     far = phantom.Box(turn=phantom.AXIAL, middle=(10.0, -120.0, 800.0))
     phantom.write_nifti(tmp_path / "labels.nii.gz", labels.astype(np.uint8) + 1, box)
-    assert "region 'kidney': touches the edge of the image" in refused(document)
+    told = refused(document)
+    assert "region 'kidney': touches the edge of the image" in told
+    assert "region 'lesion': touches" in told
+    text = document.read_text("utf-8")
+    document.write_text(text.replace('role = "organ"', 'role = "remainder"'), "utf-8")
+    assert "region 'kidney': touches" not in refused(document)  # the rest of a body may
+    document.write_text(text, "utf-8")
     apart = np.where(phantom.inside(box.points(), "kidney"), 1, 2).astype(np.uint8)
     phantom.write_nifti(tmp_path / "labels.nii.gz", apart, far)
     assert "region 'kidney': holds no voxel of the image" in refused(document)
+
+
+def test_regions_keep_their_volume_from_time_to_time(phantom, tmp_path):
+    def change(text):
+        for day in (2, 3):
+            path = f'path = "day-{day}.nii.gz"'
+            text = text.replace(path, f'{path}\nsegmentation = "drawn-{day}.nii.gz"')
+        return text
+
+    document = phantom.write_cycle(tmp_path, "NIfTI", change=change)
+    box = phantom.Box(turn=phantom.AXIAL)
+    points = box.points()
+    kidney, lesion = (phantom.inside(points, name) for name in ("kidney", "lesion"))
+    swollen = np.linalg.norm(points - (18, 14, -12), axis=-1) < 23
+    phantom.write_nifti(tmp_path / "drawn-2.nii.gz", (swollen + 2 * lesion).astype(np.uint8), box)
+    phantom.write_nifti(tmp_path / "drawn-3.nii.gz", kidney.astype(np.uint8), box)
+
+    told = refused(document)
+
+    assert re.search(r"region 'kidney': has 5\d\.\d mL in drawn-2.nii.gz and 32.0 mL", told)
+    assert "drawn-3.nii.gz: 1 of 2 regions are not there: 'lesion' (2)" in told
 
 
 def test_a_segmentation_of_another_frame_is_refused(phantom, tmp_path):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images in every orientation lie where their headers say, and unclear files are refused."""
 
+import sys
 from datetime import timedelta
 from itertools import permutations, product
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from radioligand.dosimetry.grids import Grid, is_same_place, resample, rigid_transform
-from radioligand.io.images import ImageError, read_image, read_transform
+from radioligand.io.images import ImageError, MissingExtraError, read_image, read_transform
 
 TURNS = [
     np.array([[sign[c] * (order[c] == r) for c in range(3)] for r in range(3)], float)
@@ -113,6 +114,13 @@ def test_a_folder_holds_one_whole_even_series(phantom, tmp_path):
         assert said in refuse(path)
     one = phantom.write_slices(tmp_path / "one", values[:1], box)
     assert "one slice is no volume" in refuse(one)
+
+
+def test_a_missing_package_is_named_with_the_way_to_get_it(monkeypatch, tmp_path):
+    (tmp_path / "a.nii").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "nibabel", None)
+    with pytest.raises(MissingExtraError, match=r"need nibabel, .* 'radioligand\[images\]'"):
+        read_image(tmp_path / "a.nii")
 
 
 def test_damaged_dicom_is_refused_and_a_broken_date_is_no_date(phantom, tmp_path):

@@ -594,7 +594,7 @@ def dose_fit(protocol: str, folder: Path, as_json: bool) -> None:
     """
     from radioligand.cli import dosimetry
 
-    found = dosimetry.found_in(folder, protocol=protocol)
+    found = dosimetry.found_in(folder, protocol=protocol, quiet=as_json)
     if as_json:
         document = dosimetry.document_of(found, ())
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
@@ -628,7 +628,7 @@ def dose_plan(
     from radioligand.cli import dosimetry
     from radioligand.io.activity_log import append_log
 
-    found = dosimetry.found_in(folder, protocol=protocol, strategy=strategy)
+    found = dosimetry.found_in(folder, protocol=protocol, strategy=strategy, quiet=as_json)
     plans = dosimetry.planned(found, seed=seed)
     if log:
         append_log(log, dosimetry.log_entries(found, plans, now=datetime.now(UTC)))
@@ -698,7 +698,7 @@ def dose_simulate(
     from radioligand.cli import dosimetry
 
     outcomes = dosimetry.simulated(
-        protocol, scenario, patients=patients, seed=seed, strategy=strategy
+        protocol, scenario, patients=patients, seed=seed, strategy=strategy, quiet=as_json
     )
     if as_json:
         click.echo(json.dumps(outcomes, indent=2, ensure_ascii=False))
@@ -718,10 +718,9 @@ def dose_simulate(
 def image_doses(document: Path, out: Path, as_json: bool) -> None:
     """Compute the dose of every voxel from the images of one cycle.
 
-    DOCUMENT is a TOML file that names images, regions and the activity given; docs/
-    dosimetry-voxels.md explains it. Writes a report with isodose lines and dose-volume
-    histograms, doses as JSON and CSV, the dose image as NIfTI, and for DICOM images also RTDOSE,
-    SEG and SR. Needs radioligand[images].
+    DOCUMENT is a TOML file that names images, regions and the activity given. Writes a report
+    with isodose lines and dose-volume histograms, doses as JSON and CSV, the dose image as NIfTI,
+    and for DICOM images also RTDOSE, SEG and SR. Needs radioligand[images].
 
     Example:  radioligand dose image cycle-1.toml --out cycle-1
     """

@@ -14,6 +14,7 @@ import polars as pl
 
 from radioligand.analysis import results_json
 from radioligand.cli.main_job import versions
+from radioligand.cli.progress import stages
 from radioligand.dosimetry.absorbed_dose import SValues
 from radioligand.io.datasets import read_datasets
 from radioligand.io.documents import (
@@ -76,7 +77,9 @@ def asked_dosimetry(protocol: str, *, strategy: str | None) -> tuple[Dosimetry, 
     return document.dosimetry, document
 
 
-def found_in(folder: Path, *, protocol: str, strategy: str | None = None) -> Found:
+def found_in(
+    folder: Path, *, protocol: str, strategy: str | None = None, quiet: bool = False
+) -> Found:
     """Read a folder's tables and find every dose by the protocol.
 
     Raises DocumentError for a protocol without dosimetry or a table that cannot be read, and
@@ -87,8 +90,11 @@ def found_in(folder: Path, *, protocol: str, strategy: str | None = None) -> Fou
     table: SValues | None = None
     if (folder / TABLES[2]).exists():
         table = read_s_values(read_table(folder / TABLES[2]))
-    measured = check_measurements(activities, administrations, dosimetry=dosimetry)
-    doses = find_doses(measured, dosimetry=dosimetry, table=table)
+    with stages(2, quiet=quiet) as told:
+        told("checking")
+        measured = check_measurements(activities, administrations, dosimetry=dosimetry)
+        told("fitting")
+        doses = find_doses(measured, dosimetry=dosimetry, table=table)
     region_warnings = [
         f"{one.subject}, cycle {one.cycle}, {one.region}: {said}"
         for one in doses
@@ -200,7 +206,13 @@ def log_entries(
 
 
 def simulated(
-    protocol: str, scenario: Path, *, patients: int, seed: int, strategy: str | None
+    protocol: str,
+    scenario: Path,
+    *,
+    patients: int,
+    seed: int,
+    strategy: str | None,
+    quiet: bool = False,
 ) -> list[dict[str, Any]]:
     """What each design does to virtual patients; the fixed activity is that of the control arm.
 
@@ -210,13 +222,16 @@ def simulated(
     given = [one.amount for one in document.arm("control").treatments if one.unit == "GBq"]
     if len(given) != 1 or given[0] is None:
         raise DocumentError(f"{protocol}: the control arm has no activity in GBq to compare with.")
-    outcomes = compare_designs(
-        dosimetry,
-        parse_dose_scenario(read_tables(scenario), name=str(scenario)),
-        fixed_gbq=given[0],
-        patients=patients,
-        rng=np.random.default_rng(seed),
-    )
+    assumed = parse_dose_scenario(read_tables(scenario), name=str(scenario))
+    with stages(2 * len(assumed.scanning.site_log_sd), quiet=quiet) as told:
+        outcomes = compare_designs(
+            dosimetry,
+            assumed,
+            fixed_gbq=given[0],
+            patients=patients,
+            rng=np.random.default_rng(seed),
+            progress=told,
+        )
     return [asdict(one) for one in outcomes]
 
 

@@ -8,7 +8,7 @@ from radioligand.guidance import GuidelineError
 from radioligand.image_dosimetry.study import ImageStudyError
 from radioligand.io.dictionaries import DictionaryError
 from radioligand.io.documents import DocumentError
-from radioligand.io.images import ImageError
+from radioligand.io.images import ImageError, MissingExtraError
 from radioligand.io.outputs import OutputError
 from radioligand.planning import PlanningError
 from radioligand.protocol import ProtocolError
@@ -26,6 +26,7 @@ def mendable() -> tuple[type[Exception], ...]:
         ImageError,
         ImageStudyError,
         ListError,
+        MissingExtraError,
         OutputError,
         PlanningError,
         PopulationError,

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from radioligand.dosimetry.curve_forms import FORMS
 from radioligand.dosimetry.curve_kernel import integral_and_slope, value_and_slope
 from radioligand.dosimetry.curves import Floats
 from radioligand.dosimetry.nuclide import LUTETIUM_177, Nuclide
-from radioligand.dosimetry.time_activity import FORMS, CurveFit, unfolded
+from radioligand.dosimetry.time_activity import CurveFit, unfolded
 
 EARLIEST_HOURS = 24.0
 HAENSCHEID_WINDOW = (0.75, 2.5)  # of scan time over effective half-life: within 12 % if exact

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
 
+from radioligand.dosimetry.curve_forms import FORMS, FormName
 from radioligand.dosimetry.curves import Floats
 from radioligand.dosimetry.nuclide import LUTETIUM_177, Nuclide
-from radioligand.dosimetry.time_activity import FORMS, FormName, fit_replicates
+from radioligand.dosimetry.time_activity import fit_replicates
 
 Z95 = 1.959963984540054
 LEAST = 0.02  # of a measured activity that a replicate keeps; an activity is positive

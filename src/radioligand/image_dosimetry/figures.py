@@ -58,7 +58,7 @@ def _stroke(place: int) -> dict[str, Any]:
     return {"color": colour, "linestyle": STROKES[place // len(ARM_COLOURS) % len(STROKES)]}
 
 
-def _upright(grid: Grid, axis: int) -> tuple[int, int, tuple[bool, bool]]:
+def upright_axes(grid: Grid, axis: int) -> tuple[int, int, tuple[bool, bool]]:
     """Return which axis of a slice points down, which across, and whether each has to be turned.
 
     Head up, else front up; the patient's left is on the right, or the back in side views.
@@ -70,7 +70,9 @@ def _upright(grid: Grid, axis: int) -> tuple[int, int, tuple[bool, bool]]:
     return down, across, (bool(ahead[down] == headwards), not ahead[across])
 
 
-def _shown(image: Any, axis: int, place: int, upright: tuple[int, int, tuple[bool, bool]]) -> Any:
+def seen_slice(
+    image: Any, axis: int, place: int, upright: tuple[int, int, tuple[bool, bool]]
+) -> Any:
     """Return one slice as it is seen, rows downwards."""
     down, across, (turn_down, turn_across) = upright
     slice_ = np.asarray(image).take(place, axis)
@@ -80,9 +82,10 @@ def _shown(image: Any, axis: int, place: int, upright: tuple[int, int, tuple[boo
 
 
 def _isodoses(found: ImageDosimetry, region: RegionDose) -> Drawing:
-    dose = found.dose_gy
-    hottest = np.unravel_index(int(np.where(region.mask, dose, -1.0).argmax()), dose.shape)
-    under = found.read.ct if found.read.ct is not None else found.read.moments[0].activity
+    dose, mask = found.dose_gy[found.box], region.mask[found.box]
+    hottest = np.unravel_index(int(np.where(mask, dose, -1.0).argmax()), dose.shape)
+    ground = found.read.ct if found.read.ct is not None else found.read.moments[0].activity
+    under = ground[found.box]
     low, high = WINDOW_HU if found.read.ct is not None else (0.0, float(under.max()) * 0.3)
     levels = [share * float(dose[hottest]) for share in LEVELS]
     sides = found.read.grid.spacing_mm
@@ -90,23 +93,23 @@ def _isodoses(found: ImageDosimetry, region: RegionDose) -> Drawing:
     figure = blank(side + foot + 22, width=WIDE)
     page = sheet(figure)
     for axis in range(3):
-        upright = _upright(found.read.grid, axis)
+        upright = upright_axes(found.read.grid, axis)
         down, across, _ = upright
         axes = axes_at(figure, 4 + axis * (side + gap), foot, side, side)
         place = int(hottest[axis])
         extent = (0.0, dose.shape[across] * sides[across], 0.0, dose.shape[down] * sides[down])
-        _slice(axes, _shown(under, axis, place, upright), extent, low, high)
-        _lines(axes, _shown(dose, axis, place, upright), levels, extent)
-        words = f"{('Slice', 'Row', 'Column')[axis]} {place + 1}"
+        _slice(axes, seen_slice(under, axis, place, upright), extent, low, high)
+        _lines(axes, seen_slice(dose, axis, place, upright), levels, extent)
+        words = f"{('Slice', 'Row', 'Column')[axis]} {place + found.box[axis].start + 1}"
         write(page, 4 + axis * (side + gap), foot + side + 8, words)
     entries = [(colour, f"{level:.3g} Gy") for colour, level in zip(LINES, levels, strict=True)]
     colour_key(page, entries, left=4, top=30, width=WIDE - 8)
     write(page, 4, 10, "Head or front up; the patient's left, or back, on the right.", colour=QUIET)
     told = ", ".join(f"{level:.3g}" for level in levels)
-    ground = "the CT" if found.read.ct is not None else "the first activity image"
+    seen = "the CT" if found.read.ct is not None else "the first activity image"
     return Drawing(
         figure=figure,
-        description=f"Lines of {told} Gy over {ground}, through the highest dose in {region.name}.",
+        description=f"Lines of {told} Gy over {seen}, through the highest dose in {region.name}.",
     )
 
 

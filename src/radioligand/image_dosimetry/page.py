@@ -123,7 +123,11 @@ def _report(found: ImageDosimetry, provenance: Mapping[str, object]) -> Report:
 
 
 def _numbers(*values: float | None) -> tuple[str, ...]:
-    return tuple("" if value is None else f"{value:.4g}" for value in values)
+    """Four digits, or whole numbers where there are more."""
+    return tuple(
+        "" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        for value in values
+    )
 
 
 def _rows(found: ImageDosimetry, *columns: tuple[str, ...]) -> tuple[Row, ...]:
@@ -191,7 +195,7 @@ def _activity(found: ImageDosimetry) -> Body:
         *(
             (
                 *(
-                    f"{measured:.4g} ({fitted:.4g})"
+                    "{} ({})".format(*_numbers(measured, fitted))
                     for measured, fitted in zip(one.activity_mbq, one.fitted_mbq, strict=True)
                 ),
                 *_numbers(

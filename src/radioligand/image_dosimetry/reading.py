@@ -326,12 +326,35 @@ def _regions(
         mend = "Name a rigid transform, or write same_frame = true if they are registered."
         faults.append(Fault("segmentation", says, mend))
     pairs = list(zip(study.regions, found.regions, strict=True))
-    for _, region in pairs:
-        _check_region(region, first.grid, faults)
+    for each, region in pairs:
+        _check_region(each, region, first.grid, faults)
+    for image in study.images:
+        if image.segmentation is not None:
+            _check_volumes(image.segmentation, found.regions, wanted, first.grid, faults)
     return _without_lesions(study, pairs, faults), found.sha256
 
 
-def _check_region(region: Region, grid: Grid, faults: list[Fault]) -> None:
+def _check_volumes(
+    path: Path,
+    regions: Sequence[Region],
+    wanted: dict[str, int | str],
+    grid: Grid,
+    faults: list[Fault],
+) -> None:
+    """Compare the regions as drawn at one time with those that the doses are summed over."""
+    try:
+        at_that_time = read_regions(path, wanted, onto=grid).regions
+    except ImageError as error:
+        faults.append(_fault_of(error))
+        return
+    for one, other in zip(at_that_time, regions, strict=True):
+        if abs(one.drawn_ml / other.drawn_ml - 1) > VOLUME:
+            says = f"has {one.drawn_ml:.1f} mL in {path.name} and {other.drawn_ml:.1f} mL otherwise"
+            mend = "Draw it anew; one mass has to serve all times."
+            faults.append(Fault(f"region {one.name!r}", says, mend))
+
+
+def _check_region(given: GivenRegion, region: Region, grid: Grid, faults: list[Fault]) -> None:
     where = f"region {region.name!r}"
     volume = float(region.mask.sum()) * grid.voxel_ml
     if not volume:
@@ -347,7 +370,7 @@ def _check_region(region: Region, grid: Grid, faults: list[Fault]) -> None:
         for axis in range(3)
         for side in (region.mask.take(0, axis), region.mask.take(-1, axis))
     ]
-    if any(side.any() for side in edges):
+    if given.role != "remainder" and any(side.any() for side in edges):
         mend = "Part of it is missing from the field of view; leave it out."
         faults.append(Fault(where, "touches the edge of the image", mend))
 

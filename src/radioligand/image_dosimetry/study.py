@@ -43,6 +43,7 @@ class GivenImage:
     duration_minutes: float = 0.0  # adds half to the time of an image that is not corrected
     transform: Path | None = None  # rigid, to the first image
     same_frame: bool = False  # stated by the user where files cannot know it
+    segmentation: Path | None = None  # regions as drawn on this image, to compare their volumes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,7 @@ KEYS = {
     "administration": ("start", "activity_mbq"),
     "images": (
         *("path", "acquired", "unit", "corrected_to", "duration_minutes"),
-        *("transform", "same_frame"),
+        *("transform", "same_frame", "segmentation"),
     ),
     "ct": ("path", "transform", "same_frame"),
     "segmentation": ("path", "transform", "same_frame"),
@@ -305,6 +306,7 @@ def _image(reader: _Reader, where: str, table: Mapping[str, Any]) -> GivenImage:
         ),
         transform=reader.path(table, where, "transform"),
         same_frame=bool(table.get("same_frame", False)),
+        segmentation=reader.path(table, where, "segmentation"),
     )
 
 

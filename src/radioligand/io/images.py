@@ -27,6 +27,10 @@ class ImageError(ValueError):
     """An image that cannot be used as it is; the message names the file and the mend."""
 
 
+class MissingExtraError(ValueError):
+    """A package of the extra `images` is not installed."""
+
+
 class Header(NamedTuple):
     """What an image says of itself; empty or None where it says nothing."""
 
@@ -51,13 +55,13 @@ class Image:
 
 
 def optional(module: str) -> Any:
-    """Import a package of the extra `images`, or raise ImageError that says how to get it."""
+    """Import a package of the extra `images`; MissingExtraError says how to get it."""
     try:
         return import_module(module)
     except ImportError:
         name = module.partition(".")[0]
-        raise ImageError(
-            f"{name} is not installed, which images need; install radioligand[images]."
+        raise MissingExtraError(
+            f"Images need {name}, which is not installed: pip install 'radioligand[images]'."
         ) from None
 
 
@@ -73,7 +77,7 @@ def read_image(path: Path) -> Image:
         return _read_nifti(path)
     try:
         return _read_dicom(path)
-    except ImageError:
+    except (ImageError, MissingExtraError):
         raise
     except (AttributeError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise ImageError(f"{path}: its DICOM cannot be read ({error}).") from None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every region and cycle to its dose, or every fault at once: region, cycle, rule, mend."""
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,7 +20,7 @@ from radioligand.patient_dosimetry.deposition import (
     in_organ,
     in_sphere,
 )
-from radioligand.patient_dosimetry.integrals import Integral, integrate
+from radioligand.patient_dosimetry.integrals import Integral, chosen_form, integrate
 from radioligand.patient_dosimetry.measurements import Measurements
 from radioligand.patient_dosimetry.records import RegionDose
 from radioligand.protocol.records import DoseLimit, DoseMethod, Dosimetry
@@ -38,15 +39,16 @@ def find_doses(
 
     Raises DatasetError that tells of every region that cannot be dosed.
     """
-    faults: list[str] = []
     fits: dict[tuple[str, str], CurveFit] = {}
     integrals: dict[tuple[str, int, str], Integral] = {}
     frames = measured.regions.filter(pl.col("role") != "whole body").partition_by(
         ["subject", "cycle", "region"], as_dict=True, maintain_order=True
     )
+    methods, chosen, faults = _methods(frames, measured, dosimetry)
     for (subject, cycle, region), frame in sorted(frames.items()):
-        method = dosimetry.method(region, frame["role"][0])
-        assert method is not None  # `check_measurements` has seen to it
+        method = methods.get((region, frame["role"][0]))
+        if method is None:
+            continue  # no form could be chosen for it, which is told
         try:
             found = integrate(
                 frame["hours"].to_numpy(),
@@ -60,7 +62,8 @@ def find_doses(
         except ValueError as error:
             faults.append(f"{subject}, cycle {cycle}, {region}: {error}")
             continue
-        integrals[subject, cycle, region] = found
+        said = chosen.get((region, frame["role"][0]), "")
+        integrals[subject, cycle, region] = dataclasses.replace(found, method=found.method + said)
         if found.fit is not None:
             fits[subject, region] = found.fit
     doses = []
@@ -80,6 +83,44 @@ def find_doses(
             + "\n  ".join(faults)
         )
     return tuple(doses)
+
+
+def _methods(
+    frames: Mapping[Any, pl.DataFrame], measured: Measurements, dosimetry: Dosimetry
+) -> tuple[dict[tuple[str, str], DoseMethod], dict[tuple[str, str], str], list[str]]:
+    """Each region's method with its form, what is said of the choice, and choices that failed.
+
+    A method with `forms` has one form for all its curves together.
+    """
+    methods: dict[tuple[str, str], DoseMethod] = {}
+    chosen: dict[tuple[str, str], str] = {}
+    faults: list[str] = []
+    regions = dict.fromkeys((key[2], frame["role"][0]) for key, frame in frames.items())
+    for place, method in enumerate(dosimetry.methods):
+        own = [one for one in regions if dosimetry.method(*one) is method]
+        if not method.forms or not own:
+            methods |= dict.fromkeys(own, method)
+            continue
+        curves = [
+            (
+                frame["hours"].to_numpy(),
+                frame["activity_mbq"].to_numpy(),
+                frame["relative_error"].to_numpy(),
+            )
+            for key, frame in frames.items()
+            if (key[2], frame["role"][0]) in own
+        ]
+        try:
+            choice = chosen_form(curves, method=method, nuclide=measured.nuclide)
+        except ValueError as error:
+            faults.append(f"dosimetry.methods[{place}], {len(curves)} curves: {error}")
+            continue
+        fixed = method.model_copy(update={"form": choice.best})
+        over = ", ".join(one for one in method.forms if one != choice.best)
+        weight = f"weight {choice.weight[0]:.2f} on {len(curves)} curves"
+        methods |= dict.fromkeys(own, fixed)
+        chosen |= dict.fromkeys(own, f", chosen over {over} by AICc ({weight})")
+    return methods, chosen, faults
 
 
 def _dose(

@@ -2,12 +2,15 @@
 """One region's scans to its time-integrated activity, by the method that the protocol names."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from radioligand.dosimetry.curve_forms import FORMS
 from radioligand.dosimetry.curves import Curve, curve
+from radioligand.dosimetry.model_choice import FormChoice, choose_form
 from radioligand.dosimetry.nuclide import Nuclide
 from radioligand.dosimetry.single_time_point import (
     HalfLife,
@@ -17,7 +20,6 @@ from radioligand.dosimetry.single_time_point import (
     prior_cycle,
 )
 from radioligand.dosimetry.time_activity import (
-    FORMS,
     CurveFit,
     fit_curve,
     half_life_prior,
@@ -110,6 +112,25 @@ def integrate(
             nuclide=nuclide,
         )
     )
+
+
+def chosen_form(
+    curves: Sequence[tuple[Floats, Floats, Floats]], *, method: DoseMethod, nuclide: Nuclide
+) -> FormChoice:
+    """Choose among the forms of a method on all its curves: hours, MBq and relative errors each.
+
+    Raises ValueError if AICc is not defined for any of them.
+    """
+    fits: dict[str, list[CurveFit | None]] = {form: [] for form in method.forms}
+    for form in method.forms:
+        for hours, mbq, error in curves:
+            try:
+                fit = fit_curve(hours, mbq, form=form, relative_error=error, nuclide=nuclide)
+            except ValueError:
+                fits[form].append(None)  # `choose_form` counts and says it
+            else:
+                fits[form].append(fit)
+    return choose_form(fits)
 
 
 def _by_curve(fit: CurveFit) -> Integral:

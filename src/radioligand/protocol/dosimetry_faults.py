@@ -57,6 +57,9 @@ def _methods(table: Table) -> Iterator[Fault]:
         if integral == "map" and row.get("form", "mono") != "mono":
             says = "a prior of one half-life fits a mono-exponential alone"
             yield Fault(f"{path}.form", says, 'Use form = "mono".')
+        if row.get("forms") and integral not in (None, "curve"):
+            says = f"{integral!r} has no forms to choose among"
+            yield Fault(f"{path}.forms", says, 'Use integral = "curve", or leave forms out.')
         band = row.get("plausible_gy_per_gbq")
         if isinstance(band, tuple) and len(band) == 2 and not band[0] < band[1]:
             yield Fault(

@@ -8,6 +8,7 @@ from pydantic import Field
 from radioligand.protocol.base import Positive, Record, Word
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+CurveForm = Literal["mono", "bi", "tri", "uptake", "uptake-bi"]
 Role = Literal["organ", "lesion", "remainder", "marrow"]
 
 
@@ -26,7 +27,8 @@ class DoseMethod(Record):
     role: Role
     regions: tuple[str, ...] = ()  # empty: all of that role
     integral: Literal["curve", "trapezoid", "haenscheid", "madsen", "prior cycle", "map"] = "curve"
-    form: Literal["mono", "bi", "tri", "uptake", "uptake-bi"] = "mono"
+    form: CurveForm = "mono"
+    forms: tuple[CurveForm, ...] = ()  # chosen among on the pooled cohort, in place of `form`
     tail: Literal["last-two", "physical"] = "last-two"  # of a trapezoid
     prior: Word | None = None
     outside_window: bool = False  # whether one scan may lie outside its window

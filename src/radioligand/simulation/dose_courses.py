@@ -7,6 +7,7 @@ truth: dose to lesions, who ends in the target, who exceeds a limit.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +15,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from radioligand.dosimetry.course import Course, Expectation, Limit, Target, steering_gy
+from radioligand.dosimetry.curve_forms import FORMS
 from radioligand.dosimetry.next_activity import next_activity
 from radioligand.dosimetry.nuclide import LUTETIUM_177
 from radioligand.dosimetry.radiobiology import bed_gy
-from radioligand.dosimetry.time_activity import FORMS, fit_replicates
+from radioligand.dosimetry.time_activity import fit_replicates
 from radioligand.protocol.records import DoseLimit, Dosimetry
 from radioligand.simulation.dose_scenarios import DoseScenario
 from radioligand.simulation.faults import SimulationError
@@ -63,11 +65,14 @@ def compare_designs(
     fixed_gbq: float,
     patients: int,
     rng: Generator,
+    progress: Callable[[str], None] | None = None,
 ) -> tuple[DesignOutcome, ...]:
     """Return what the fixed and the informed design do, by scans and by spread between sites.
 
-    All designs meet the same patients. Raises SimulationError if the scenario lacks an organ that
-    the protocol limits, or the protocol has no target.
+    All designs meet the same patients. `progress` is told of each informed design as it begins.
+
+    Raises SimulationError if the scenario lacks an organ that the protocol limits, or the protocol
+    has no target.
     """
     known = [one.region for one in scenario.organs]
     lost = [one.region for one in dosimetry.limits if one.region not in known]
@@ -86,6 +91,8 @@ def compare_designs(
     noise = rng.standard_normal((*cohort.gy_per_gbq.shape, len(scanning.hours)))
     for spread in scanning.site_log_sd:
         for scans in (MULTIPLE, SINGLE):
+            if progress:
+                progress(f"{scans}, {spread:g}")
             given = _informed(
                 cohort, dosimetry, scenario, fixed_gbq, scans, spread * site, shared, noise
             )
