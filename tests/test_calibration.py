@@ -266,11 +266,22 @@ def test_what_stands_against_a_target_is_told():
     everyone = [replace(count_of("PR", "6"), id="pr"), replace(count_of("SD", "6"), id="sd")]
     draws = np.zeros(6, dtype=np.int64)  # all SD: the second is met, the first cannot be too
 
-    (found,) = rivals(small_pool(), draws, everyone, asked=ASKED, changes=400, seed=1)
+    (found,) = rivals(small_pool(), draws, everyone, asked=ASKED, steps=400, seed=1)
 
     assert found.target == "pr"
-    assert 0.15 < found.nearer / found.tried < 0.35  # one draw in four is a response
-    assert found.spoiled == (("sd", found.nearer),)
+    assert found.tried == 18  # of each of six subjects the three other draws
+    assert found.nearer == 6  # one of these is a response
+    assert found.spoiled == (("sd", 6),)
+    assert found.alone
+
+
+@pytest.mark.by_hand
+def test_a_target_that_no_draw_can_meet_is_not_met_alone():
+    draws = np.zeros(6, dtype=np.int64)
+
+    (found,) = rivals(small_pool(), draws, [count_of("CR", "1")], asked=ASKED, steps=400, seed=1)
+
+    assert (found.nearer, found.spoiled, found.alone) == (0, (), False)
 
 
 def test_seeds_have_arms_of_the_size_published():
