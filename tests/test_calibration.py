@@ -228,6 +228,25 @@ def test_another_seed_of_a_calibrated_population_is_an_ordinary_study_that_says_
     assert told == ["Singh 2024, cutoff 2023-07-20, central review"]
 
 
+@pytest.mark.law
+@pytest.mark.parametrize("name", ["netter-1", "netter-2"])
+def test_what_is_left_out_of_the_draws_changes_no_target_that_counts(name):
+    targets, protocol = read_targets(name), read_protocol(name)
+    without = c.left_out(protocol, targets)
+    given = {"protocol": protocol, "seed": SEED, "draw": 1}
+    lean, whole = (
+        c.virtual_cohort(read_population(name), targets, without=left, **given)
+        for left in (without, ())
+    )
+
+    assert without == {"netter-1": ("AE", "QS"), "netter-2": ("AE", "LB", "QS")}[name]
+    asked = asked_of(protocol)
+    for one in targets.targets:
+        if one.role != "shown":
+            values = measured(whole, one, asked=asked)
+            assert measured(lean, one, asked=asked) == pytest.approx(values, nan_ok=True), one.id
+
+
 def test_draws_of_another_number_of_subjects_are_refused():
     population = c.calibrated(POPULATION, TARGETS, seed=SEED, draws=[1, 2])
 

@@ -142,7 +142,7 @@ def walk_from(draws: NDArray[np.int64], pool: Draws, asking: Asking, *, seed: in
         tables=np.zeros((MOST_STRATA, 4)),
         random=np.array([0, seed], dtype=np.uint64),
     )
-    kernels.begin(pool, asking, walk)
+    kernels.restart(pool, asking, walk)
     return walk
 
 

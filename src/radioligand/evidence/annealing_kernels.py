@@ -125,7 +125,7 @@ def distance_of(t: int, asking: Asking, found: tuple[float, float, float]) -> fl
         elif not asking.low[t, number] < value < asking.high[t, number]:
             units = abs(value - printed) / asking.scale[t]
             total += units if units <= 1 else min(FAR, 1.0 + math.log(units))
-    return total * asking.weight[t]
+    return total * float(asking.weight[t])
 
 
 @compiled
@@ -135,9 +135,10 @@ def count_distance(t: int, asking: Asking, tally: float) -> float:
 
 
 @compiled
-def begin(pool: Draws, asking: Asking, walk: Walk) -> None:
-    """Measure every target at the draws of the walk."""
+def restart(pool: Draws, asking: Asking, walk: Walk) -> None:
+    """Go to the walk's best draws and measure every target there."""
     c = walk.tally.size
+    walk.draws[:] = walk.best
     walk.tally[:] = 0.0
     for i in range(walk.draws.size):
         for t in range(c):
@@ -150,7 +151,6 @@ def begin(pool: Draws, asking: Asking, walk: Walk) -> None:
             found = numbers_of(t, asking, walk.cohort, walk.order, walk.start, walk.tables)
             walk.away[t] = distance_of(t, asking, found)
     walk.lowest[0] = walk.away.sum()
-    walk.best[:] = walk.draws
 
 
 @compiled

@@ -21,6 +21,7 @@ from radioligand.evidence.cohorts import (
     by_consent,
     calibrated,
     chosen,
+    left_out,
     pooled,
     virtual_cohort,
 )
@@ -180,10 +181,10 @@ def calibrate(
     first = _nearest_seed(
         fitted.population, targets, protocol=protocol, seed=seed, effort=effort, progress=progress
     )
-    members = []
+    members, without = [], left_out(protocol, targets)
     for draw in range(effort.draws):
         progress("draws", draw, effort.draws)
-        members.append(simulated(fitted.population, seed=first, draw=draw))
+        members.append(simulated(fitted.population, seed=first, draw=draw, without=without))
     pool = pooled(members)
     draws = choose_draws(
         pool,

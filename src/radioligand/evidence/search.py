@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radioligand.evidence.annealing import aimed, in_kernel_order, tables, walk_from
-from radioligand.evidence.annealing_kernels import Asking, changes_of, wander
+from radioligand.evidence.annealing_kernels import Asking, changes_of, restart, wander
 from radioligand.evidence.annealing_kernels import Draws as Tables
 from radioligand.evidence.cohorts import Cohort, chosen, design_for
 from radioligand.evidence.measures import MEASURES, Asked, measured
@@ -22,8 +22,9 @@ from radioligand.statistics.ordering import on_all_cores
 
 Draws = NDArray[np.int64]
 Pool = Mapping[str, NDArray[Any]]
-HOT, COLD = 0.3, 0.002  # units of distance that the search gives up readily, first and last
-PARTS = 100  # of a search, after each of which its progress is told
+HOT, COLD = (0.3, 0.15, 0.15, 0.15), 0.005  # distances that a search gives up readily as it cools
+HEAVIER, HEAVIEST = 2.0, 8.0  # what is missed when it is cold weighs so many times more, at most
+PARTS = 25  # of each cooling, after each of which its progress is told
 SEARCHES = 1000  # seeds between those of two calibrations
 ROUNDING = 1e-9  # of a distance, which is no step nearer
 
@@ -98,25 +99,39 @@ def choose_draws(
     """Choose each subject's draw so that the cohort meets the targets, by simulated annealing.
 
     pool : (draws, n) arrays by name. Of `walks` searches of so many steps, each of which aims at
-    counts of its own where an odds ratio is asked for, the nearest is taken; all end early when
-    one has met all targets. Returned are the best draws seen, (n,); the same for the same `seed`.
+    counts of its own where an odds ratio is asked for, that one is taken which misses the fewest
+    primary targets, and of these the nearest. A search cools several times; what it misses then
+    weighs more the next time. All end early when one has met all targets. The same `seed` gives
+    the same draws, (n,).
     """
     order = in_kernel_order(targets)
     read, asking = tables(pool, order, asked=asked)
-    aims = _aims(pool, order, read, asking, asked=asked, walks=walks)
+    primary = np.array([one.role == "primary" for one in order])
     start = np.zeros(pool["arm"].shape[1], dtype=np.int64)
     searches = [
         (*aim, walk_from(start, *aim, seed=seed * SEARCHES + number))
-        for number, aim in enumerate(aims)
+        for number, aim in enumerate(_aims(pool, order, read, asking, asked=asked, walks=walks))
     ]
-    edges = sorted({steps * part // PARTS for part in range(PARTS + 1)})
-    for first, last in pairwise(edges):
-        progress(first, steps)
-        on_all_cores(wander, [(*one, HOT, COLD, first, last, steps) for one in searches])
-        if any(walk.lowest[0] == 0 for *_, walk in searches):
+    kept: list[tuple[int, float, Draws]] = []
+    for hot, (begin, end) in zip(HOT, pairwise(_edges(0, steps, len(HOT))), strict=False):
+        for first, last in pairwise(_edges(begin, end, PARTS)):
+            progress(first, steps)
+            among = (first - begin, last - begin, end - begin)
+            on_all_cores(wander, [(*one, hot, COLD, *among) for one in searches])
+        for own_read, own, walk in searches:
+            away = walk_from(walk.best, read, asking, seed=seed).away
+            kept.append((int((away[primary] > 0).sum()), float(away.sum()), walk.best.copy()))
+            missed = walk_from(walk.best, own_read, own, seed=seed).away > 0
+            own.weight[missed] = np.minimum(own.weight[missed] * HEAVIER, HEAVIEST)
+            restart(own_read, own, walk)
+        if any(total == 0 for _, total, _ in kept):
             break
-    found = [walk_from(walk.best, read, asking, seed=seed) for *_, walk in searches]
-    return min(found, key=lambda walk: float(walk.away.sum())).draws
+    return min(kept, key=lambda one: one[:2])[2]
+
+
+def _edges(begin: int, end: int, parts: int) -> list[int]:
+    """Where parts of the steps [begin, end) begin and end."""
+    return sorted({begin + (end - begin) * part // parts for part in range(parts + 1)})
 
 
 def _aims(
@@ -131,16 +146,21 @@ def _aims(
     """The tables of each search: with the counts of strata that print the odds ratio, if any do."""
     ratio = next((one for one in targets if is_odds_ratio(one)), None)
     if ratio is None:
-        return [(read, asking)] * walks
+        return [(read, _own(asking)) for _ in range(walks)]
     counts = counts_that_print(pool, targets, ratio, asked=asked, asking=asking)
     if counts is None or not len(counts):
-        return [(read, asking)] * walks
+        return [(read, _own(asking)) for _ in range(walks)]
     _, flags = stratum_cells(pool, ratio, asked=asked)
     place = targets.index(ratio)
     return [
         aimed(read, asking, flags, counts[one % len(counts)], instead_of=place)
         for one in range(walks)
     ]
+
+
+def _own(asking: Asking) -> Asking:
+    """The same targets with weights that may be changed."""
+    return asking._replace(weight=asking.weight.copy())
 
 
 def rivals(
