@@ -40,10 +40,15 @@ def in_kernel_order(targets: Sequence[Target]) -> tuple[Target, ...]:
 
 
 def tables(
-    pool: Mapping[str, NDArray[Any]], targets: Sequence[Target], *, asked: Asked
+    pool: Mapping[str, NDArray[Any]],
+    targets: Sequence[Target],
+    *,
+    asked: Asked,
+    least: float = 0.0,
 ) -> tuple[Draws, Asking]:
     """Return what targets, in the kernels' order, read of a pool (k, n), and what they print.
 
+    least : what a number counts that prints otherwise, however near; 0 as in `Target.distance`.
     Raises KeyError if a target's measure is of the baseline, which no draw changes.
     """
     rows = [MEASURES[one.measure].rows(pool, one, asked) for one in targets]
@@ -76,12 +81,23 @@ def tables(
         high=np.ascontiguousarray(printed[:, 2]),
         scale=np.array([one.scale for one in targets]),
         weight=np.array([WEIGHT[one.role] for one in targets]),
+        least=np.full(len(targets), least),
     )
     return (
         Draws(
             counted=np.ascontiguousarray(counted[..., : len(counts)]),
             alike=np.ascontiguousarray(alike.reshape(shape)),
             rows=np.ascontiguousarray(np.stack(stacked, axis=-1)),
+            movers=np.array(
+                [
+                    each.who.any(axis=0)
+                    if code == kernels.COUNT
+                    else np.any(
+                        [(stacked[one] != stacked[one][0]).any(axis=0) for one in own], axis=0
+                    )
+                    for each, code, own in zip(rows, codes, read, strict=True)
+                ]
+            ),
         ),
         asking,
     )
@@ -101,6 +117,7 @@ def aimed(
     """
     cells, place = len(wanted), read.counted.shape[-1]
     added = np.moveaxis(flags.astype(np.int64), 0, -1)
+    movers = np.concatenate([read.movers[:place], flags.any(axis=1), read.movers[place:]])
     value, none = np.array(wanted, dtype=np.float64), np.full(cells, nan)
 
     def put(values: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
@@ -112,7 +129,9 @@ def aimed(
     one, weight = np.ones(cells), asking.weight.copy()
     weight[instead_of] = 0.0
     return (
-        read._replace(counted=np.ascontiguousarray(np.concatenate([read.counted, added], -1))),
+        read._replace(
+            counted=np.ascontiguousarray(np.concatenate([read.counted, added], -1)), movers=movers
+        ),
         Asking(
             statistic=put(asking.statistic, kernels.COUNT * one),
             row=put(asking.row, np.zeros((cells, 3))),
@@ -123,6 +142,7 @@ def aimed(
             high=put(asking.high, three(value + 0.5)),
             scale=put(asking.scale, one),
             weight=put(weight, AIMED * one),
+            least=put(asking.least, 0 * one),
         ),
     )
 

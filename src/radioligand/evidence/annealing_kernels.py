@@ -46,6 +46,7 @@ class Asking(NamedTuple):
     high: Floats
     scale: Floats  # (t,)
     weight: Floats  # (t,)
+    least: Floats  # (t,) what a number counts that prints otherwise, however near; below 1
 
 
 class Draws(NamedTuple):
@@ -54,6 +55,7 @@ class Draws(NamedTuple):
     counted: Ints  # (k, n, c) 1: is counted
     alike: Ints  # (k, n) equal numbers are counted alike in all targets
     rows: Floats  # (k, n, rows) keys, events and values, see measure_kernels
+    movers: NDArray[np.bool_]  # (t, n) whose draws differ in what a target reads
 
 
 class Walk(NamedTuple):
@@ -123,7 +125,8 @@ def distance_of(t: int, asking: Asking, found: tuple[float, float, float]) -> fl
         if math.isnan(printed) or math.isnan(value):
             total += 0.0 if math.isnan(printed) and math.isnan(value) else FAR
         elif not asking.low[t, number] < value < asking.high[t, number]:
-            units = abs(value - printed) / asking.scale[t]
+            least = asking.least[t]
+            units = least + (1.0 - least) * abs(value - printed) / asking.scale[t]
             total += units if units <= 1 else min(FAR, 1.0 + math.log(units))
     return total * float(asking.weight[t])
 
@@ -165,6 +168,23 @@ def counted_as(pool: Draws, who: int, alike: int, own: int, random: NDArray[np.u
 
 
 @compiled
+def whom(pool: Draws, walk: Walk) -> int:
+    """Choose a subject at random, or half the time one who may move a target that is not met."""
+    random, n = walk.random, walk.draws.size
+    i = int(uniform(random) * n)
+    if uniform(random) < 0.5:
+        return i
+    for _ in range(TRIES):
+        t = int(uniform(random) * walk.away.size)
+        if walk.away[t] > 0:
+            for _ in range(TRIES):
+                if pool.movers[t, i]:
+                    return i
+                i = int(uniform(random) * n)
+    return i
+
+
+@compiled
 def propose(pool: Draws, walk: Walk, who: Ints, drawn: Ints) -> None:
     """Choose two subjects, or one twice, and new draws for them.
 
@@ -173,7 +193,7 @@ def propose(pool: Draws, walk: Walk, who: Ints, drawn: Ints) -> None:
     """
     k, n = pool.alike.shape
     random, draws, kind = walk.random, walk.draws, uniform(walk.random)
-    who[0] = who[1] = int(uniform(random) * n)
+    who[0] = who[1] = whom(pool, walk)
     if kind < ALONE:
         drawn[0] = drawn[1] = int(uniform(random) * k)
         return

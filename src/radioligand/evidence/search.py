@@ -22,9 +22,10 @@ from radioligand.statistics.ordering import on_all_cores
 
 Draws = NDArray[np.int64]
 Pool = Mapping[str, NDArray[Any]]
-HOT, COLD = (0.3, 0.15, 0.15, 0.15), 0.005  # distances that a search gives up readily as it cools
+HOT, COLD = (0.3, 0.1, 0.1), 0.01  # distances that a search gives up readily as it cools
 HEAVIER, HEAVIEST = 2.0, 8.0  # what is missed when it is cold weighs so many times more, at most
-PARTS = 25  # of each cooling, after each of which its progress is told
+LEAST = 0.25  # what a number counts in the search that prints otherwise, however near it is
+PARTS = 33  # of each cooling, after each of which its progress is told
 SEARCHES = 1000  # seeds between those of two calibrations
 ROUNDING = 1e-9  # of a distance, which is no step nearer
 
@@ -106,11 +107,12 @@ def choose_draws(
     """
     order = in_kernel_order(targets)
     read, asking = tables(pool, order, asked=asked)
+    sharper = asking._replace(least=np.full(len(order), LEAST))
     primary = np.array([one.role == "primary" for one in order])
     start = np.zeros(pool["arm"].shape[1], dtype=np.int64)
     searches = [
         (*aim, walk_from(start, *aim, seed=seed * SEARCHES + number))
-        for number, aim in enumerate(_aims(pool, order, read, asking, asked=asked, walks=walks))
+        for number, aim in enumerate(_aims(pool, order, read, sharper, asked=asked, walks=walks))
     ]
     kept: list[tuple[int, float, Draws]] = []
     for hot, (begin, end) in zip(HOT, pairwise(_edges(0, steps, len(HOT))), strict=False):
@@ -118,6 +120,8 @@ def choose_draws(
             progress(first, steps)
             among = (first - begin, last - begin, end - begin)
             on_all_cores(wander, [(*one, hot, COLD, *among) for one in searches])
+            if any(walk.lowest[0] == 0 for *_, walk in searches):
+                break
         for own_read, own, walk in searches:
             away = walk_from(walk.best, read, asking, seed=seed).away
             kept.append((int((away[primary] > 0).sum()), float(away.sum()), walk.best.copy()))
