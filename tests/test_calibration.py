@@ -228,6 +228,25 @@ def test_another_seed_of_a_calibrated_population_is_an_ordinary_study_that_says_
     assert told == ["Singh 2024, cutoff 2023-07-20, central review"]
 
 
+@pytest.mark.law
+@pytest.mark.parametrize("name", ["netter-1", "netter-2"])
+def test_what_is_left_out_of_the_draws_changes_no_target_that_counts(name):
+    targets, protocol = read_targets(name), read_protocol(name)
+    without = c.left_out(protocol, targets)
+    given = {"protocol": protocol, "seed": SEED, "draw": 1}
+    lean, whole = (
+        c.virtual_cohort(read_population(name), targets, without=left, **given)
+        for left in (without, ())
+    )
+
+    assert without == {"netter-1": ("AE", "QS"), "netter-2": ("AE", "LB", "QS")}[name]
+    asked = asked_of(protocol)
+    for one in targets.targets:
+        if one.role != "shown":
+            values = measured(whole, one, asked=asked)
+            assert measured(lean, one, asked=asked) == pytest.approx(values, nan_ok=True), one.id
+
+
 def test_draws_of_another_number_of_subjects_are_refused():
     population = c.calibrated(POPULATION, TARGETS, seed=SEED, draws=[1, 2])
 
@@ -266,11 +285,22 @@ def test_what_stands_against_a_target_is_told():
     everyone = [replace(count_of("PR", "6"), id="pr"), replace(count_of("SD", "6"), id="sd")]
     draws = np.zeros(6, dtype=np.int64)  # all SD: the second is met, the first cannot be too
 
-    (found,) = rivals(small_pool(), draws, everyone, asked=ASKED, changes=400, seed=1)
+    (found,) = rivals(small_pool(), draws, everyone, asked=ASKED, steps=400, seed=1)
 
     assert found.target == "pr"
-    assert 0.15 < found.nearer / found.tried < 0.35  # one draw in four is a response
-    assert found.spoiled == (("sd", found.nearer),)
+    assert found.tried == 18  # of each of six subjects the three other draws
+    assert found.nearer == 6  # one of these is a response
+    assert found.spoiled == (("sd", 6),)
+    assert found.alone
+
+
+@pytest.mark.by_hand
+def test_a_target_that_no_draw_can_meet_is_not_met_alone():
+    draws = np.zeros(6, dtype=np.int64)
+
+    (found,) = rivals(small_pool(), draws, [count_of("CR", "1")], asked=ASKED, steps=400, seed=1)
+
+    assert (found.nearer, found.spoiled, found.alone) == (0, (), False)
 
 
 def test_seeds_have_arms_of_the_size_published():

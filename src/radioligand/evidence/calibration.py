@@ -21,6 +21,7 @@ from radioligand.evidence.cohorts import (
     by_consent,
     calibrated,
     chosen,
+    left_out,
     pooled,
     virtual_cohort,
 )
@@ -52,8 +53,9 @@ class Effort:
     sizes: int = 2000  # seeds looked at for the sizes of the arms, without simulating a course
     seeds: int = 60  # with the right sizes, measured at baseline
     draws: int = 100  # of each subject
-    steps: int = 60_000  # of the choice among them
-    changes: int = 1_500  # tried to see what stands against a target not met
+    steps: int = 2_000_000  # of each search among them
+    walks: int = 4  # such searches, of which the best is taken
+    alone: int = 200_000  # steps of a search that asks for one target not met alone
 
     def scaled(self, share: float) -> "Effort":
         """Return a part of the effort, or a multiple; the levers stay where they are below 0.2."""
@@ -64,7 +66,8 @@ class Effort:
             seeds=max(1, round(self.seeds * share)),
             draws=max(2, round(self.draws * share)),
             steps=max(1, round(self.steps * share)),
-            changes=max(20, round(self.changes * share)),
+            walks=self.walks,
+            alone=max(1, round(self.alone * min(share, 1))),
         )
 
 
@@ -178,16 +181,17 @@ def calibrate(
     first = _nearest_seed(
         fitted.population, targets, protocol=protocol, seed=seed, effort=effort, progress=progress
     )
-    members = []
+    members, without = [], left_out(protocol, targets)
     for draw in range(effort.draws):
         progress("draws", draw, effort.draws)
-        members.append(simulated(fitted.population, seed=first, draw=draw))
+        members.append(simulated(fitted.population, seed=first, draw=draw, without=without))
     pool = pooled(members)
     draws = choose_draws(
         pool,
         steered(targets),
         asked=asked,
         steps=effort.steps,
+        walks=effort.walks,
         seed=seed,
         progress=partial(progress, "choice"),
     )
@@ -203,9 +207,7 @@ def calibrate(
             for one in targets.targets
         ),
         contradictions=contradictions(targets),
-        rivals=rivals(
-            pool, draws, steered(targets), asked=asked, changes=effort.changes, seed=seed
-        ),
+        rivals=rivals(pool, draws, steered(targets), asked=asked, steps=effort.alone, seed=seed),
     )
 
 

@@ -184,17 +184,25 @@ def _rivals(found: Calibrated) -> Body:
                 (
                     cell(str(one.nearer)),
                     cell("; ".join(lost) or ("nothing" if one.nearer else "—")),
+                    cell("yes" if one.alone else "no"),
                 ),
             )
         )
     tried = found.rivals[0].tried
     return Body(
         "Target not met",
-        (Column(f"Nearer, of {tried} changes"), Column("Lost by these, and how often")),
+        (
+            Column(f"Nearer, of {tried} changes"),
+            Column("Lost by these, and how often"),
+            Column("Met alone"),
+        ),
         tuple(rows),
         (
-            "Each change gives one subject another draw. Where none brings a target nearer, it "
-            "takes several at once.",
+            "Each change gives one subject another of its draws; all are looked at. Where none "
+            "brings a target nearer, it takes several at once. Met alone: whether a search that "
+            "asks for nothing else meets it from these draws. If not, no draw, or too few, has the "
+            "event on the day that it takes; if so, the search found none that meets the others "
+            "too, which is no proof that there is none.",
         ),
     )
 

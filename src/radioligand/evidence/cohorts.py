@@ -5,7 +5,7 @@ What one randomised subject draws changes nothing for another. So a cohort may t
 from another draw of the same seed, and its arrays are put together from theirs.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from radioligand.analysis.scope import scope
 from radioligand.analysis.shrinkage import best_change, followed, progressive, sums
 from radioligand.cdisc import join_supplemental
 from radioligand.derivation import cut, derive
-from radioligand.evidence.targets import Target, Targets
+from radioligand.evidence.targets import WEIGHT, Target, Targets
 from radioligand.protocol import Protocol
 from radioligand.protocol.records import BestResponse, ShrinkageLandmarks
 from radioligand.simulation.design import Design, design_of
@@ -29,6 +29,7 @@ from radioligand.subjects import derive_adsl
 
 Cohort = Mapping[str, NDArray[Any]]  # arrays by name, (n,) randomised subjects by USUBJID
 WITHOUT = ("AE", "LB", "QS")  # domains on which no target stands
+LAST_ALIVE = "LSTALVDT"
 NO_LIMIT = 0  # as the day of a best change: whenever it was
 
 
@@ -47,13 +48,38 @@ def calibrated(
     return replace(population, calibration=chosen)
 
 
+def left_out(protocol: Protocol, targets: Targets) -> tuple[str, ...]:
+    """The domains without which the targets that count are exactly what they are with them.
+
+    An endpoint that ends when a subject was last known to be alive takes dates from more of them.
+    """
+    asked = {one.endpoint for one in targets.targets if WEIGHT[one.role]}
+    lasts = any(
+        source.date == LAST_ALIVE
+        for one in protocol.endpoints
+        if one.id in asked
+        for source in one.censors
+    )
+    dated = {source.dataset for source in protocol.data.alive if lasts}
+    return tuple(domain for domain in WITHOUT if domain not in dated)
+
+
 def virtual_cohort(
-    population: Population, targets: Targets, *, protocol: Protocol, seed: int, draw: int = 0
+    population: Population,
+    targets: Targets,
+    *,
+    protocol: Protocol,
+    seed: int,
+    draw: int = 0,
+    without: Collection[str] = WITHOUT,
 ) -> Cohort:
-    """Simulate a study, each subject by the same draw of the seed, and measure it at the cutoff."""
+    """Simulate a study, each subject by the same draw of the seed, and measure it at the cutoff.
+
+    Without all of `WITHOUT` it takes less time, and some are followed for a few days less.
+    """
     everyone = [draw] * population.enrolment.randomised
     population = calibrated(population, targets, seed=seed, draws=everyone)
-    study = simulate_study(protocol=protocol, population=population, seed=seed, without=WITHOUT)
+    study = simulate_study(protocol=protocol, population=population, seed=seed, without=without)
     return arrays(study, targets, protocol=protocol)
 
 
