@@ -93,6 +93,10 @@ def _drop_unit(document):
     del document["arms"][0]["treatments"][0]["unit"]
 
 
+def _fair_coin(document):
+    document["randomisation"] |= {"method": "minimisation", "probability": 0.6}
+
+
 def _odd_block(document):
     document["randomisation"]["block_size"] = 5
 
@@ -172,6 +176,11 @@ def _operator(document):
         (_two_directions, "data.event_dates", "the month is taken as 'first', the day as 'last'"),
         (_operator, "eligibility[I01].holds", "age_years is a number, 'is' asks of flag"),
         (_drop_unit, "arms[LU].treatments[177LU-DOTATATE]", "an amount without its unit"),
+        (
+            _fair_coin,
+            "randomisation.probability",
+            "0.6 does not favour balance Use more than 0.667",
+        ),
         (_odd_block, "randomisation.block_size", "5 cannot hold the ratio 2:1 Use a multiple of 3"),
         (_one_level, "randomisation.strata[STRGRADE].levels", "required and missing"),
         (_no_endpoint, "analyses[pfs].endpoint", "there is no endpoint 'PSF'"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ledger: what it gives, what it refuses before it reads the list, and what it keeps."""
 
+import inspect
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,10 +10,11 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from radioligand.allocation import make_draws, make_list, make_salts
+from radioligand.service import randomising
 from radioligand.service.database import DatabaseError, connect
 from radioligand.service.events import KINDS, Signature
 from radioligand.service.keys import KeysError, keys_of
-from radioligand.service.ledger import Ledger, RefusalError, open_ledger
+from radioligand.service.ledger import BusyError, Ledger, RefusalError, open_ledger
 from radioligand.service.verification import verify_ledger
 
 SIGNED = Signature(name="Dr Ada Example", meaning="I take responsibility for this step.")
@@ -136,6 +138,19 @@ def test_times_are_told_in_utc_wherever_the_clock_stands(opened, protocol, keys)
     naive = Ledger(ledger.engine, protocol, keys=keys, clock=lambda: datetime(2026, 3, 1))
     with pytest.raises(ValueError, match="without its zone"):
         naive.record("signed in", actor="a")
+
+
+def test_nothing_that_is_asked_for_names_an_arm_or_a_place():
+    doors = [
+        Ledger.allocate,
+        Ledger.record,
+        Ledger.correct_stratum,
+        randomising.Wish,
+        randomising.randomise,
+    ]
+    asked = {name for door in doors for name in inspect.signature(door).parameters}
+
+    assert {"arm", "armcd", "sequence", "entry", "block", "force", "override"} & asked == set()
 
 
 # --- what it refuses, and when --------------------------------------------------------------------
@@ -403,33 +418,32 @@ def test_every_kind_speaks_of_facts_that_another_kind_gives():
 # --- the database itself --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "update audit set record = '{}' where number = 1",
-        "delete from audit where number = 1",
-        "update allocation set arm = 'CONTROL'",
-        "delete from allocation",
-        "update answer set response = '{}'",
-        "update list_entry set sealed = ''",
-        "delete from list_entry",
-        "update cursor set next_sequence = 1",
-        "update cursor set next_sequence = next_sequence + 2",
-        "delete from cursor",
-        "update head set number = number - 1",
-        "delete from head",
-        "insert into allocation select number - 1, stratum, sequence, 'x', site, arm "
-        "from allocation",
-        "insert into allocation select number - 1, stratum, sequence + 1, subject, site, arm "
-        "from allocation",
-        "insert into allocation values (1, '2 / PANCREAS', 999, 'y', '1001', 'LU')",
-    ],
+FORBIDDEN = (
+    "update audit set record = '{}' where number = 1",
+    "delete from audit where number = 1",
+    "update allocation set arm = 'CONTROL'",
+    "delete from allocation",
+    "update answer set response = '{}'",
+    "update list_entry set sealed = ''",
+    "delete from list_entry",
+    "update cursor set next_sequence = 1",
+    "update cursor set next_sequence = next_sequence + 2",
+    "delete from cursor",
+    "update head set number = number - 1",
+    "delete from head",
+    "insert into allocation select number - 1, stratum, sequence, 'x', site, arm from allocation",
+    "insert into allocation select number - 1, stratum, sequence + 1, subject, site, arm "
+    "from allocation",
+    "insert into allocation values (1, '2 / PANCREAS', 999, 'y', '1001', 'LU')",
 )
-def test_the_database_refuses_what_the_ledger_never_asks(ledgers, ready, randomise, statement):
+
+
+def test_the_database_refuses_what_the_ledger_never_asks(ledgers, ready, randomise):
     ready(ledgers, "1001-001")
     randomise(ledgers, "1001-001")
-    with pytest.raises(DBAPIError), ledgers.engine.begin() as connection:
-        connection.execute(text(statement))
+    for statement in FORBIDDEN:
+        with pytest.raises(DBAPIError), ledgers.engine.begin() as connection:
+            connection.execute(text(statement))
     assert verify_ledger(ledgers.engine, anchor=ledgers.anchor).is_sound
 
 
@@ -465,8 +479,10 @@ def test_another_secret_protocol_or_database_is_refused(ledger, protocol, tmp_pa
     other = protocol.model_copy(update={"arms": protocol.arms[::-1]})
     with pytest.raises(DatabaseError, match="another plan of arms"):
         Ledger(ledger.engine, other, keys=keys_of(b"x" * 32))
+    empty = connect(f"{tmp_path}/empty.db")
     with pytest.raises(DatabaseError, match="holds no ledger"):
-        Ledger(connect(f"{tmp_path}/empty.db"), protocol, keys=keys_of(b"x" * 32))
+        Ledger(empty, protocol, keys=keys_of(b"x" * 32))
+    empty.dispose()
     for address, says in [
         ("sqlite://", "in memory"),
         ("mysql://host/x", "sqlite and postgresql"),
@@ -480,6 +496,59 @@ def test_a_ledger_is_opened_once(ledger, protocol, entries, keys):
     salts = make_salts(entries, seed="s" * 32)
     with pytest.raises(DatabaseError, match="never replaced"):
         open_ledger(ledger.engine, protocol, entries, salts=salts, keys=keys, actor="maker")
+
+
+# --- a disk that is full or gone ------------------------------------------------------------------
+
+
+def test_a_full_database_takes_nothing_and_goes_on_when_there_is_room(
+    ledger, ready, randomise, monkeypatch
+):
+    monkeypatch.setattr("radioligand.service.ledger.PATIENCE", 0)
+    for number in range(20):
+        ready(ledger, f"1001-{number:03}")
+    before = ledger.head()
+    is_full = [True]
+
+    @event.listens_for(ledger.engine, "begin")
+    def limit(connection):
+        pages = 1 if is_full[0] else 1 << 30  # SQLite never goes below what is there
+        connection.exec_driver_sql(f"pragma max_page_count={pages}")
+
+    told = []
+
+    def until_it_is_full():
+        for number in range(20):
+            told.append(randomise(ledger, f"1001-{number:03}"))
+
+    with pytest.raises(BusyError, match="repeat with the same key"):
+        until_it_is_full()
+    assert ledger.head().allocations == len(told) < 20
+    is_full[0] = False
+
+    again = [randomise(ledger, f"1001-{number:03}") for number in range(20)]
+
+    assert again[: len(told)] == told
+    assert ledger.head().number == before.number + 20
+    assert [sequence for _, sequence in used(ledger)] == list(range(1, 21))
+    assert verify_ledger(ledger.engine, anchor=ledger.anchor).is_sound
+
+
+def test_what_is_not_anchored_is_not_answered_until_it_is(opened, ready, randomise, tmp_path):
+    ledger = opened()
+    ready(ledger, "1001-001")
+    away = tmp_path / "other disk"
+    ledger.anchor.rename(tmp_path / "kept")
+    ledger.anchor = away / "anchor"
+
+    with pytest.raises(BusyError, match="done but not anchored"):
+        randomise(ledger, "1001-001")
+    away.mkdir()
+    (tmp_path / "kept").rename(ledger.anchor)
+
+    told = randomise(ledger, "1001-001")
+    assert ledger.head().allocations == 1
+    assert told.reference in ledger.anchor.read_text()
 
 
 # --- other kinds of trials ------------------------------------------------------------------------
@@ -558,31 +627,31 @@ def test_lists_by_site_are_used_up_by_their_sites(protocol, start, ready, random
     ]
 
 
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
-        ({"kind": "signed in", "payload": {"at": object()}}, "not plain data"),
-        ({"kind": "signed in", "payload": {"x": float("nan")}}, "not plain data"),
-        ({"kind": "signed in", "payload": {"x": "\ud800"}}, "not plain data"),
-        ({"kind": "signed in", "actor": ""}, "actor '' is not a name"),
-        ({"kind": "signed in", "key": "k" * 101}, "the key of a request"),
-        ({"kind": "consented", "subject": "x" * 61}, "not a name of 1 to 60 letters"),
-        ({"kind": "consented", "subject": "a\nb"}, "not a name of 1 to 60 letters"),
-        ({"kind": "consented", "site": "1001"}, "is about a subject; none was named"),
-        ({"kind": "consented", "subject": "1"}, "'consented' needs 'consent_date'"),
-        ({"kind": "site opened"}, "is about a site; none was named"),
-        ({"kind": "site opened", "site": "1", "payload": {"cap": "9"}}, "a whole number from 0"),
-        ({"kind": "caps set", "payload": {"trial": -1}, "reason": "x"}, "a whole number from 0"),
-        ({"kind": "dose planned", "subject": "1", "payload": {"cycle": 0}}, "from 1, not 0"),
-        ({"kind": "resurrected", "subject": "1"}, "there is no event 'resurrected'"),
-        (
-            {"kind": "screened", "subject": "1", "payload": {"form": {"karnofsky": "good"}}},
-            "'good' is not a number",
-        ),
-    ],
+UNKEPT = (
+    ({"kind": "signed in", "payload": {"at": object()}}, "not plain data"),
+    ({"kind": "signed in", "payload": {"x": float("nan")}}, "not plain data"),
+    ({"kind": "signed in", "payload": {"x": "\ud800"}}, "not plain data"),
+    ({"kind": "signed in", "actor": ""}, "actor '' is not a name"),
+    ({"kind": "signed in", "key": "k" * 101}, "the key of a request"),
+    ({"kind": "consented", "subject": "x" * 61}, "not a name of 1 to 60 letters"),
+    ({"kind": "consented", "subject": "a\nb"}, "not a name of 1 to 60 letters"),
+    ({"kind": "consented", "site": "1001"}, "is about a subject; none was named"),
+    ({"kind": "consented", "subject": "1"}, "'consented' needs 'consent_date'"),
+    ({"kind": "site opened"}, "is about a site; none was named"),
+    ({"kind": "site opened", "site": "1", "payload": {"cap": "9"}}, "a whole number from 0"),
+    ({"kind": "caps set", "payload": {"trial": -1}, "reason": "x"}, "a whole number from 0"),
+    ({"kind": "dose planned", "subject": "1", "payload": {"cycle": 0}}, "from 1, not 0"),
+    ({"kind": "resurrected", "subject": "1"}, "there is no event 'resurrected'"),
+    (
+        {"kind": "screened", "subject": "1", "payload": {"form": {"karnofsky": "good"}}},
+        "'good' is not a number",
+    ),
 )
-def test_what_cannot_be_kept_is_refused(ledgers, given, says):
+
+
+def test_what_cannot_be_kept_is_refused(ledgers):
     before = ledgers.head()
-    with pytest.raises(RefusalError, match=says):
-        ledgers.record(**{"actor": "a"} | given)
+    for given, says in UNKEPT:
+        with pytest.raises(RefusalError, match=says):
+            ledgers.record(**{"actor": "a"} | given)
     assert ledgers.head() == before

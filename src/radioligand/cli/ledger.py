@@ -12,6 +12,8 @@ import click
 from radioligand.cli.allocation import BLOCKS, ENTRIES, SITES, numbers
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from radioligand.service.reconciling import Certificate
     from radioligand.service.verification import Verification
 
@@ -43,6 +45,18 @@ def told() -> Iterator[None]:
         raise click.ClickException(f"the database does not open: {error.orig}") from None
     except (DatabaseError, KeysError, RefusalError, BusyError) as error:
         raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def opened(database: str) -> "Iterator[Engine]":
+    """Open a database for one command, and let go of it."""
+    from radioligand.service.database import connect
+
+    engine = connect(database)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def beside(database: str, given: Path | None, suffix: str) -> Path:
@@ -108,12 +122,11 @@ def open_command(
     if plan_of(found).method == "permuted blocks":
         sizes = numbers(blocks)
         check_list(listed, found, blocks=sizes, entries_per_stratum=entries, sites=sites)
-    with told():
-        from radioligand.service.database import DatabaseError, connect, has_ledger, restrict
+    with told(), opened(database) as engine:
+        from radioligand.service.database import DatabaseError, has_ledger, restrict
         from radioligand.service.keys import write_secret
         from radioligand.service.opening import open_ledger
 
-        engine = connect(database)
         if has_ledger(engine):
             raise DatabaseError(f"{database} holds a ledger already; a list is never replaced.")
         place = beside(database, secret, ".secret")
@@ -135,11 +148,10 @@ def backup(database: str, file: Path) -> None:
 
     Example:  radioligand ledger backup netter-2.db netter-2-monday.backup
     """
-    with told():
+    with told(), opened(database) as engine:
         from radioligand.service.backup import write_backup
-        from radioligand.service.database import connect
 
-        head = write_backup(connect(database), file)
+        head = write_backup(engine, file)
     click.echo(f"{file}: {head.number} events, {head.allocations} allocations.")
 
 
@@ -151,11 +163,10 @@ def restore(file: Path, database: str) -> None:
 
     Example:  radioligand ledger restore netter-2-monday.backup netter-2-new.db
     """
-    with told():
+    with told(), opened(database) as engine:
         from radioligand.service.backup import restore_backup
-        from radioligand.service.database import connect
 
-        head = restore_backup(connect(database), file)
+        head = restore_backup(engine, file)
     click.echo(f"{database}: {head.number} events, {head.allocations} allocations.")
     click.echo("  What came after the backup is not in it: give the ledger its anchor file.")
 
@@ -186,13 +197,12 @@ def reconcile(
     from radioligand.io.documents import read_protocol
 
     found = read_protocol(protocol)
-    with told():
-        from radioligand.service.database import connect
+    with told(), opened(database) as engine:
         from radioligand.service.keys import read_secret
         from radioligand.service.ledger import Ledger
 
         ledger = Ledger(
-            connect(database),
+            engine,
             found,
             keys=read_secret(beside(database, secret, ".secret")),
             anchor=beside(database, anchor, ".anchor"),
@@ -241,13 +251,12 @@ def audit(
     from radioligand.io.documents import read_protocol
     from radioligand.io.lists import LIST, SALTS, read_list
 
-    with told():
-        from radioligand.service.database import DatabaseError, connect, has_ledger
+    if "://" not in database and not Path(database).exists():
+        raise click.ClickException(f"there is no database {database}.")
+    with told(), opened(database) as engine:
+        from radioligand.service.database import DatabaseError, has_ledger
         from radioligand.service.verification import verify_ledger
 
-        if "://" not in database and not Path(database).exists():
-            raise DatabaseError(f"there is no database {database}.")
-        engine = connect(database)
         if not has_ledger(engine):
             raise DatabaseError(f"{database} holds no ledger.")
         found = verify_ledger(

@@ -102,6 +102,13 @@ def _randomisation(document: Table) -> Iterator[Fault]:
         if isinstance(entries, int) and block > 0 and entries % block:
             says = f"{entries} entries are not whole blocks of {block}"
             yield Fault("randomisation.entries_per_stratum", says, f"Use a multiple of {block}.")
+    coin = plan.get("probability", 0.8)
+    if plan.get("method") == "minimisation" and len(whole) == len(ratios) and whole:
+        share = max(whole) / sum(whole)
+        if isinstance(coin, float) and coin <= share:
+            says = f"a coin of {coin} does not favour balance"
+            mend = f"Use more than {share:.3f}, the largest share of an arm."
+            yield Fault("randomisation.probability", says, mend)
     yield from _twice(plan, "strata")
     for factor in _rows(plan, "strata"):
         path = f"randomisation.strata[{factor.get('id')}]"

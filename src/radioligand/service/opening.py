@@ -80,12 +80,14 @@ def open_ledger(
 def plan_hash(protocol: Protocol) -> str:
     """Hash of what a list depends on: arms, ratio, factors and their levels, and the method."""
     plan = protocol.randomisation
-    told = {
+    told: dict[str, Any] = {
         "arms": [[arm.id, arm.ratio] for arm in protocol.arms],
         "method": plan.method if plan else None,
         "by_site": plan.by_site if plan else None,
         "strata": [[f.id, [level.id for level in f.levels]] for f in plan.strata] if plan else [],
     }
+    if plan and plan.method == "minimisation":
+        told["probability"] = plan.probability
     return hashlib.sha256(canonical(told).encode()).hexdigest()
 
 
