@@ -31,13 +31,15 @@ def requirements() -> list[dict]:
     return tomllib.loads((HERE / "requirements.toml").read_text("utf-8"))["requirements"]
 
 
-def results(junit: Path) -> dict[str, Counter]:
-    """Count the outcomes of each test function or class by its name."""
-    found: dict[str, Counter] = {}
-    for case in ElementTree.parse(junit).iter("testcase"):
-        name = case.attrib["name"].partition("[")[0]
+def results(runs: list[Path]) -> dict[str, Counter]:
+    """Count the outcomes of each test function or class by its name; a later run counts anew."""
+    outcomes: dict[tuple[str, str], str] = {}
+    for case in (case for run in runs for case in ElementTree.parse(run).iter("testcase")):
         outcome = next((one for one in OUTCOMES if case.find(one) is not None), "passed")
-        for known in (name, case.attrib["classname"].rpartition(".")[2]):
+        outcomes[case.attrib["classname"], case.attrib["name"]] = outcome
+    found: dict[str, Counter] = {}
+    for (group, name), outcome in outcomes.items():
+        for known in (name.partition("[")[0], group.rpartition(".")[2]):
             found.setdefault(known, Counter())[outcome] += 1
     return found
 
@@ -57,4 +59,4 @@ def page(found: dict[str, Counter]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(results(Path(sys.argv[1]))), "utf-8")
+    PAGE.write_text(page(results([Path(one) for one in sys.argv[1:]])), "utf-8")

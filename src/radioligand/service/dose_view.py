@@ -144,8 +144,10 @@ def decision(patient: Patient, *, protocol: Protocol, on: date) -> Decision:
             values=(),
             missing=(),
         )
+    last = date.fromisoformat(infusions(patient)[-1]["date"])
+    day = max(on, last + timedelta(days=1))  # no second dose is decided for the day of the first
     found = derive_addose(
-        _adex(patient, treatment, plan.treatment, cycle=cycle, on=on),
+        _adex(patient, treatment, plan.treatment, cycle=cycle, on=day),
         _adsl(patient, protocol),
         _adlb(patient),
         _adae(patient),

@@ -133,6 +133,16 @@ def test_platelets_below_75_at_the_dose_hold_it(on_radioligand, laboratory, dose
     assert (said.verdict, said.rule) == ("HOLD", "hold-blood")
 
 
+def test_on_the_day_of_an_infusion_the_next_dose_can_be_looked_at(
+    on_radioligand, laboratory, dose, staff
+):
+    subject = on_radioligand()
+    laboratory(subject, **GOOD)
+    dose(subject, 1)
+    for _ in range(10):
+        assert "Dose 2 of 4" in staff(Role.RADIOPHARMACIST).get(f"/patients/{subject}/dose").text
+
+
 def test_a_second_sample_of_the_day_does_not_make_a_held_dose_pass(
     on_radioligand, laboratory, dose, moments, portal
 ):

@@ -10,7 +10,10 @@
       waiting = setTimeout(function () {
         var mine = ++asked;
         fetch(form.dataset.live, { method: "POST", body: new FormData(form), credentials: "same-origin" })
-          .then(function (answer) { return answer.ok ? answer.text() : null; })
+          .then(function (answer) {
+            if (answer.ok) { watch(); }
+            return answer.ok ? answer.text() : null;
+          })
           .then(function (text) {
             if (text !== null && mine === asked) { document.getElementById(form.dataset.target).innerHTML = text; }
           })
@@ -37,21 +40,27 @@
   if (fault) { fault.setAttribute("tabindex", "-1"); fault.focus(); }
 
   // Two minutes before the session ends by idleness, say so; when it has ended, show nothing more.
-  var minutes = Number(document.body.dataset.idleMinutes);
-  if (minutes) {
-    setTimeout(function () {
-      var told = document.createElement("div");
-      told.id = "idle";
-      told.setAttribute("role", "alert");
-      told.textContent = "You will be signed out in two minutes.";
-      var stay = document.createElement("button");
-      stay.textContent = "Stay";
-      stay.addEventListener("click", function () {
-        fetch("/account", { credentials: "same-origin" }).then(function () { told.remove(); });
-      });
-      told.append(stay);
-      document.body.append(told);
-    }, (minutes - 2) * 60000);
-    setTimeout(function () { location.assign("/sign-in"); }, (minutes + 0.2) * 60000);
+  var minutes = Number(document.body.dataset.idleMinutes), warning, end;
+  function watch() {
+    if (!minutes) { return; }
+    clearTimeout(warning);
+    clearTimeout(end);
+    var told = document.getElementById("idle");
+    if (told) { told.remove(); }
+    warning = setTimeout(warn, (minutes - 2) * 60000);
+    end = setTimeout(function () { location.assign("/sign-in"); }, (minutes + 0.2) * 60000);
   }
+  function warn() {
+    var told = document.createElement("div"), stay = document.createElement("button");
+    told.id = "idle";
+    told.setAttribute("role", "alert");
+    told.textContent = "You will be signed out in two minutes.";
+    stay.textContent = "Stay";
+    stay.addEventListener("click", function () {
+      fetch("/account", { credentials: "same-origin" }).then(watch);
+    });
+    told.append(stay);
+    document.body.append(told);
+  }
+  watch();
 })();
