@@ -18,7 +18,7 @@ from radioligand.service.ledger import Ledger, open_ledger
 
 ROOT = Path(__file__).parents[2]
 SEED = "a seed that only these tests know"
-SIGNED = Signature(name="Dr Ada Example", meaning="I take responsibility for this step.")
+SIGNED = Signature(name="Example investigator", meaning="I take responsibility for this step.")
 
 
 def form(*, ki67_percent=15.0, primary_site="PANCREAS", **other):

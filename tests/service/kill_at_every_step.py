@@ -22,7 +22,7 @@ from radioligand.service.events import Signature
 from radioligand.service.keys import keys_of
 from radioligand.service.ledger import Ledger, utc_now
 
-SIGNED = Signature(name="Dr Ada Example", meaning="I take responsibility for this step.")
+SIGNED = Signature(name="Example investigator", meaning="I take responsibility for this step.")
 SIDES = ("before_cursor_execute", "after_cursor_execute")
 
 

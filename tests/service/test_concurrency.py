@@ -21,7 +21,7 @@ from radioligand.service.ledger import Ledger, RefusalError
 from radioligand.service.verification import verify_ledger
 
 ROOT = Path(__file__).parents[2]
-SIGNED = Signature(name="Dr Ada Example", meaning="I take responsibility for this step.")
+SIGNED = Signature(name="Example investigator", meaning="I take responsibility for this step.")
 HERE = {"PYTHONPATH": str(Path(radioligand.__file__).parents[1])}
 
 

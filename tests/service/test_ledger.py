@@ -17,7 +17,7 @@ from radioligand.service.keys import KeysError, keys_of
 from radioligand.service.ledger import BusyError, Ledger, RefusalError, open_ledger
 from radioligand.service.verification import verify_ledger
 
-SIGNED = Signature(name="Dr Ada Example", meaning="I take responsibility for this step.")
+SIGNED = Signature(name="Example investigator", meaning="I take responsibility for this step.")
 
 
 def used(ledger):
@@ -287,7 +287,7 @@ def test_an_exhausted_stratum_takes_from_no_other(opened, protocol, ready, rando
 def test_a_signature_needs_a_name_and_a_meaning(ledger, ready):
     ready(ledger, "1001-001")
     with pytest.raises(RefusalError, match="needs a signature with name and meaning"):
-        ask(ledger, signature=Signature(name="Dr Ada Example", meaning=" "))
+        ask(ledger, signature=Signature(name="Example investigator", meaning=" "))
 
 
 def test_a_reason_is_asked_for_where_something_is_put_right(ledger, ready, randomise):

@@ -29,7 +29,7 @@ ARMS = {
     name: rows["ARMCD"].to_list() for (name,), rows in LIST.group_by("STRATUM", maintain_order=True)
 }
 KEYS = keys_of(b"thirty-two bytes for these tests")
-SIGNED = Signature(name="Dr Ada Example", meaning="I take responsibility for this step.")
+SIGNED = Signature(name="Example investigator", meaning="I take responsibility for this step.")
 FORM = {
     "age_years": 61.0,
     "disease_extent": "METASTATIC",

@@ -54,15 +54,15 @@ ADMINISTRATOR = "admin"
 DEMONSTRATION_PASSWORD = "only-for-demonstration"
 # name, printed name, role, and whether the account belongs to the first site
 DEMONSTRATION = (
-    ("coordinator", "Cora Ordin", Role.COORDINATOR),
-    ("investigator", "Dr Ines Vesti", Role.INVESTIGATOR),
-    ("radiopharmacist", "Rafa Pharm", Role.RADIOPHARMACIST),
-    ("manager", "Maya Nager", Role.TRIAL_MANAGER),
-    ("blinded", "Bela Linde", Role.BLINDED_STATISTICIAN),
-    ("unblinded", "Una Blind", Role.UNBLINDED_STATISTICIAN),
-    ("reader", "Dr Rita Eder", Role.CENTRAL_READER),
-    ("monitor", "Moni Tor", Role.MONITOR),
-    ("auditor", "Audi Torres", Role.AUDITOR),
+    ("coordinator", "Demonstration coordinator", Role.COORDINATOR),
+    ("investigator", "Demonstration investigator", Role.INVESTIGATOR),
+    ("radiopharmacist", "Demonstration radiopharmacist", Role.RADIOPHARMACIST),
+    ("manager", "Demonstration manager", Role.TRIAL_MANAGER),
+    ("blinded", "Demonstration statistician, blinded", Role.BLINDED_STATISTICIAN),
+    ("unblinded", "Demonstration statistician, unblinded", Role.UNBLINDED_STATISTICIAN),
+    ("reader", "Demonstration reader", Role.CENTRAL_READER),
+    ("monitor", "Demonstration monitor", Role.MONITOR),
+    ("auditor", "Demonstration auditor", Role.AUDITOR),
 )
 
 
