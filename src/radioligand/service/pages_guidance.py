@@ -23,6 +23,7 @@ from radioligand.service.protection import POLICY
 from radioligand.service.roles import Action
 
 SERVICE = "radioligand-guidance"
+ASKED_FOR = ("Patient", "Condition", "Observation")  # the resources that `discovery` names
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.S)
 
 
@@ -74,7 +75,10 @@ def _advised(document: Mapping[str, Any]) -> Advice:
     found = library()
     form = document
     if is_bundle(document):
-        form = form_of(document, guidelines=found.guidelines, also=found.fields)
+        try:
+            form = form_of(document, guidelines=found.guidelines, also=found.fields)
+        except KeyError as error:  # of the FHIR library, for a resource of no known type
+            raise ValueError(f"the bundle holds {error}, which is no resource") from None
     return advise(form, library=found)
 
 
@@ -131,7 +135,11 @@ def _bundle(asked: object) -> dict[str, Any]:
             resources += [each.get("resource") for each in listed if isinstance(each, Mapping)]
         else:
             resources.append(one)
-    held = [{"resource": one} for one in resources if isinstance(one, Mapping)]
+    held = [
+        {"resource": one}
+        for one in resources
+        if isinstance(one, Mapping) and one.get("resourceType") in ASKED_FOR
+    ]
     return {"resourceType": "Bundle", "type": "collection", "entry": held}
 
 

@@ -312,7 +312,13 @@ def test_the_sheet_of_a_patient_is_shown_and_nothing_is_kept(browser, portal):
     assert portal.ledger.head() == before
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", json.dumps({"fields": {"ki67_percent": 140}})])
+UNKNOWN = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": {"a": 1}}]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{", json.dumps({"fields": {"ki67_percent": 140}}), json.dumps(UNKNOWN)],
+)
 def test_a_patient_that_cannot_be_read_is_told(browser, text):
     answer = browser(Role.COORDINATOR).fill("/guidance", patient=text)
     assert answer.status_code == 422
