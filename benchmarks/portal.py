@@ -202,7 +202,9 @@ def client(run: Run, subjects: Iterator[str], workers: Workers, lock: threading.
 
 
 def harm(run: Run, workers: Workers, cut: str | None, every: float, stop: threading.Event) -> None:
-    while not stop.wait(every):
+    wait = every / 10  # the first comes while requests are under way, however fast the machine is
+    while not stop.wait(wait):
+        wait = every
         workers.kill_one()
         run.harm["worker killed"] += 1
         if cut is not None:

@@ -230,7 +230,7 @@ def test_a_worker_killed_at_any_step_leaves_all_or_nothing(opened, url, ready, k
 def test_load_with_double_sends_and_killed_workers_loses_nothing(database, request):
     if database == "postgresql":
         request.getfixturevalue("postgresql")  # or the reason why there is none
-    options = ("--requests", 40, "--clients", 12, "--workers", 2, "--kill-every", 1.0)
+    options = ("--requests", 60, "--clients", 12, "--workers", 2, "--kill-every", 1.0)
     (found,) = program(
         ROOT / "benchmarks" / "portal.py", "--json", "--databases", database, *options
     )
