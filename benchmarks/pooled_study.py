@@ -73,7 +73,7 @@ def main() -> None:
             if done.returncode:
                 sys.exit(done.stderr)
             json.loads(done.stdout)
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
         print(f"{times * 226:>10,} {rows:>10,} {seconds:>8.1f} {peak:>8.2f}", flush=True)
 
 

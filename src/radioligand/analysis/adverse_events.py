@@ -31,7 +31,8 @@ def adverse_events(scope: Scope, analysis: AdverseEvents) -> Iterator[Row]:
     safety = scope.protocol.safety
     if safety is None:
         raise NotAvailable("the protocol has no [safety]")
-    events = scope.records("ADAE", "AEDECOD", "TRTEMFL").filter(TRTEMFL="Y")
+    emergent = pl.col("TRTEMFL") == "Y"
+    events = scope.records("ADAE", "AEDECOD", "TRTEMFL", where=emergent)
     events = events.with_columns(grade=_grade(events), term=pl.col("AEDECOD").str.to_lowercase())
     where = "TRTEMFL = 'Y'"
     if analysis.min_grade > 1:

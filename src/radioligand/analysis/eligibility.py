@@ -26,9 +26,11 @@ def eligibility(scope: Scope, analysis: Eligibility) -> Iterator[Row]:
     everyone = pl.concat([scope.subjects, scope.strays])
     groups = [(ALL, everyone), *((arm, scope.subjects.filter(arm=arm)) for arm in scope.arms)]
     yield from scope.sizes(origin, everyone)
-    verdicts = log.join(
-        everyone.select("USUBJID", "arm"), on="USUBJID", maintain_order="left"
-    ).filter(pl.col("AVALC").is_in(VERDICTS))
+    verdicts = (
+        log.filter(pl.col("AVALC").is_in(VERDICTS))
+        .select("USUBJID", "PARAMCD", "PARAM", "AVALC")
+        .join(everyone.select("USUBJID", "arm"), on="USUBJID", maintain_order="left")
+    )
     for code, says in verdicts.select("PARAMCD", "PARAM").unique(maintain_order=True).iter_rows():
         yield origin.row("label", variable=code, text=says)
         own = verdicts.filter(PARAMCD=code)

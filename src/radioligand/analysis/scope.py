@@ -105,9 +105,10 @@ class Scope:
                 raise NotAvailable(f"{name} has no records with PARAMCD {parameter!r}")
         own = (frame if where is None else frame.filter(where)).drop("arm", strict=False)
         arms = self.subjects.select("USUBJID", "arm")
-        return own.join(arms, on="USUBJID", how="inner", maintain_order="left").sort(
-            "USUBJID", maintain_order=True
-        )
+        found = own.join(arms, on="USUBJID", how="inner", maintain_order="left")
+        if found["USUBJID"].is_sorted():  # a large study has no room for one more copy
+            return found
+        return found.sort("USUBJID", maintain_order=True)
 
     def one_each(self, name: str, *columns: str, parameter: str) -> pl.DataFrame:
         """Return one record a subject; raise NotAvailable if a subject has several."""

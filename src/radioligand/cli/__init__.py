@@ -3,6 +3,7 @@
 
 import gc
 import json
+import os
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,8 @@ def main() -> None:
     # What a command makes lives to its end: to look it through for what may be let go, again and
     # again and once more as Python ends, would be a tenth of the time of an analysis.
     gc.set_threshold(100_000, 50, 10)
+    # What polars lets go is given back to the system, and not kept for its next frame.
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:500,muzzy_decay_ms:500")
     try:
         cli(prog_name="radioligand")
     finally:
