@@ -186,6 +186,7 @@ def _analyse(
         checked.append(invariants(parts[-1], protocol=protocol))
         if len(parts) == 1:
             missing += unavailable(block, parts[0], protocol=protocol)
+        del block  # the last one too: a large study has no room for it beside the analyses
     adam = gathered(parts)
     told("analyses")
     results = pl.concat([analyse(adam, protocol=protocol), invariant_rows(joined(checked))])
