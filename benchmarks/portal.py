@@ -43,7 +43,7 @@ from radioligand.service.verification import verify_ledger
 PROTOCOL = read_protocol("netter-2")
 SEED = "a seed for load, not for patients"
 KEYS = keys_of(b"thirty-two bytes, known to all!!")
-SIGNED = Signature(name="Dr Ada Example", meaning="load")
+SIGNED = Signature(name="Example investigator", meaning="load")
 STRATA = ((15.0, "PANCREAS"), (15.0, "RECTUM"), (30.0, "PANCREAS"), (30.0, "RECTUM"))
 FORM = {
     "age_years": 61.0,

@@ -15,13 +15,11 @@ from sqlalchemy.exc import DBAPIError
 import radioligand
 from radioligand.allocation import make_list
 from radioligand.service.database import connect, restrict
-from radioligand.service.events import Signature
 from radioligand.service.keys import keys_of
 from radioligand.service.ledger import Ledger, RefusalError
 from radioligand.service.verification import verify_ledger
 
 ROOT = Path(__file__).parents[2]
-SIGNED = Signature(name="Example investigator", meaning="I take responsibility for this step.")
 HERE = {"PYTHONPATH": str(Path(radioligand.__file__).parents[1])}
 
 

@@ -17,7 +17,7 @@ from radioligand.service.keys import KeysError, keys_of
 from radioligand.service.ledger import BusyError, Ledger, RefusalError, open_ledger
 from radioligand.service.verification import verify_ledger
 
-SIGNED = Signature(name="Example investigator", meaning="I take responsibility for this step.")
+from .conftest import SIGNED
 
 
 def used(ledger):

@@ -16,40 +16,20 @@ from sqlalchemy import text
 from radioligand.allocation import make_list, make_salts
 from radioligand.io.documents import read_protocol
 from radioligand.service.database import connect
-from radioligand.service.events import KINDS, Signature
+from radioligand.service.events import KINDS
 from radioligand.service.keys import keys_of
 from radioligand.service.ledger import Ledger, RefusalError, open_ledger
 from radioligand.service.verification import verify_ledger
 
+from .conftest import SEED, SIGNED, form
+
 PROTOCOL = read_protocol("netter-2")
-SEED = "a seed that only these tests know"
 LIST = make_list(PROTOCOL, seed=SEED, blocks=(3,), entries_per_stratum=3)
 SALTS = make_salts(LIST, seed=SEED)
 ARMS = {
     name: rows["ARMCD"].to_list() for (name,), rows in LIST.group_by("STRATUM", maintain_order=True)
 }
 KEYS = keys_of(b"thirty-two bytes for these tests")
-SIGNED = Signature(name="Example investigator", meaning="I take responsibility for this step.")
-FORM = {
-    "age_years": 61.0,
-    "disease_extent": "METASTATIC",
-    "inoperable": True,
-    "specimen": "HISTOLOGY",
-    "differentiation": "WELL DIFFERENTIATED",
-    "months_since_diagnosis": 2.0,
-    "karnofsky": 90.0,
-    "weight_kg": 70.0,
-    "lowest_uptake_score": 4.0,
-    "lowest_uptake_score_date": "2026-01-02",
-    "assessment_date": "2026-01-12",
-    "creatinine_clearance_ml_min": 88.0,
-    "prior_prrt": False,
-    "prior_hepatic_artery_embolisation": False,
-    "prior_radiofrequency_ablation": False,
-    "prior_systemic_therapy": False,
-    "prior_somatostatin_analogue": False,
-    "days_since_consent": 3.0,
-}
 subjects = st.integers(1, 9).map(lambda number: f"1001-{number:03}")
 places = st.sampled_from(["1001", "1001", "1001", "1002"])
 on_a_subject = [
@@ -109,9 +89,9 @@ class Trial(RuleBasedStateMachine):
         origin=st.sampled_from(["PANCREAS", "RECTUM"]),
     )
     def screen(self, subject, site, ki67, origin):
-        form = FORM | {"ki67_percent": ki67, "primary_site": origin}
+        asked = form(ki67_percent=ki67, primary_site=origin)
         here = {"subject": subject, "site": site, "actor": "coordinator"}
-        told = self.attempt(lambda: self.ledger.record("screened", payload={"form": form}, **here))
+        told = self.attempt(lambda: self.ledger.record("screened", payload={"form": asked}, **here))
         if told:
             verdict = {None: "undetermined", 70.0: "not eligible"}.get(ki67, "eligible")
             assert told.payload["verdict"] == verdict
