@@ -14,8 +14,17 @@ from radioligand.io.outputs import OutputError
 from radioligand.planning import expected, expected_power, months_to_events
 from radioligand.simulation import trials as room
 from radioligand.simulation.faults import SimulationError
-from radioligand.simulation.kernels import simulate_trials
-from radioligand.simulation.model import DAY_OF_LOOK, EVENTS, RESULTS
+from radioligand.simulation.kernels import count_events, event_day, simulate_trials
+from radioligand.simulation.model import (
+    CALENDAR,
+    DAY_OF_LOOK,
+    ENTRY,
+    EVENTS,
+    HAPPENED,
+    RESULTS,
+    SEEN,
+    bench_for,
+)
 from radioligand.simulation.scenarios import Scenario, without_effect
 from radioligand.simulation.tallies import added, characteristics, tally
 from radioligand.simulation.trial_design import trial_design
@@ -147,6 +156,26 @@ def test_looks_spend_what_they_should(changed):
     spent = design.plan.looks.cumulative_alpha
     error = np.sqrt(spent * (1 - spent) / found.trials)
     assert np.cumsum(found.efficacy) == pytest.approx(spent, abs=4 * error.max() + 0.0015)
+
+
+@pytest.mark.law
+@pytest.mark.parametrize("follow_up", [30, 700, 20 * CALENDAR])
+def test_the_day_of_an_event_is_the_day_it_has_among_all_sorted(protocol, plain, follow_up):
+    bench = bench_for(trial_design(protocol, plain).model)
+    numbers = np.random.default_rng(follow_up)
+    n = bench.subjects.shape[1]
+    bench.subjects[ENTRY] = np.sort(numbers.integers(0, 600, n))
+    bench.subjects[SEEN] = numbers.integers(1, follow_up, n)
+    bench.subjects[HAPPENED] = numbers.random(n) < 0.6
+    days = bench.subjects[ENTRY] + bench.subjects[SEEN] - 1  # day 1 is that of entry
+    events = np.sort(days[bench.subjects[HAPPENED] == 1])
+    count_events(bench.subjects, bench.calendar, bench.coarse)
+
+    room = (bench.calendar, bench.coarse, bench.few)
+    found = [event_day(bench.subjects, k + 1, *room) for k in range(n)]
+
+    assert found[: events.size] == [(day, True) for day in events]
+    assert found[events.size :] == [(days.max(), False)] * (n - events.size)
 
 
 def test_without_enough_events_a_trial_ends_with_its_last_subject(changed):

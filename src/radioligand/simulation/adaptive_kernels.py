@@ -53,7 +53,6 @@ from radioligand.simulation.adaptive_model import (
 )
 from radioligand.simulation.comparisons import (
     hazard_ratio,
-    last_days_of,
     medians,
     note_events,
     rank_test,
@@ -430,21 +429,25 @@ def compare(
         trial.missed_chance,
         keys,
     )
-    ordered = sort_days(pair, entered, trial.stratified, bench.bucket, bench.keys)
-    times, events = note_events(
-        ordered, bench.at_risk, bench.gone, bench.risk, bench.tied, bench.falls
+    scans = trial.visits.size > 0
+    sort_days(pair, entered, trial.stratified, scans, bench.bucket, bench.keys)
+    ordered = bench.keys[1, :entered]
+    times, many, of_control, of_experimental = note_events(
+        ordered, bench.at_risk, bench.risk, bench.tied, bench.several, bench.falls
     )
-    risk, tied, work = bench.risk[:, :times], bench.tied[:, :times], bench.work[:, :times]
+    risk, tied, work = bench.risk[:, :times], bench.tied[:, :times], bench.work
     if model.max_combo:
         z = max_combo_z(risk, tied, bench.survival)
     elif trial.rho != 0 or trial.gamma != 0:
         z = weighted_rank_test(risk, tied, trial.rho, trial.gamma, bench.survival)
     else:
         z = rank_test(risk, tied, work)
-    found[C_EVENTS], found[C_Z] = events, z
-    found[C_LOG_HAZARD_RATIO], found[C_STANDARD_ERROR] = hazard_ratio(risk, tied, work[0])
+    found[C_EVENTS], found[C_Z] = of_control + of_experimental, z
+    found[C_LOG_HAZARD_RATIO], found[C_STANDARD_ERROR] = hazard_ratio(
+        risk, tied, bench.several[:many], work
+    )
     found[C_MEDIAN_CONTROL], found[C_MEDIAN_EXPERIMENTAL] = medians(
-        bench.falls[:, :events], last_days_of(ordered)
+        ordered, bench.falls, of_control, of_experimental
     )
     return z
 
@@ -469,13 +472,21 @@ def finish(
     if not trial.has_survival:
         return
     found[C_CROSSED] = cut_survival(pair, entered, day)
-    ordered = sort_days(pair, entered, trial.stratified, bench.bucket, bench.keys)
-    times, events = note_events(
-        ordered, bench.at_risk, bench.gone, bench.risk, bench.tied, bench.falls
+    sort_days(pair, entered, trial.stratified, False, bench.bucket, bench.keys)
+    times, many, of_control, of_experimental = note_events(
+        bench.keys[1, :entered],
+        bench.at_risk,
+        bench.risk,
+        bench.tied,
+        bench.several,
+        bench.falls,
     )
-    risk, tied, work = bench.risk[:, :times], bench.tied[:, :times], bench.work[:, :times]
-    found[C_SURVIVAL_Z], found[C_DEATHS] = rank_test(risk, tied, work), events
-    found[C_SURVIVAL_LOG_HAZARD_RATIO], _ = hazard_ratio(risk, tied, work[0])
+    risk, tied = bench.risk[:, :times], bench.tied[:, :times]
+    found[C_SURVIVAL_Z] = rank_test(risk, tied, bench.work)
+    found[C_DEATHS] = of_control + of_experimental
+    found[C_SURVIVAL_LOG_HAZARD_RATIO], _ = hazard_ratio(
+        risk, tied, bench.several[:many], bench.work
+    )
 
 
 @compiled

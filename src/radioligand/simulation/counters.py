@@ -8,13 +8,13 @@ purpose are its counter; four words of 32 bits come out.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from radioligand.statistics.kernels import compiled
 from radioligand.statistics.observations import Floats
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -39,6 +39,18 @@ def inlined(function: Function) -> Function:
     return cast(Function, numba.njit(inline="always", nogil=True, error_model="numpy")(function))
 
 
+def lean(function: Function) -> Function:
+    """Compile without counting who holds an array, which takes a sixth of a trial.
+
+    So a function may neither make an array nor return one.
+    """
+    build = partial(numba.njit, nogil=True, error_model="numpy", _nrt=False)
+    try:
+        return cast(Function, build(function, cache=True))
+    except RuntimeError:  # no folder for the code may be written to
+        return cast(Function, build(function))
+
+
 @inlined
 def philox(
     counter: tuple[np.uint64, np.uint64, np.uint64, np.uint64], key: tuple[np.uint64, np.uint64]
@@ -54,7 +66,7 @@ def philox(
     return a, b, c, d
 
 
-@compiled
+@lean
 def draw_words(seed: np.uint64, trial: np.uint64, purpose: np.uint64, words: Words) -> None:
     """Write four words for each subject, (4, n)."""
     key = (seed & LOW, seed >> HALF)
@@ -65,7 +77,7 @@ def draw_words(seed: np.uint64, trial: np.uint64, purpose: np.uint64, words: Wor
         words[2, subject], words[3, subject] = c, d
 
 
-@compiled
+@lean
 def exponentials(words: Words, bits: Words, power: Whole, waiting: Floats) -> None:
     """Turn words into exponential numbers of mean 1: -log((word + 1/2) / 2^32), (n,) each.
 
@@ -89,7 +101,7 @@ def exponentials(words: Words, bits: Words, power: Whole, waiting: Floats) -> No
         waiting[i] = (33 - power[i]) * LOG_2 - 2.0 * f * series
 
 
-@compiled
+@lean
 def mixed(number: np.uint64) -> np.uint64:
     """Return 64 bits that depend on every bit of `number`: the last step of SplitMix64.
 

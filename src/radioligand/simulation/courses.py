@@ -10,6 +10,7 @@ from radioligand.simulation.counters import (
     Words,
     draw_words,
     exponentials,
+    lean,
     mixed,
 )
 from radioligand.simulation.model import (
@@ -29,7 +30,6 @@ from radioligand.simulation.model import (
     Bench,
     Model,
 )
-from radioligand.statistics.kernels import compiled
 from radioligand.statistics.observations import Floats
 
 FIRST, SECOND = np.uint64(0), np.uint64(1)  # purposes of words
@@ -37,9 +37,10 @@ QUARTER, LOW_QUARTER = np.uint64(16), np.uint64(0xFFFF)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 PER_WORD = 1 / 4_294_967_296
 FEW_KNOTS = 4  # looked through one by one
+PLACES, LOW_PLACES = np.int64(32), np.int64(0xFFFFFFFF)
 
 
-@compiled
+@lean
 def draw_subjects(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64) -> None:
     """Draw the subjects of one trial and what becomes of them; writes `bench.subjects`."""
     words, bits, power, waiting = bench.words, bench.bits, bench.power, bench.waiting
@@ -77,7 +78,7 @@ def draw_subjects(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64)
         add_response(words, model.response_chance, model.response_follows, subjects)
 
 
-@compiled
+@lean
 def enter(recruitment: Floats, waiting: Floats, subjects: Whole) -> None:
     """Let subjects enter at random: a Poisson process of the rate expected."""
     days, summed, days_each = recruitment
@@ -90,7 +91,7 @@ def enter(recruitment: Floats, waiting: Floats, subjects: Whole) -> None:
         subjects[ENTRY, i] = int(min(day, float(FOREVER)))
 
 
-@compiled
+@lean
 def allocate(
     words: Words,
     stratum_chance: Whole,
@@ -104,20 +105,20 @@ def allocate(
     Within a block each arm is drawn among the places left, so every order is equally likely.
     """
     left[:] = 0
+    full = (np.int64(block_experimental) << PLACES) | np.int64(block)
     for i in range(words.size):
         chance, stratum = np.int64(words[i] >> QUARTER), 0
         for k in range(stratum_chance.size):
             stratum += chance >= stratum_chance[k]
-        if left[0, stratum] == 0:
-            left[0, stratum], left[1, stratum] = block, block_experimental
-        chance = np.int64(words[i] & LOW_QUARTER) * left[0, stratum]
-        arm = int(chance < left[1, stratum] * CHANCES)
-        left[0, stratum] -= 1
-        left[1, stratum] -= arm
+        held = left[stratum]
+        held += full * (held == 0)
+        chance = np.int64(words[i] & LOW_QUARTER) * (held & LOW_PLACES)
+        arm = np.int64(chance < (held >> PLACES) * CHANCES)
+        left[stratum] = held - 1 - (arm << PLACES)
         subjects[STRATUM, i], subjects[ARM, i] = stratum, arm
 
 
-@compiled
+@lean
 def follow(
     waiting: Floats,
     curves: Floats,
@@ -126,24 +127,33 @@ def follow(
     subjects: Whole,
 ) -> None:
     """Find the day of each subject's event and dropout, and which of them the trial sees."""
+    if curves.shape[2] == 1:  # without a branch, so that several subjects are followed at a time
+        for i in range(subjects.shape[1]):
+            arm = subjects[ARM, i]
+            hazard = waiting[1, i] * stratum_factor[subjects[STRATUM, i]]
+            event = 1 + int(min(hazard * curves[arm, 2, 0], float(FOREVER - 1)))
+            subjects[PROGRESSION, i] = event
+    else:
+        for i in range(subjects.shape[1]):
+            curve = curves[subjects[ARM, i]]
+            hazard = waiting[1, i] * stratum_factor[subjects[STRATUM, i]]
+            knot = knot_before(curve[1], hazard)
+            day = curve[0, knot] + (hazard - curve[1, knot]) * curve[2, knot]
+            subjects[PROGRESSION, i] = 1 + int(min(day, float(FOREVER - 1)))
     for i in range(subjects.shape[1]):
-        arm = subjects[ARM, i]
-        hazard = waiting[1, i] * stratum_factor[subjects[STRATUM, i]]
-        knot = knot_before(curves[arm, 1], hazard)
-        beyond = (hazard - curves[arm, 1, knot]) * curves[arm, 2, knot]
-        event = 1 + int(min(curves[arm, 0, knot] + beyond, float(FOREVER - 1)))
-        lost = 1 + int(min(waiting[2, i] * dropout_days[arm], float(FOREVER - 1)))
-        subjects[LOST, i], subjects[PROGRESSION, i] = lost, event
+        lost = 1 + int(min(waiting[2, i] * dropout_days[subjects[ARM, i]], float(FOREVER - 1)))
+        event = subjects[PROGRESSION, i]
+        subjects[LOST, i] = lost
         subjects[SEEN, i], subjects[HAPPENED, i] = min(event, lost), event <= lost
 
 
-@compiled
+@lean
 def knot_before(summed: Floats, hazard: float) -> int:
     """Return the last knot of a curve at which no more than `hazard` is summed."""
     if summed.size <= FEW_KNOTS:
         knot = 0
-        while knot + 1 < summed.size and summed[knot + 1] <= hazard:
-            knot += 1
+        for later in range(1, summed.size):
+            knot += summed[later] <= hazard
         return knot
     low, high = 0, summed.size
     while high - low > 1:
@@ -155,7 +165,7 @@ def knot_before(summed: Floats, hazard: float) -> int:
     return low
 
 
-@compiled
+@lean
 def add_progression(
     words: Words,
     waiting: Floats,
@@ -206,7 +216,7 @@ def add_progression(
         subjects[SEEN, i] = min(seen, lost)
 
 
-@compiled
+@lean
 def add_response(words: Words, chance: Floats, follows: float, subjects: Whole) -> None:
     """Decide who responds; for some it goes with the time to the event, for the others not.
 
@@ -219,7 +229,7 @@ def add_response(words: Words, chance: Floats, follows: float, subjects: Whole) 
         subjects[RESPONDS, i] = rank < chance[subjects[ARM, i]]
 
 
-@compiled
+@lean
 def scan_day(
     visits: Whole, window_days: int, missed_chance: float, key: np.uint64, visit: int
 ) -> int:
@@ -233,7 +243,7 @@ def scan_day(
     return int(visits[visit] + np.int64(((chances & LOW) * wide) >> HALF) - window_days)
 
 
-@compiled
+@lean
 def first_scan(
     visits: Whole,
     visits_before: Whole,
@@ -253,7 +263,7 @@ def first_scan(
     return FOREVER
 
 
-@compiled
+@lean
 def last_scan(
     visits: Whole,
     visits_before: Whole,

@@ -7,7 +7,6 @@ import numpy as np
 
 from radioligand.simulation.comparisons import (
     hazard_ratio,
-    last_days_of,
     medians,
     note_events,
     rank_test,
@@ -15,7 +14,7 @@ from radioligand.simulation.comparisons import (
     sort_days,
     weighted_rank_test,
 )
-from radioligand.simulation.counters import Whole, Words
+from radioligand.simulation.counters import Whole, Words, lean
 from radioligand.simulation.courses import draw_subjects, last_scan
 from radioligand.simulation.model import (
     CALENDAR,
@@ -52,10 +51,9 @@ from radioligand.simulation.model import (
     Z,
     bench_for,
 )
-from radioligand.statistics.kernels import compiled
 from radioligand.statistics.observations import Floats
 
-VERSION = 1  # of trials and tallies: raised when the same seed gives others
+VERSION = 2  # of trials and tallies: raised when the same seed gives others
 
 
 def simulate_trials(model: Model, *, seed: int, first: int, last: int) -> Floats:
@@ -65,7 +63,7 @@ def simulate_trials(model: Model, *, seed: int, first: int, last: int) -> Floats
     return found
 
 
-@compiled
+@lean
 def run_trials(
     model: Model, bench: Bench, seed: np.uint64, first: np.uint64, found: Floats
 ) -> None:
@@ -74,19 +72,21 @@ def run_trials(
         run_trial(model, bench, seed, first + np.uint64(row), found[row])
 
 
-@compiled
+@lean
 def run_trial(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64, found: Floats) -> None:
     """Run one trial until a look stops it."""
     found[:] = math.nan
     draw_subjects(model, bench, seed, trial)
     subjects, stratified = bench.subjects, model.stratified
     if model.follow_up_days < 0:
-        count_events(subjects, bench.calendar)
+        count_events(subjects, bench.calendar, bench.coarse)
     looks, weighted = model.stop_z.size, model.rho != 0 or model.gamma != 0
     for look in range(looks):
         day, reached = subjects[ENTRY, -1] + model.follow_up_days, True
         if model.follow_up_days < 0:
-            day, reached = event_day(subjects, model.look_events[look], bench.calendar, bench.few)
+            day, reached = event_day(
+                subjects, model.look_events[look], bench.calendar, bench.coarse, bench.few
+            )
         entered = cut(
             subjects,
             day,
@@ -96,11 +96,12 @@ def run_trial(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64, fou
             model.missed_chance,
             bench.visit_key,
         )
-        ordered = sort_days(subjects, entered, stratified, bench.bucket, bench.keys)
-        times, events = note_events(
-            ordered, bench.at_risk, bench.gone, bench.risk, bench.tied, bench.falls
+        sort_days(subjects, entered, stratified, model.visits.size > 0, bench.bucket, bench.keys)
+        ordered = bench.keys[1, :entered]
+        times, many, of_control, of_experimental = note_events(
+            ordered, bench.at_risk, bench.risk, bench.tied, bench.several, bench.falls
         )
-        risk, tied, work = bench.risk[:, :times], bench.tied[:, :times], bench.work[:, :times]
+        risk, tied, work = bench.risk[:, :times], bench.tied[:, :times], bench.work
         if weighted:
             z = weighted_rank_test(risk, tied, model.rho, model.gamma, bench.survival)
         else:
@@ -113,10 +114,13 @@ def run_trial(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64, fou
         if stopped != 0 or look == looks - 1 or not reached:
             break
     found[LOOK], found[STOPPED], found[REACHED] = look, stopped, reached
-    found[DAY_OF_LOOK], found[ENTERED], found[EVENTS], found[Z] = day, entered, events, z
-    found[LOG_HAZARD_RATIO], found[STANDARD_ERROR] = hazard_ratio(risk, tied, work[0])
+    found[DAY_OF_LOOK], found[ENTERED], found[Z] = day, entered, z
+    found[EVENTS] = of_control + of_experimental
+    found[LOG_HAZARD_RATIO], found[STANDARD_ERROR] = hazard_ratio(
+        risk, tied, bench.several[:many], work
+    )
     found[MEDIAN_CONTROL], found[MEDIAN_EXPERIMENTAL] = medians(
-        bench.falls[:, :events], last_days_of(ordered)
+        ordered, bench.falls, of_control, of_experimental
     )
     if model.has_course:
         z, control, experimental = response_test(
@@ -126,57 +130,68 @@ def run_trial(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64, fou
         found[RESPONSE_CONTROL], found[RESPONSE_EXPERIMENTAL] = control, experimental
     if model.has_survival:
         found[CROSSED_BY_THEN] = cut_survival(subjects, entered, day)
-        ordered = sort_days(subjects, entered, stratified, bench.bucket, bench.keys)
-        times, events = note_events(
-            ordered, bench.at_risk, bench.gone, bench.risk, bench.tied, bench.falls
+        sort_days(subjects, entered, stratified, False, bench.bucket, bench.keys)
+        ordered = bench.keys[1, :entered]
+        times, many, of_control, of_experimental = note_events(
+            ordered, bench.at_risk, bench.risk, bench.tied, bench.several, bench.falls
         )
-        risk, tied, work = bench.risk[:, :times], bench.tied[:, :times], bench.work[:, :times]
-        found[SURVIVAL_Z], found[DEATHS] = rank_test(risk, tied, work), events
-        found[SURVIVAL_LOG_HAZARD_RATIO], _ = hazard_ratio(risk, tied, work[0])
+        risk, tied, work = bench.risk[:, :times], bench.tied[:, :times], bench.work
+        found[SURVIVAL_Z] = rank_test(risk, tied, work)
+        found[DEATHS] = of_control + of_experimental
+        found[SURVIVAL_LOG_HAZARD_RATIO], _ = hazard_ratio(risk, tied, bench.several[:many], work)
     found[CHAIN_STEPS] = steps_held(model.chain, model.chain_z, found)
 
 
-@compiled
-def count_events(subjects: Whole, calendar: Whole) -> None:
-    """Count events in the calendar, whose places are a few days wide; the last has no end."""
+@lean
+def count_events(subjects: Whole, calendar: Whole, coarse: Whole) -> None:
+    """Count events by days of the trial, and by pieces of the calendar; the last day has no end."""
     calendar[:] = 0
+    coarse[:] = 0
     for i in range(subjects.shape[1]):
-        place = (subjects[ENTRY, i] + subjects[SEEN, i]) >> COARSE_DAYS
-        calendar[min(place, CALENDAR - 1)] += subjects[HAPPENED, i]
+        day = min(subjects[ENTRY, i] + subjects[SEEN, i], CALENDAR - 1)
+        calendar[day] += subjects[HAPPENED, i]
+        coarse[day >> COARSE_DAYS] += subjects[HAPPENED, i]
 
 
-@compiled
-def event_day(subjects: Whole, wanted: int, calendar: Whole, few: Whole) -> tuple[int, bool]:
+@lean
+def event_day(
+    subjects: Whole, wanted: int, calendar: Whole, coarse: Whole, few: Whole
+) -> tuple[int, bool]:
     """Return the day of the trial on which the nth event is seen, and True.
 
     All events of that day count. Days are whole and are compared on the calendar, so the event
     that is waited for is always among those seen. If there are too few: the day on which the last
     subject is done with, and False.
     """
-    before, place = 0, 0
-    while place < CALENDAR and before + calendar[place] < wanted:
-        before += calendar[place]
-        place += 1
-    if place == CALENDAR:
-        last = 0
+    before, piece = np.int64(0), 0
+    while piece < coarse.size and before + coarse[piece] < wanted:
+        before += coarse[piece]
+        piece += 1
+    if piece == coarse.size:
+        last = np.int64(0)
         for i in range(subjects.shape[1]):
             last = max(last, subjects[ENTRY, i] + subjects[SEEN, i] - 1)
-        return last, False
+        return int(last), False
+    day = piece << COARSE_DAYS
+    while day < CALENDAR - 1 and before + calendar[day] < wanted:
+        before += calendar[day]
+        day += 1
+    if day < CALENDAR - 1:
+        return day - 1, True
     many = 0
     for i in range(subjects.shape[1]):
-        day = subjects[ENTRY, i] + subjects[SEEN, i]
-        here = min(day >> COARSE_DAYS, CALENDAR - 1) == place
-        if here & (subjects[HAPPENED, i] == 1):
+        late = subjects[ENTRY, i] + subjects[SEEN, i]
+        if (late >= CALENDAR - 1) & (subjects[HAPPENED, i] == 1):
             j = many
-            while j > 0 and few[j - 1] > day:
+            while j > 0 and few[j - 1] > late:
                 few[j] = few[j - 1]
                 j -= 1
-            few[j] = day
+            few[j] = late
             many += 1
-    return few[wanted - before - 1] - 1, True
+    return int(few[wanted - before - 1]) - 1, True
 
 
-@compiled
+@lean
 def cut(
     subjects: Whole,
     day: int,
@@ -197,7 +212,12 @@ def cut(
         limit = day - subjects[ENTRY, i] + 1
         subjects[DAY, i] = min(subjects[SEEN, i], limit)
         subjects[EVENT, i] = subjects[HAPPENED, i] * (subjects[SEEN, i] <= limit)
-    if visits.size > 0:
+    if visits.size > 0 and window_days == 0 and missed_chance <= 0:
+        for i in range(entered):
+            held_by_then = visits_before[min(subjects[DAY, i] + 1, visits_before.size - 1)]
+            last = visits[max(held_by_then - 1, 0)] if held_by_then > 0 else 1
+            subjects[DAY, i] = subjects[DAY, i] if subjects[EVENT, i] else max(last, 1)
+    elif visits.size > 0:
         for i in range(entered):
             if subjects[EVENT, i] == 0:
                 subjects[DAY, i] = last_scan(
@@ -211,7 +231,7 @@ def cut(
     return entered
 
 
-@compiled
+@lean
 def cut_survival(subjects: Whole, entered: int, day: int) -> int:
     """See survival as on one day of the trial; returns how many have crossed over by then."""
     crossed = 0
@@ -223,7 +243,7 @@ def cut_survival(subjects: Whole, entered: int, day: int) -> int:
     return crossed
 
 
-@compiled
+@lean
 def steps_held(chain: Whole, chain_z: float, found: Floats) -> int:
     """Count the steps of the chain that are significant in a row; one that fails ends it."""
     steps = 0

@@ -16,10 +16,10 @@ CONTROL, EXPERIMENTAL, CROSSED_OVER = 0, 1, 2  # places in pairs and threes
 FOREVER = 1_000_000  # days: what lies later never happens
 CHANCES = 1 << 16  # in how many parts the chance of a stratum or an arm is told
 BUCKETS = 512  # by which days are sorted
-COARSE_DAYS = 3  # bits of a day that the calendar of events does not tell apart
-CALENDAR = 1024
-BELOW_STRATUM, BELOW_DAY = 2, 8  # bits of a sorting key: event, arm, then stratum, then day
-MOST_STRATA = 1 << (BELOW_DAY - BELOW_STRATUM)
+CALENDAR = 4096  # days of the trial by which events are counted; what is later is sorted
+COARSE_DAYS = 5  # bits of a day that are not told apart at first
+BELOW_STRATUM, BELOW_LEAVING, BELOW_DAY = 1, 7, 8  # bits of a sorting key: arm, stratum, no event
+MOST_STRATA = 1 << (BELOW_LEAVING - BELOW_STRATUM)
 
 STEPS = ("primary", "response", "survival")  # what a chain of tests may hold
 
@@ -148,20 +148,23 @@ class Bench(NamedTuple):
     bits: Words  # (n,)
     power: Whole  # (n,)
     waiting: Floats  # (4, n) exponential: entry, event, dropout, death after progression
-    left: Whole  # (2, s) places left in a stratum's block: all, and of the experimental arm
+    left: Whole  # (s,) places left in a stratum's block: all, and 2^32 for each experimental one
     subjects: Whole  # (len(SUBJECT), n) in the order of entry
     visit_key: Words  # (n,) from which the chances of a subject's scans are drawn
     calendar: Whole  # (CALENDAR,) events by days of the trial
-    few: Whole  # (n,) event days of one place of the calendar
+    coarse: Whole  # (CALENDAR >> COARSE_DAYS,) the same by pieces of the calendar
+    few: Whole  # (n,) event days
     keys: Words  # (2, n) as filled, and sorted
     bucket: Whole  # (BUCKETS + 1,)
-    at_risk: Floats  # (2, s) control, experimental
-    gone: Floats  # (2, s) events of a day
+    at_risk: Whole  # (s,) control, and 2^32 for each of the experimental arm
     survival: Floats  # (s,)
     risk: Floats  # (2, n + 1) control, experimental, at each time of an event in a stratum
     tied: Whole  # (3, n + 1) events then, those of the experimental arm, and the stratum
-    falls: Whole  # (3, n + 1) of each event: its day, its arm, how many of the arm are left
-    work: Floats  # (2, n + 1)
+    several: Whole  # (n + 1,) which of them have more than one event
+    falls: (
+        Whole  # (2, n + 1) of each event of an arm: how many of it are left, and 2^32 times the day
+    )
+    work: Floats  # (3, n + 1)
     table: Floats  # (s, 2, 2) responders by arm
 
 
@@ -173,19 +176,20 @@ def bench_for(model: Model) -> Bench:
         bits=np.zeros(n, np.uint64),
         power=np.zeros(n, np.int64),
         waiting=np.zeros((4, n)),
-        left=np.zeros((2, s), np.int64),
+        left=np.zeros(s, np.int64),
         subjects=np.zeros((len(SUBJECT), n), np.int32),
         visit_key=np.zeros(n, np.uint64),
         calendar=np.zeros(CALENDAR, np.int32),
+        coarse=np.zeros(CALENDAR >> COARSE_DAYS, np.int32),
         few=np.zeros(n, np.int32),
         keys=np.zeros((2, n), np.uint32),
         bucket=np.zeros(BUCKETS + 1, np.int32),
-        at_risk=np.zeros((2, s)),
-        gone=np.zeros((2, s)),
+        at_risk=np.zeros(s, np.int64),
         survival=np.zeros(s),
         risk=np.zeros((2, n + 1)),
         tied=np.zeros((3, n + 1), np.int32),
-        falls=np.zeros((3, n + 1), np.int32),
-        work=np.zeros((2, n + 1)),
+        several=np.zeros(n + 1, np.int32),
+        falls=np.zeros((2, n + 1), np.int64),
+        work=np.zeros((3, n + 1)),
         table=np.zeros((s, 2, 2)),
     )
