@@ -11,9 +11,12 @@ the seconds of the processor, which a busy machine lengthens less. README.md tel
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +45,8 @@ ENGINES = {  # and how many trials each runs in a turn
     "radioligand, scans and three looks, 1 thread": 100_000,
     "radioligand, fuller, 1 thread": 100_000,
     "radioligand, prrt-ddr, four arms of which one is picked, 1 thread": 40_000,
+    "radioligand simulate, the whole process, 1 thread": 200_000,
+    "radioligand simulate, the whole process, 2 threads": 200_000,
     "rpact": 20_000,
     "R survival in a loop": 300,
 }
@@ -58,6 +63,8 @@ class Answer(NamedTuple):
 
 def measured(engine: str, trials: int) -> Answer:
     """Run the trials of one engine in a process of its own."""
+    if engine.startswith("radioligand simulate"):
+        return measured_process(trials, threads="2" if "2 threads" in engine else "1")
     if engine.startswith("radioligand"):
         words = [sys.executable, __file__, "--one", engine, "--trials", str(trials)]
     else:
@@ -68,10 +75,27 @@ def measured(engine: str, trials: int) -> Answer:
     return Answer(trials, power, seconds, processor)
 
 
+def measured_process(trials: int, *, threads: str) -> Answer:
+    """Run the command as a user would; import and start of the process are timed as well."""
+    scenario = ["document = 1", "[assume]", "subjects = 226"]
+    for name, share, ratio in STRATA:
+        scenario += ["[[strata]]", f'id = "{name}"', f"share = {share}", f"hazard_ratio = {ratio}"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scenario.toml"
+        path.write_text("\n".join(scenario), encoding="utf-8")
+        words = [sys.executable, "-m", "radioligand.cli", "simulate", "netter-2", "--no-null"]
+        words += ["--trials", str(trials), "--threads", threads, "--scenario", str(path), "--json"]
+        before, wall = os.times(), time.perf_counter()
+        told = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        seconds, after = time.perf_counter() - wall, os.times()
+    processor = after.children_user + after.children_system
+    processor -= before.children_user + before.children_system
+    return Answer(trials, json.loads(told)["power"], seconds, processor)
+
+
 def run_ours(engine: str, trials: int) -> None:
     """Answer for one of our engines; compilation is not timed."""
     import math
-    import time
 
     from radioligand.io.documents import read_protocol
     from radioligand.simulation.adaptive_design import virtual_design
