@@ -31,7 +31,7 @@ def test_the_page_lists_every_key():
 
     assert [key for key in ASSUMED if key not in told] == []
     known = {field.name for field in fields(Scenario)}
-    tables = {"hazard_ratios", "strata", "looks", "chain", "primaries", "adaptation"}
+    tables = {"hazard_ratios", "cohorts", "strata", "looks", "chain", "primaries", "adaptation"}
     assert set(ASSUMED) == known - {"name"} - tables
     assert all(f"[{table}" in PAGE or f"`{table}" in PAGE for table in tables)
 

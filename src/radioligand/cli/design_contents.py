@@ -73,8 +73,8 @@ def _displays(plans: tuple[Plan, ...], *, rates: bool) -> Iterator[Display]:
             if kind == "boundaries" and len(plan.look_events) == 1:
                 continue
             yield Display(
-                name=f"{part}-{plan.endpoint.lower()}{'-figure' if kind == 'boundaries' else ''}",
-                analysis=f"{part}-{plan.endpoint.lower()}",
+                name=f"{part}-{plan.name}{'-figure' if kind == 'boundaries' else ''}",
+                analysis=f"{part}-{plan.name}",
                 kind=kind,
                 title=title,
                 section=plan.label,

@@ -18,6 +18,9 @@ from radioligand.planning import (
     LateHarmPlan,
     Plan,
     RatePlan,
+    any_cohort,
+    cohort_plans,
+    cohort_wording,
     late_harm_plans,
     late_harm_wording,
     plan,
@@ -39,6 +42,7 @@ class Planned:
 
     protocol: Protocol
     plans: tuple[Plan, ...]
+    cohorts: tuple[Plan, ...]
     rates: tuple[RatePlan, ...]
     late_harm: tuple[LateHarmPlan, ...]
     prediction: EventDate | None
@@ -46,7 +50,9 @@ class Planned:
     @property
     def lines(self) -> tuple[str, ...]:
         """The plan as paragraphs of a terminal."""
-        told = [text for one in self.plans for text in wording(one, protocol=self.protocol)]
+        plans = (*self.plans, *self.cohorts)
+        told = [text for one in plans for text in wording(one, protocol=self.protocol)]
+        told += cohort_wording(self.cohorts)
         told += [rate_wording(one) for one in self.rates]
         told += late_harm_wording(self.late_harm)
         if found := self.prediction:
@@ -83,9 +89,17 @@ class Planned:
             }
             for one in self.late_harm
         ]
+        cohorts = [
+            {"cohort": one.cohort.id, "label": one.cohort.label, **_as_json(one, self.protocol)}
+            for one in self.cohorts
+            if one.cohort
+        ]
+        power, error = any_cohort(self.cohorts)
         return {
             **primary,
             "also": others,
+            "cohorts": cohorts,
+            "any_cohort": {"power": power, "type_one_error": error} if cohorts else None,
             "rates": rates,
             "late_harm": harm,
             "prediction": prediction,
@@ -121,6 +135,7 @@ def run_plan(name: str, *, adam: Path | None = None, cutoff: date | None = None)
     return Planned(
         protocol=protocol,
         plans=plans,
+        cohorts=cohort_plans(protocol),
         rates=rates,
         late_harm=late_harm_plans(protocol, plans[0]),
         prediction=prediction,
@@ -144,10 +159,11 @@ def write_design(planned: Planned, *, name: str, out: Path) -> None:
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},
     }
-    results = plan_results(planned.plans, planned.rates, protocol=planned.protocol)
+    plans = (*planned.plans, *planned.cohorts)
+    results = plan_results(plans, planned.rates, protocol=planned.protocol)
     report = design_report(
         planned.protocol,
-        planned.plans,
+        plans,
         words=planned.lines,
         rates=bool(planned.rates),
         provenance=provenance,

@@ -8,34 +8,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from math import exp, isfinite, log
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from radioligand.cli.adaptive_simulation import as_told, text, told_mean
+from radioligand.cli.adaptive_simulation import as_told, text
+from radioligand.cli.cohort_simulation import cohorts_json, cohorts_text
+from radioligand.cli.pair_simulation import pair_json, pair_text, share_text
 from radioligand.io.documents import DocumentError, read_protocol
-from radioligand.planning import (
-    PlanningError,
-    expected_power,
-    months_to_events,
-)
 from radioligand.simulation.adaptive_design import AdaptiveDesign, virtual_design
 from radioligand.simulation.adaptive_tallies import AdaptiveCharacteristics
+from radioligand.simulation.cohort_design import CohortDesign
+from radioligand.simulation.cohort_tallies import CohortCharacteristics
 from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.results import Run
 from radioligand.simulation.scenarios import Scenario, parse_scenarios, without_effect
-from radioligand.simulation.tallies import SHARES, Characteristics, level_of
+from radioligand.simulation.tallies import Characteristics
 from radioligand.simulation.trial_design import TrialDesign
-from radioligand.simulation.trials import simulate
+from radioligand.simulation.trials import AnyCharacteristics, AnyDesign, simulate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulated:
     """One scenario: its trials, and those without effect."""
 
-    design: TrialDesign | AdaptiveDesign
-    found: Characteristics | AdaptiveCharacteristics
-    null: Characteristics | AdaptiveCharacteristics | None
+    design: AnyDesign
+    found: AnyCharacteristics
+    null: AnyCharacteristics | None
     seconds: float
 
 
@@ -108,7 +107,7 @@ def write_trial(
     if not isinstance(design, TrialDesign):
         raise SimulationError(
             f"{design.trial}: trials of two arms without changes are written as SDTM; this has "
-            "several arms, rules of change, looks by the calendar or max_combo."
+            "several arms, cohorts, rules of change, looks by the calendar or max_combo."
         )
     virtual = replay_trial(design, seed=seed, trial=trial)
     study = trial_study(virtual, design=design, protocol=protocol)
@@ -201,106 +200,14 @@ def _one_json(one: Simulated) -> dict[str, Any]:
             found=Characteristics() as of_pair,
             null=None | Characteristics() as nothing_of_pair,
         ):
-            return _pair_json(pair, of_pair, nothing_of_pair) | speed
+            return pair_json(pair, of_pair, nothing_of_pair) | speed
+        case Simulated(
+            design=CohortDesign() as parted,
+            found=CohortCharacteristics() as of_cohorts,
+            null=None | CohortCharacteristics() as nothing_of_cohorts,
+        ):
+            return cohorts_json(parted, of_cohorts, nothing_of_cohorts) | speed
     raise TypeError(one)  # not reached: a design has the characteristics of its kind
-
-
-def _pair_json(
-    design: TrialDesign, found: Characteristics, null: Characteristics | None
-) -> dict[str, Any]:
-    means, month = found.means, design.month_days
-    ratio = means["log_hazard_ratio"]
-    answer: dict[str, Any] = {
-        "scenario": design.scenario.name,
-        "endpoint": design.endpoint,
-        "trials": found.trials,
-        "power": found.power,
-        "power_error": found.power_error,
-        "type_one_error": null
-        and {"rate": null.power, "error": null.power_error, "nominal": level_of(design.plan)},
-        "hazard_ratio": {
-            "assumed": exp(design.log_hazard_ratio),
-            "geometric_mean": exp(ratio.mean),
-            "log_bias": ratio.mean - design.log_hazard_ratio,
-            "log_bias_error": ratio.error,
-            "log_standard_deviation": ratio.standard_deviation,
-            "coverage": found.coverage,
-            "quantiles": _quantiles(found.hazard_ratio_quantiles),
-        },
-        "duration_months": {
-            **told_mean(means["day"], month),
-            "quantiles": _quantiles(tuple(day / month for day in found.day_quantiles)),
-        },
-        "subjects": told_mean(means["entered"]),
-        "events": told_mean(means["events"]),
-        "median_months": {
-            "control": told_mean(means["median_control"], month),
-            "experimental": told_mean(means["median_experimental"], month),
-        },
-        "looks": [
-            {"events": int(events), "z": float(z), "efficacy": efficacy, "futility": futility}
-            for events, z, efficacy, futility in zip(
-                design.model.look_events,
-                design.model.stop_z,
-                found.efficacy,
-                found.futility,
-                strict=True,
-            )
-        ],
-        "chain": [
-            {"step": step, "probability": share}
-            for step, share in zip(design.chain, found.chain, strict=True)
-        ],
-        "significant_harm": found.harm,
-        "events_not_reached": found.unreached,
-        "theory": theory(design),
-    }
-    if design.scenario.has_response:
-        answer["response"] = {arm: told_mean(means[f"response_{arm}"]) for arm in ARMS}
-    if design.scenario.primaries:
-        answer["primaries"] = {
-            "rule": design.scenario.primaries.rule,
-            "held": dict(zip(design.scenario.primaries.endpoints, found.primaries, strict=True)),
-        }
-    if design.scenario.has_survival:
-        answer["survival"] = {
-            "hazard_ratio": exp(means["survival_log_hazard_ratio"].mean),
-            "deaths": told_mean(means["deaths"]),
-            "crossed_over": told_mean(means["crossed"]),
-        }
-    return answer
-
-
-ARMS = ("control", "experimental")
-
-
-def theory(design: TrialDesign) -> dict[str, Any]:
-    """Power and months by theory, for the assumptions of the protocol's own plan alone.
-
-    `power` is that of the plan, by its `method`; `power_lakatos` Lakatos' at the level of the only
-    look. With unequal arms the two lie on either side of the truth. None where the scenario assumes
-    otherwise.
-    """
-    told = dict.fromkeys(("method", "power", "power_lakatos", "duration_months"))
-    if design.scenario != Scenario(name=design.scenario.name):
-        return told
-    plan = design.plan
-    told |= {"method": plan.given.method, "power": plan.power}
-    try:
-        months = months_to_events(plan.course, plan.events)
-    except PlanningError:
-        return told
-    if plan.looks.z.size > 1:
-        return told | {"duration_months": months}
-    level = float(plan.looks.nominal_p[-1])
-    power = expected_power(
-        plan.course, analysis_months=plan.analysis_months, alpha=level, sided=plan.given.sided
-    )
-    return told | {"power_lakatos": power, "duration_months": plan.analysis_months}
-
-
-def _quantiles(values: tuple[float, ...]) -> dict[str, float]:
-    return {f"{share:g}": value for share, value in zip(SHARES, values, strict=True)}
 
 
 def _plain(value: Any) -> Any:
@@ -324,51 +231,9 @@ def _one_text(one: Simulated) -> Iterator[str]:
     told, design = _one_json(one), one.design
     yield f"\n{design.trial}, {design.scenario.name}: {one.found.trials:,} virtual trials"
     if isinstance(design, TrialDesign) and isinstance(one.found, Characteristics):
-        yield from _pair_text(told, design, one.found)
+        yield from pair_text(told, design, one.found)
+    elif isinstance(design, CohortDesign):
+        yield from cohorts_text(told)
     else:
-        yield from text(told, share=_share)
+        yield from text(told, share=share_text)
     yield f"  {told['trials_per_second']:,.0f} trials a second, {one.seconds:.1f} s"
-
-
-def _pair_text(told: dict[str, Any], design: TrialDesign, found: Characteristics) -> Iterator[str]:
-    means, month = found.means, design.month_days
-    yield f"  power                 {_share(found.power, found.power_error)}"
-    if (by := told["theory"])["power"] is not None:
-        others = {by["method"]: by["power"], "lakatos": by["power_lakatos"]}
-        shown = (f"{100 * p:.1f} % ({m.title()})" for m, p in others.items() if p is not None)
-        yield f"  power by theory       {', '.join(shown)}"
-    if error := told["type_one_error"]:
-        level = f"nominal {100 * error['nominal']:g} %"
-        yield f"  type I error          {_share(error['rate'], error['error'])}, {level}"
-    low, middle, high = found.hazard_ratio_quantiles
-    assumed = exp(design.log_hazard_ratio)
-    yield (
-        f"  hazard ratio          {middle:.3f} (90 % of trials {low:.2f} to {high:.2f}), "
-        f"{assumed:g} assumed; interval covers it in {100 * found.coverage:.1f} %"
-    )
-    low, middle, high = (day / month for day in found.day_quantiles)
-    yield f"  duration, months      {means['day'].mean / month:.1f} ({low:.1f} to {high:.1f})"
-    yield f"  subjects, events      {means['entered'].mean:.1f}, {means['events'].mean:.1f}"
-    medians = " and ".join(f"{means[f'median_{arm}'].mean / month:.1f} ({arm})" for arm in ARMS)
-    yield f"  mean median, months   {medians}"
-    if len(design.model.stop_z) > 1:
-        for look in told["looks"]:
-            yield (
-                f"  look at {look['events']:>4} events   stops for efficacy in "
-                f"{100 * look['efficacy']:.1f} %, for futility in {100 * look['futility']:.1f} %"
-            )
-    if len(design.chain) > 1:
-        steps = ", ".join(
-            f"{one['step']} {100 * one['probability']:.1f} %" for one in told["chain"]
-        )
-        yield f"  chain of tests        {steps}"
-    if primaries := told.get("primaries"):
-        held = ", ".join(f"{step} {100 * p:.1f} %" for step, p in primaries["held"].items())
-        yield f"  primary endpoints     {held} ({primaries['rule']})"
-    if found.unreached:
-        yield f"  events never reached  in {100 * found.unreached:.2f} % of trials"
-
-
-def _share(share: float, error: float) -> str:
-    digits = 1 if error <= 0 else max(1, min(4, -int(log(100 * error, 10) // 1)))
-    return f"{100 * share:.{digits}f} % ± {100 * error:.{digits}f}"

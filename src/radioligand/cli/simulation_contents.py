@@ -12,7 +12,7 @@ import numpy as np
 from radioligand.io.outputs import OutputError
 from radioligand.protocol import Protocol
 from radioligand.report import Arm, Display, KeyLine, Report, Statement, render
-from radioligand.simulation.adaptive_design import virtual_design
+from radioligand.simulation.adaptive_design import AdaptiveDesign, virtual_design
 from radioligand.simulation.calendar import calendar_fan, z_at_looks
 from radioligand.simulation.results import (
     Run,
@@ -31,6 +31,7 @@ CURVE_TRIALS, FAN_TRIALS, LOOK_TRIALS = 4000, 300, 2000
 DISPLAYS = (
     ("scenarios", "grid", "Operating characteristics"),
     ("each-arm", "grid", "Each experimental arm"),
+    ("each-cohort", "grid", "Each cohort"),
     ("map", "scenario-map", "Power by scenario"),
     ("power", "simulated-power", "Power, simulated and by theory"),
     ("fan", "fan", "Accrual and events"),
@@ -44,6 +45,10 @@ NOTES = {
     "each-arm": (
         "Assumed: the hazard ratio. Kept / true and End / true: the one estimated over it, at the "
         "look that could have dropped the arm and at its last look. Covers: its 95 % interval.",
+    ),
+    "each-cohort": (
+        "Subjects, events and months are those when the cohort stops; End / true: the hazard ratio "
+        "estimated then over the one assumed. Covers: its 95 % interval.",
     ),
     "fan": (
         "Middle and nine in ten of the trials, each followed on after it stops; grey: last looks.",
@@ -132,7 +137,7 @@ def power_curve(
 
 
 def _with_ratio(scenario: Scenario, ratio: float) -> Scenario:
-    return replace(scenario, hazard_ratio=ratio, hazard_ratios=())
+    return replace(scenario, hazard_ratio=ratio, hazard_ratios=(), cohorts=())
 
 
 def _z(design: Any, *, seed: int, trials: int) -> Any:
@@ -146,11 +151,12 @@ def _last_month(run: Run) -> float:
 
 
 def _curve_note(design: Any) -> tuple[str, ...]:
+    several = isinstance(design, AdaptiveDesign)
     told = (
         "Theory is that of picking the winner, all arms alike; simulated is any arm found."
         if picks(design)
         else "Theory is Schoenfeld's with the planned events at the level of the last look"
-        + ("." if isinstance(design, TrialDesign) else "; simulated is the mean of the arms.")
+        + ("; simulated is the mean of the arms." if several else ".")
     )
     return (told, "Line across: the level.")
 

@@ -12,6 +12,13 @@ from radioligand.planning.accrual import (
     site_accrual,
     uniform_accrual,
 )
+from radioligand.planning.cohorts import (
+    any_cohort,
+    cohort_planning,
+    cohort_plans,
+    cohort_wording,
+    planned_cohorts,
+)
 from radioligand.planning.comparisons import comparison_alpha
 from radioligand.planning.considerations import DesignFinding, design_findings
 from radioligand.planning.course import (
@@ -84,6 +91,10 @@ __all__ = [
     "Scenario",
     "SelectionPower",
     "Weibull",
+    "any_cohort",
+    "cohort_planning",
+    "cohort_plans",
+    "cohort_wording",
     "comparison_alpha",
     "design_findings",
     "dropout_hazard",
@@ -107,6 +118,7 @@ __all__ = [
     "plan_endpoint",
     "plan_rates",
     "plan_results",
+    "planned_cohorts",
     "predict_events",
     "ramped_accrual",
     "rate_power",

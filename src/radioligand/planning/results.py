@@ -43,7 +43,7 @@ def plan_results(
     rows: list[Row] = []
     for plan in plans:
         for part, of in PARTS.items():
-            name = f"{part}-{plan.endpoint.lower()}"
+            name = f"{part}-{plan.name}"
             rows += [
                 {"analysis": name, "parameter": plan.endpoint, **row} for row in of(plan, protocol)
             ]

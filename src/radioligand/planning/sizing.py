@@ -71,6 +71,13 @@ class Plan:
     look_events: tuple[int, ...]
     inflation: float  # of the events by looking early
     methods: tuple[MethodSize, ...]
+    cohort: p.Cohort | None = None  # None: all subjects
+
+    @property
+    def name(self) -> str:
+        """The endpoint and the cohort, if it is of one, as part of a file's name."""
+        names = [self.endpoint, *([self.cohort.id] if self.cohort else [])]
+        return "-".join(names).lower()
 
     @property
     def accrual_months(self) -> float:

@@ -26,7 +26,7 @@ def wording(plan: Plan, *, protocol: p.Protocol) -> tuple[str, ...]:
         _subjects(plan, protocol),
         _looks(plan),
         _selection(plan),
-        _adaptation(protocol),
+        _adaptation(protocol) if plan.cohort is None else "",
     )
     return tuple(filter(None, (*paragraphs, " ".join(remarks(plan)))))
 
@@ -199,7 +199,19 @@ def _looks(plan: Plan) -> str:
     return (
         f"Interim looks are planned at {before} events, before the final analysis at "
         f"{plan.look_events[-1]}, with {SHAPES[spending]}: the nominal {_sides(plan.given.sided)} "
-        f"levels are {levels}."
+        f"levels are {levels}.{_futility(plan)}"
+    )
+
+
+def _futility(plan: Plan) -> str:
+    """When a cohort is given up; its limits cost power, which the plan does not count."""
+    own = plan.cohort.planning if plan.cohort else None
+    if own is None or not own.futility_z:
+        return ""
+    limits = ", ".join(f"{one:g}" for one in own.futility_z)
+    return (
+        f" The cohort stops for futility if z in favour is {limits} or less there, which is not "
+        "binding, and which the power above does not count."
     )
 
 

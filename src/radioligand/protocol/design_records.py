@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from radioligand.protocol.base import Condition, Fraction, Name, Positive, Record
+from radioligand.protocol.planning_records import Looks
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -21,13 +22,26 @@ class Assumption(Record):
     says: str
 
 
+class CohortPlanning(Record):
+    """The assumptions of one cohort; a key that is left out is as in `[planning]`."""
+
+    accrual_share: Share  # of the subjects who come
+    hazard_ratio: Positive | None = None
+    median_control_months: Positive | None = None
+    alpha: Fraction | None = None
+    power: Fraction | None = None
+    interim: Looks | None = None
+    futility_z: tuple[float, ...] = ()  # of each look but the last: the cohort stops at or below
+
+
 class Cohort(Record):
-    """A part of the patients that is enrolled, and reported, for itself."""
+    """A part of the patients that is enrolled, tested and reported for itself."""
 
     id: Name
     label: str
     holds: Condition
     subjects: Annotated[int, Field(ge=1)] | None = None
+    planning: CohortPlanning | None = None
 
 
 class Selection(Record):

@@ -10,6 +10,7 @@ from math import gcd
 from typing import Any
 
 from radioligand import criteria
+from radioligand.protocol.cohort_faults import cohort_faults
 from radioligand.protocol.dosimetry_faults import dosimetry_faults
 from radioligand.protocol.faults import Fault
 from radioligand.protocol.inheritance import found_at
@@ -338,6 +339,7 @@ def _design(document: Table) -> Iterator[Fault]:
     for cohort in _rows(document, "cohorts"):
         path = f"cohorts[{cohort.get('id')}].holds"
         yield from _conditions(document, path, cohort.get("holds"))
+    yield from cohort_faults(document)
     selection = _table(document, "selection")
     yield from _unknown("selection.endpoint", selection.get("endpoint"), endpoints, "endpoint")
     roles = [arm.get("role") for arm in _rows(document, "arms")]

@@ -8,8 +8,15 @@ import numpy as np
 from scipy.special import ndtri
 
 from radioligand import protocol as p
-from radioligand.planning import Plan, expected, look_boundaries, plan_endpoint
+from radioligand.planning import (
+    Plan,
+    expected,
+    look_boundaries,
+    plan_endpoint,
+    planned_cohorts,
+)
 from radioligand.simulation.adaptive_model import AdaptiveModel
+from radioligand.simulation.cohort_design import CohortDesign, cohort_design
 from radioligand.simulation.counters import Whole
 from radioligand.simulation.decisions import OBRIEN_FLEMING, POCOCK
 from radioligand.simulation.scenarios import Scenario, StratumAssumption
@@ -49,12 +56,16 @@ class AdaptiveDesign:
 
 def virtual_design(
     protocol: p.Protocol, scenario: Scenario | None = None
-) -> TrialDesign | AdaptiveDesign:
+) -> TrialDesign | AdaptiveDesign | CohortDesign:
     """Return what the virtual trials of any protocol are drawn from, under a scenario if given.
 
     Raises SimulationError or PlanningError if the protocol cannot be simulated.
     """
     scenario = scenario or Scenario()
+    if planned_cohorts(protocol):
+        return cohort_design(protocol, scenario)
+    if scenario.cohorts:
+        refuse(protocol, ["cohorts: no cohort of the protocol has assumptions. Leave them out."])
     changes = scenario.adaptation or protocol.adaptation or scenario.max_combo
     by_month = scenario.looks is not None and scenario.looks.months
     if changes or by_month or len(arms_by_role(protocol)[1]) > 1:

@@ -8,10 +8,14 @@ import numpy as np
 from radioligand.simulation.adaptive_design import AdaptiveDesign
 from radioligand.simulation.adaptive_kernels import run_adaptive_trial
 from radioligand.simulation.adaptive_model import COMPARED, T_MOST, WHOLE_TRIAL
+from radioligand.simulation.cohort_design import CohortDesign
+from radioligand.simulation.cohort_kernels import cohort_seeds
 from radioligand.simulation.kernels import run_trial, simulate_trials
 from radioligand.simulation.model import ENTRY, HAPPENED, RESULTS, SEEN, Z, bench_for
 from radioligand.simulation.trial_design import TrialDesign
 from radioligand.statistics.observations import Floats
+
+AnyDesign = TrialDesign | AdaptiveDesign | CohortDesign
 
 SHARES = (0.05, 0.5, 0.95)  # of the trials
 
@@ -25,14 +29,32 @@ class Fan:
     events: Floats
 
 
-def calendar_fan(
-    design: TrialDesign | AdaptiveDesign, *, seed: int, trials: int, months: Floats
-) -> Fan:
+def calendar_fan(design: AnyDesign, *, seed: int, trials: int, months: Floats) -> Fan:
     """Return how many have entered and had the event by each month, over so many trials.
 
-    Of several arms all events count, also those of arms that were dropped.
+    Of several arms all events count, also those of arms that were dropped; of cohorts those of all.
     """
     days = np.asarray(months) * design.month_days
+    if isinstance(design, CohortDesign):
+        seeds = cohort_seeds(seed, len(design.cohorts)).tolist()
+        parts = [
+            _counted(own, seed=one, trials=trials, days=days)
+            for own, one in zip(design.cohorts, seeds, strict=True)
+        ]
+    else:
+        parts = [_counted(design, seed=seed, trials=trials, days=days)]
+    entered, events = (np.sum(each, axis=0) for each in zip(*parts, strict=True))
+    return Fan(
+        months=np.asarray(months, np.float64),
+        subjects=np.quantile(entered, SHARES, axis=0),
+        events=np.quantile(events, SHARES, axis=0),
+    )
+
+
+def _counted(
+    design: TrialDesign | AdaptiveDesign, *, seed: int, trials: int, days: Floats
+) -> tuple[Floats, Floats]:
+    """Who has entered, and who had the event, by each day, (trials, days) each."""
     entered, events = np.empty((trials, days.size)), np.empty((trials, days.size))
     bench = bench_for(design.model.trial if isinstance(design, AdaptiveDesign) else design.model)
     found = np.empty(len(RESULTS))
@@ -51,11 +73,7 @@ def calendar_fan(
         event = np.sort((entry + subjects[SEEN] - 1)[subjects[HAPPENED] == 1])
         entered[trial] = np.searchsorted(entry, days, "right")
         events[trial] = np.searchsorted(event, days, "right")
-    return Fan(
-        months=np.asarray(months, np.float64),
-        subjects=np.quantile(entered, SHARES, axis=0),
-        events=np.quantile(events, SHARES, axis=0),
-    )
+    return entered, events
 
 
 def z_at_looks(design: TrialDesign, *, seed: int, trials: int) -> Floats:

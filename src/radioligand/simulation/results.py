@@ -14,14 +14,16 @@ from radioligand.planning.results import SCHEMA
 from radioligand.simulation.adaptive_design import AdaptiveDesign
 from radioligand.simulation.adaptive_tallies import AdaptiveCharacteristics
 from radioligand.simulation.calendar import Fan
+from radioligand.simulation.cohort_design import CohortDesign
+from radioligand.simulation.cohort_tallies import CohortCharacteristics
 from radioligand.simulation.scenarios import ASSUMED, Scenario
 from radioligand.simulation.tallies import Characteristics
 from radioligand.simulation.trial_design import TrialDesign
 from radioligand.statistics.observations import Floats
 
 Row = dict[str, Any]
-AnyDesign = TrialDesign | AdaptiveDesign
-AnyCharacteristics = Characteristics | AdaptiveCharacteristics
+AnyDesign = TrialDesign | AdaptiveDesign | CohortDesign
+AnyCharacteristics = Characteristics | AdaptiveCharacteristics | CohortCharacteristics
 Curve = Sequence[tuple[float, float, float]]  # hazard ratio, power, its error
 LEAST_RATIO = 0.3
 
@@ -47,6 +49,7 @@ def simulation_results(
     parts: Mapping[str, Iterator[Row]] = {
         "scenarios": _scenarios(runs),
         "each-arm": _arms(runs[0]),
+        "each-cohort": _cohorts(runs[0]),
         "map": _map(runs),
         "power": _power(runs[0].design, curve),
         "fan": _fan(runs[0], fan),
@@ -65,7 +68,7 @@ def curve_ratios(design: AnyDesign) -> list[float]:
 
 def curve_power(design: AnyDesign, found: AnyCharacteristics) -> tuple[float, float]:
     """Return the power that a curve tells, with its error: any arm picked, or the mean arm."""
-    if isinstance(found, Characteristics) or picks(design):
+    if not isinstance(found, AdaptiveCharacteristics) or picks(design):
         return found.power, found.power_error
     power = float(np.mean([one.found for one in found.arms]))
     return power, float(np.sqrt(power * (1 - power) / found.trials))
@@ -94,18 +97,21 @@ def _scenarios(runs: Sequence[Run]) -> Iterator[Row]:
             numbers["type_one_percent"] = 100 * run.null.power
         numbers["duration"] = found.means["day"].mean / month
         numbers["subjects"] = found.means["entered"].mean
-        if isinstance(found, Characteristics):
-            numbers["events"] = found.means["events"].mean
-            bias = found.means["log_hazard_ratio"].mean - _assumed(design)
-            numbers["ratio_bias"] = exp(bias)
-            numbers["coverage"] = 100 * found.coverage
-        else:
+        if isinstance(found, AdaptiveCharacteristics):
             numbers["ratio_bias"] = exp(found.bias_at_end.mean)
+        else:
+            of_all = found.together if isinstance(found, CohortCharacteristics) else found
+            numbers["events"] = of_all.means["events"].mean
+            bias = of_all.means["log_hazard_ratio"].mean - _assumed(design)
+            numbers["ratio_bias"] = exp(bias)
+            numbers["coverage"] = 100 * of_all.coverage
         for statistic, value in numbers.items():
             yield _cell("scenarios", design.scenario.name, statistic, value)
 
 
 def _assumed(design: AnyDesign) -> float:
+    if isinstance(design, CohortDesign):
+        return design.together.log_hazard_ratio
     return design.log_hazard_ratio if isinstance(design, TrialDesign) else 0.0
 
 
@@ -126,6 +132,28 @@ def _arms(run: Run) -> Iterator[Row]:
         }
         for statistic, value in numbers.items():
             yield _cell("arm", one.arm, statistic, value)
+
+
+def _cohorts(run: Run) -> Iterator[Row]:
+    """Each cohort: found, with and without effect, given up, subjects, events, month, bias."""
+    if not isinstance(run.found, CohortCharacteristics) or not isinstance(run.design, CohortDesign):
+        return
+    nulls = run.null.cohorts if isinstance(run.null, CohortCharacteristics) else ()
+    for place, (name, one) in enumerate(zip(run.design.names, run.found.cohorts, strict=True)):
+        assumed = run.design.cohorts[place].log_hazard_ratio
+        numbers = {"assumed_ratio": exp(assumed), "found_percent": 100 * one.power}
+        if nulls:
+            numbers["type_one_percent"] = 100 * nulls[place].power
+        numbers |= {
+            "futile_percent": 100 * sum(one.futility),
+            "duration": one.means["day"].mean / run.design.month_days,
+            "subjects": one.means["entered"].mean,
+            "events": one.means["events"].mean,
+            "ratio_bias": exp(one.means["log_hazard_ratio"].mean - assumed),
+            "coverage": 100 * one.coverage,
+        }
+        for statistic, value in numbers.items():
+            yield _cell("cohort", name, statistic, value)
 
 
 def _map(runs: Sequence[Run]) -> Iterator[Row]:
@@ -186,9 +214,9 @@ def _fan(run: Run, fan: Fan) -> Iterator[Row]:
 
 def _looks(design: AnyDesign, z: Floats | None) -> Iterator[Row]:
     """Boundaries by events, with the z of trials; nothing where the latter is not known."""
-    model = design.model
-    if z is None:
+    if z is None or isinstance(design, CohortDesign):
         return
+    model = design.model
     for look, events in enumerate(model.look_events.tolist()):
         numbers = {"look_events": events, "boundary_z": float(model.stop_z[look])}
         if np.isfinite(model.futility_z[look]):

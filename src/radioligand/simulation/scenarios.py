@@ -90,6 +90,7 @@ class Scenario:
     name: str = "as planned"
     hazard_ratio: float | None = None  # of each experimental arm
     hazard_ratios: tuple[tuple[str, float], ...] = ()  # of single arms: arm, ratio
+    cohorts: tuple[tuple[str, float], ...] = ()  # of single cohorts: cohort, hazard ratio
     median_control_months: float | None = None
     shape: float | None = None
     cured_fraction: float | None = None
@@ -162,8 +163,8 @@ SWITCHES = ("stratified", "max_combo", "visits")
 WHOLE = ("subjects", "events", "window_days")
 ASSUMED = (*LIMITS, *SWITCHES)
 TABLES = (
-    *("document", "title", "assume", "hazard_ratios", "strata", "looks", "chain", "primaries"),
-    "adaptation",
+    *("document", "title", "assume", "hazard_ratios", "cohorts", "strata", "looks", "chain"),
+    *("primaries", "adaptation"),
 )
 
 
@@ -183,7 +184,9 @@ def parse_scenarios(document: Mapping[str, Any], *, name: str = "scenario") -> t
     if "chain" in document:
         common["chain"] = _chain(document["chain"], faults)
     if "hazard_ratios" in document:
-        common["hazard_ratios"] = _hazard_ratios(document["hazard_ratios"], faults)
+        common["hazard_ratios"] = _hazard_ratios(document, "hazard_ratios", faults)
+    if "cohorts" in document:
+        common["cohorts"] = _hazard_ratios(document, "cohorts", faults)
     if "primaries" in document:
         common["primaries"] = _primaries(document["primaries"], faults)
     if "adaptation" in document:
@@ -259,6 +262,7 @@ def without_effect(scenario: Scenario) -> Scenario:
         name=f"{scenario.name}, no effect",
         hazard_ratio=1.0,
         hazard_ratios=(),
+        cohorts=(),
         response_experimental=scenario.response_control,
         progression_to_death_months_experimental=scenario.progression_to_death_months_control,
     )
@@ -362,17 +366,20 @@ def _rise(values: Any) -> bool:
     return plain and min(values) > 0 and sorted(set(values)) == values
 
 
-def _hazard_ratios(given: Any, faults: list[str]) -> tuple[tuple[str, float], ...]:
+def _hazard_ratios(
+    document: Mapping[str, Any], key: str, faults: list[str]
+) -> tuple[tuple[str, float], ...]:
+    given = document[key]
     if not isinstance(given, Mapping):
-        faults.append(f"hazard_ratios: {given!r} is no table. Write [hazard_ratios].")
+        faults.append(f"{key}: {given!r} is no table. Write [{key}].")
         return ()
     wrong = [
         fault
-        for arm, one in given.items()
-        for fault in _number_faults(f"hazard_ratios.{arm}", one, ABOVE_0)
+        for name, one in given.items()
+        for fault in _number_faults(f"{key}.{name}", one, ABOVE_0)
     ]
     faults += wrong
-    return () if wrong else tuple((arm, float(one)) for arm, one in given.items())
+    return () if wrong else tuple((name, float(one)) for name, one in given.items())
 
 
 def _primaries(given: Any, faults: list[str]) -> PrimaryAssumption | None:

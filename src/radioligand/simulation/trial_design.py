@@ -253,7 +253,7 @@ def strata_of(
             faults.append(f"strata: {', '.join(named)} are assumed; they are {', '.join(ids)}.")
         return scenario.strata, factors
     shares = _population_shares(protocol.trial.id)
-    known = shares if set(shares) == set(ids) else dict.fromkeys(ids, 1.0)
+    known = shares if set(ids) <= set(shares) else dict.fromkeys(ids, 1.0)
     return tuple(StratumAssumption(id=one, share=known[one]) for one in ids), factors
 
 

@@ -28,6 +28,14 @@ from radioligand.simulation.adaptive_tallies import (
     adaptive_characteristics,
     adaptive_tally,
 )
+from radioligand.simulation.cohort_design import CohortDesign
+from radioligand.simulation.cohort_kernels import VERSION as COHORT_VERSION
+from radioligand.simulation.cohort_kernels import simulate_cohorts
+from radioligand.simulation.cohort_tallies import (
+    CohortCharacteristics,
+    cohort_characteristics,
+    cohort_tally,
+)
 from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.kernels import VERSION, simulate_trials
 from radioligand.simulation.model import Model
@@ -54,7 +62,8 @@ class Task(Protocol):
 Submit = Callable[[Sequence[Part]], Task]
 
 
-AnyDesign = TrialDesign | AdaptiveDesign
+AnyDesign = TrialDesign | AdaptiveDesign | CohortDesign
+AnyCharacteristics = Characteristics | AdaptiveCharacteristics | CohortCharacteristics
 
 
 @overload
@@ -81,6 +90,17 @@ def simulate(
 ) -> AdaptiveCharacteristics: ...
 @overload
 def simulate(
+    design: CohortDesign,
+    *,
+    trials: int,
+    seed: int,
+    threads: int | None = ...,
+    scheduler: str | None = ...,
+    folder: Path | None = ...,
+    progress: Callable[[int], None] | None = ...,
+) -> CohortCharacteristics: ...
+@overload
+def simulate(
     design: AnyDesign,
     *,
     trials: int,
@@ -89,7 +109,7 @@ def simulate(
     scheduler: str | None = ...,
     folder: Path | None = ...,
     progress: Callable[[int], None] | None = ...,
-) -> Characteristics | AdaptiveCharacteristics: ...
+) -> AnyCharacteristics: ...
 def simulate(
     design: AnyDesign,
     *,
@@ -99,7 +119,7 @@ def simulate(
     scheduler: str | None = None,
     folder: Path | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Characteristics | AdaptiveCharacteristics:
+) -> AnyCharacteristics:
     """Return the operating characteristics of a design from so many virtual trials.
 
     threads : how many work at a time on this machine; all cores if None.
@@ -130,6 +150,8 @@ def simulate(
         total = added(told(found))
     if isinstance(design, AdaptiveDesign):
         return adaptive_characteristics(total, design=design)
+    if isinstance(design, CohortDesign):
+        return cohort_characteristics(total, design=design)
     return characteristics(total)
 
 
@@ -144,6 +166,10 @@ def run_part(design: AnyDesign, seed: int, part: Part) -> Tally:
     if isinstance(design, AdaptiveDesign):
         whole, compared = simulate_adaptive(design.model, seed=seed, first=first, last=last)
         return adaptive_tally(whole, compared, design=design)
+    if isinstance(design, CohortDesign):
+        models = tuple(one.model for one in design.cohorts)
+        left = simulate_cohorts(models, design.together.model, seed=seed, first=first, last=last)
+        return cohort_tally(*left, design=design)
     return tally(simulate_trials(design.model, seed=seed, first=first, last=last), design=design)
 
 
@@ -157,10 +183,14 @@ class Kept:
         version: tuple[object, ...] = (VERSION, seed)
         if isinstance(design, AdaptiveDesign):
             version += (ADAPTIVE_VERSION, *design.log_hazard_ratios)
+        elif isinstance(design, CohortDesign):
+            several_trials = (*design.cohorts, design.together)
+            version += (COHORT_VERSION, *design.names)
+            version += tuple(one.log_hazard_ratio for one in several_trials)
         else:
             version += (design.log_hazard_ratio,)
         known = hashlib.sha256(repr(version + several).encode())
-        for name, value in numbers_of(design.model):
+        for name, value in numbers_of(design):
             array = np.asarray(value)
             known.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
         self.design = known.hexdigest()[:24]
@@ -178,11 +208,19 @@ class Kept:
         write_part(self.folder, self.key(part), found)
 
 
-def numbers_of(model: Model | AdaptiveModel) -> Iterator[tuple[str, Any]]:
-    """Yield each number of a model by its name, also of a model within."""
+def numbers_of(design: AnyDesign) -> Iterator[tuple[str, Any]]:
+    """Yield each number of the models of a design by its name, also of a model within."""
+    if isinstance(design, CohortDesign):
+        for one in (*design.cohorts, design.together):
+            yield from _numbers(one.model)
+    else:
+        yield from _numbers(design.model)
+
+
+def _numbers(model: Model | AdaptiveModel) -> Iterator[tuple[str, Any]]:
     for name, value in model._asdict().items():
         if isinstance(value, Model):
-            yield from numbers_of(value)
+            yield from _numbers(value)
         else:
             yield name, value
 
