@@ -8,7 +8,6 @@ import numpy as np
 
 from radioligand.simulation.comparisons import (
     hazard_ratio,
-    last_days_of,
     medians,
     note_events,
     rank_test,
@@ -154,8 +153,10 @@ def merged(models: Any, benches: Any, found: Floats) -> tuple[Whole, Words]:
 def look_at_all(model: Model, bench: Bench, subjects: Whole, keys: Words, found: Floats) -> None:
     """Test all subjects once, at the events planned, stratified by cohort and stratum."""
     found[:] = math.nan
-    count_events(subjects, bench.calendar)
-    day, reached = event_day(subjects, model.look_events[0], bench.calendar, bench.few)
+    count_events(subjects, bench.calendar, bench.coarse)
+    day, reached = event_day(
+        subjects, model.look_events[0], bench.calendar, bench.coarse, bench.few
+    )
     entered = cut(
         subjects,
         day,
@@ -165,18 +166,22 @@ def look_at_all(model: Model, bench: Bench, subjects: Whole, keys: Words, found:
         model.missed_chance,
         keys,
     )
-    ordered = sort_days(subjects, entered, True, bench.bucket, bench.keys)
-    times, events = note_events(
-        ordered, bench.at_risk, bench.gone, bench.risk, bench.tied, bench.falls
+    sort_days(subjects, entered, True, model.visits.size > 0, bench.bucket, bench.keys)
+    ordered = bench.keys[1, :entered]
+    times, many, of_control, of_experimental = note_events(
+        ordered, bench.at_risk, bench.risk, bench.tied, bench.several, bench.falls
     )
-    risk, tied, work = bench.risk[:, :times], bench.tied[:, :times], bench.work[:, :times]
+    risk, tied, work = bench.risk[:, :times], bench.tied[:, :times], bench.work
     if model.rho != 0 or model.gamma != 0:
         z = weighted_rank_test(risk, tied, model.rho, model.gamma, bench.survival)
     else:
         z = rank_test(risk, tied, work)
     found[LOOK], found[STOPPED], found[REACHED] = 0, z <= -model.stop_z[0], reached
-    found[DAY_OF_LOOK], found[ENTERED], found[EVENTS], found[Z] = day, entered, events, z
-    found[LOG_HAZARD_RATIO], found[STANDARD_ERROR] = hazard_ratio(risk, tied, work[0])
+    found[DAY_OF_LOOK], found[ENTERED], found[Z] = day, entered, z
+    found[EVENTS] = of_control + of_experimental
+    found[LOG_HAZARD_RATIO], found[STANDARD_ERROR] = hazard_ratio(
+        risk, tied, bench.several[:many], work
+    )
     found[MEDIAN_CONTROL], found[MEDIAN_EXPERIMENTAL] = medians(
-        bench.falls[:, :events], last_days_of(ordered)
+        ordered, bench.falls, of_control, of_experimental
     )
