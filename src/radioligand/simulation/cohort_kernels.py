@@ -16,7 +16,13 @@ from radioligand.simulation.comparisons import (
     weighted_rank_test,
 )
 from radioligand.simulation.counters import Whole, Words, mixed
-from radioligand.simulation.kernels import count_events, cut, event_day, run_trial
+from radioligand.simulation.kernels import (
+    count_events,
+    cut,
+    event_day,
+    margin_z,
+    run_trial,
+)
 from radioligand.simulation.model import (
     DAY_OF_LOOK,
     ENTERED,
@@ -174,6 +180,8 @@ def look_at_all(model: Model, bench: Bench, subjects: Whole, keys: Words, found:
         z = weighted_rank_test(risk, tied, model.rho, model.gamma, bench.survival)
     else:
         z = rank_test(risk, tied, work)
+    if model.log_margin != 0:
+        z = margin_z(*hazard_ratio(risk, tied, work[0]), model.log_margin)
     found[LOOK], found[STOPPED], found[REACHED] = 0, z <= -model.stop_z[0], reached
     found[DAY_OF_LOOK], found[ENTERED], found[EVENTS], found[Z] = day, entered, events, z
     found[LOG_HAZARD_RATIO], found[STANDARD_ERROR] = hazard_ratio(risk, tied, work[0])
