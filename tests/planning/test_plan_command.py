@@ -84,8 +84,12 @@ def test_rules_that_the_plan_does_not_count_on_are_told(tmp_path):
     path.write_text(f"{text}\n{rules}", "utf-8")
 
     told = " ".join(run("plan", path).stdout.split())
+    found = json.loads(run("plan", path, "--json").output)["adaptation"]["resizing"]
 
-    assert "events may rise to 150 after a look at 60. The numbers here do not count on" in told
+    assert "At 60 events, expected in month" in told
+    assert "events rise to 150 at most if the conditional power is from 30 % to below 90 %" in told
+    assert "do not count on these rules; the virtual trials do" in told
+    assert f"in {100 * found['raised']:.3g} % of trials if the effect is as assumed" in told
 
 
 def test_without_options_the_wording_is_printed():

@@ -2,7 +2,6 @@
 
 import json
 import tomllib
-from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
@@ -152,7 +151,7 @@ def test_selection_finds_the_nth_value():
 def test_two_arms_without_change_are_the_same_trials_to_the_last_bit(
     which, protocol, plain, fuller
 ):
-    scenario = plain if which == "plain" else replace(fuller, chain=None)
+    scenario = plain if which == "plain" else fuller
     pair = simulate_trials(trial_design(protocol, scenario).model, seed=5, first=0, last=500)
     several = adaptive_design(protocol, scenario)
 
@@ -584,13 +583,42 @@ def test_faults_of_rules_are_told(document, says):
             Scenario(adaptation=Adaptation(additions=(ArmAddition(arm="LUY", month=2.0),))),
             "LUY",
         ),
-        (Scenario(adaptation=PROMISING), "it is simulated with one experimental arm"),
-        (Scenario(chain=("primary",)), "chain: it is simulated in trials of two arms"),
+        (Scenario(adaptation=PROMISING), "no rule joins their stages at the family's level"),
     ],
 )
 def test_rules_that_do_not_fit_the_arms_are_refused(resistant, scenario, says):
     with pytest.raises(SimulationError, match=says):
         virtual_design(resistant, scenario)
+
+
+def test_the_chain_of_two_arms_is_that_of_the_plain_kernel(protocol, fuller):
+    alone = simulate(trial_design(protocol, fuller), trials=1000, seed=6)
+    several = simulate(adaptive_design(protocol, fuller), trials=1000, seed=6)
+
+    assert several.arms[0].chain == alone.chain
+    assert alone.chain[0] > alone.chain[1] > alone.chain[2] > 0
+
+
+def test_each_arm_has_a_chain_at_its_own_level(ddr):
+    scenario = Scenario(
+        chain=("primary", "response", "survival"),
+        response_control=0.3,
+        response_experimental=0.45,
+        progression_to_death_months_control=20,
+        progression_to_death_months_experimental=24,
+    )
+    design = adaptive_design(ddr, scenario)
+    _, compared = simulate_adaptive(design.model, seed=1, first=0, last=300)
+    level = norm.isf(design.plan.comparison.alpha)
+
+    primary = compared[:, :, C_STOPPED] == 1
+    response = primary & (compared[:, :, COMPARED.index("response_z")] >= level)
+    survival = response & (compared[:, :, COMPARED.index("survival_z")] <= -level)
+    expected = np.stack([primary, response, survival], axis=2).mean(axis=0)
+    found = simulate(design, trials=300, seed=1)
+    assert [one.chain for one in found.arms] == [tuple(row) for row in expected.tolist()]
+    run = CliRunner().invoke(cli, ["simulate", "prrt-ddr", "--trials", "100", "--json"])
+    assert "chain" not in json.loads(run.stdout)["arms"][0]  # no chain is planned
 
 
 def test_entered_are_those_of_the_arms_compared(resistant):

@@ -111,11 +111,6 @@ def without(document, *keys):
     ("change", "says"),
     [
         (lambda d: without(d, "planning"), "no [planning]"),
-        (lambda d: {**d, "planning": {**d["planning"], "margin": 1.3}}, "non-inferiority"),
-        (
-            lambda d: {**d, "planning": {**d["planning"], "crossover_per_month": 0.1}},
-            "crossover_fraction",
-        ),
         (
             lambda d: {**d, "arms": [*d["arms"], {**d["arms"][0], "id": "B", "ratio": 3}]},
             "two arms are simulated",

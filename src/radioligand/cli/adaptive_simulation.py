@@ -133,6 +133,11 @@ def _arm(one: ArmCharacteristics, design: AdaptiveDesign) -> dict[str, Any]:
         "end_month": told_mean(means["day"], month),
         "events_not_reached": one.unreached,
     }
+    if len(design.chain) > 1:
+        answer["chain"] = [
+            {"step": step, "probability": share}
+            for step, share in zip(design.chain, one.chain, strict=True)
+        ]
     if design.scenario.has_response:
         answer["response"] = {
             arm: told_mean(means[f"response_{arm}"]) for arm in ("control", "experimental")
@@ -193,6 +198,9 @@ def text(told: dict[str, Any], *, share: Any) -> Iterator[str]:
             f"{one['subjects']['mean']:.1f} subjects, hazard ratio {one['hazard_ratio_assumed']:g} "
             f"assumed, interval covers it in {100 * one['coverage']:.1f} %"
         )
+        if chain := one.get("chain"):
+            steps = ", ".join(f"{step['step']} {100 * step['probability']:.1f} %" for step in chain)
+            yield f"  chain of tests        {one['arm']}: {steps}"
     if primaries := told.get("primaries"):
         for arm, held in primaries["held"].items():
             each = ", ".join(

@@ -97,7 +97,7 @@ def theory(design: TrialDesign) -> dict[str, Any]:
         months = months_to_events(plan.course, plan.events)
     except PlanningError:
         return told
-    if plan.looks.z.size > 1:
+    if plan.looks.z.size > 1 or plan.given.margin != 1:
         return told | {"duration_months": months}
     level = float(plan.looks.nominal_p[-1])
     power = expected_power(

@@ -14,10 +14,13 @@ from radioligand.cli.design_contents import design_report
 from radioligand.io.documents import DocumentError, protocol_chain, read_protocol
 from radioligand.io.outputs import MARK, check_output, parquet, sha256, write_folder
 from radioligand.planning import (
+    AdaptationPlan,
     EventDate,
     LateHarmPlan,
     Plan,
     RatePlan,
+    adaptation_plan,
+    adaptation_wording,
     any_cohort,
     cohort_plans,
     cohort_wording,
@@ -43,6 +46,7 @@ class Planned:
     protocol: Protocol
     plans: tuple[Plan, ...]
     cohorts: tuple[Plan, ...]
+    adaptation: AdaptationPlan | None
     rates: tuple[RatePlan, ...]
     late_harm: tuple[LateHarmPlan, ...]
     prediction: EventDate | None
@@ -53,6 +57,7 @@ class Planned:
         plans = (*self.plans, *self.cohorts)
         told = [text for one in plans for text in wording(one, protocol=self.protocol)]
         told += cohort_wording(self.cohorts)
+        told += adaptation_wording(self.adaptation)
         told += [rate_wording(one) for one in self.rates]
         told += late_harm_wording(self.late_harm)
         if found := self.prediction:
@@ -99,6 +104,7 @@ class Planned:
             **primary,
             "also": others,
             "cohorts": cohorts,
+            "adaptation": _rules(self.adaptation),
             "any_cohort": {"power": power, "type_one_error": error} if cohorts else None,
             "rates": rates,
             "late_harm": harm,
@@ -136,6 +142,7 @@ def run_plan(name: str, *, adam: Path | None = None, cutoff: date | None = None)
         protocol=protocol,
         plans=plans,
         cohorts=cohort_plans(protocol),
+        adaptation=adaptation_plan(plans[0], protocol),
         rates=rates,
         late_harm=late_harm_plans(protocol, plans[0]),
         prediction=prediction,
@@ -227,6 +234,35 @@ def _selected(one: Plan) -> dict[str, Any] | None:
         name: {key: getattr(power, key) for key in keys} for name, power in cases
     }
     return {"alpha": one.comparison.alpha, **told}
+
+
+def _rules(found: AdaptationPlan | None) -> dict[str, Any] | None:
+    """What theory says of each rule by which the trial changes itself."""
+    if found is None:
+        return None
+    return {
+        "drops": [
+            {
+                **one.given.model_dump(),
+                "month": _finite(one.month),
+                "kept_alone": one.kept_alone,
+                "kept_of_all": one.kept_of_all,
+                "kept_without_effect": one.kept_without_effect,
+            }
+            for one in found.drops
+        ],
+        "additions": [
+            {**one.given.model_dump(), "subjects": one.subjects, "controls": one.controls}
+            for one in found.additions
+        ],
+        "resizing": found.resizing
+        and {
+            **found.resizing.given.model_dump(),
+            "expected_month": _finite(found.resizing.month),
+            "raised": found.resizing.raised,
+            "raised_without_effect": found.resizing.raised_without_effect,
+        },
+    }
 
 
 def _predicted(found: EventDate) -> str:

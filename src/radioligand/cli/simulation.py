@@ -57,10 +57,11 @@ def run_simulation(
     """
     protocol = read_protocol(name)
     chosen = read_scenarios(scenario) if scenario else (Scenario(),)
+    margin = protocol.planning.margin if protocol.planning else 1.0
     pairs = [
         (
             virtual_design(protocol, one),
-            virtual_design(protocol, without_effect(one)) if null else None,
+            virtual_design(protocol, without_effect(one, margin=margin)) if null else None,
         )
         for one in chosen
     ]

@@ -12,6 +12,12 @@ from radioligand.planning.accrual import (
     site_accrual,
     uniform_accrual,
 )
+from radioligand.planning.adaptation import (
+    AdaptationPlan,
+    adaptation_plan,
+    adaptation_wording,
+    kept,
+)
 from radioligand.planning.cohorts import (
     any_cohort,
     cohort_planning,
@@ -73,6 +79,7 @@ from radioligand.planning.wording import rate_wording, remarks, wording
 
 __all__ = [
     "Accrual",
+    "AdaptationPlan",
     "Course",
     "Cured",
     "Curve",
@@ -91,6 +98,8 @@ __all__ = [
     "Scenario",
     "SelectionPower",
     "Weibull",
+    "adaptation_plan",
+    "adaptation_wording",
     "any_cohort",
     "cohort_planning",
     "cohort_plans",
@@ -105,6 +114,7 @@ __all__ = [
     "exponential",
     "follow",
     "inflation",
+    "kept",
     "lakatos",
     "late_harm_plans",
     "late_harm_wording",

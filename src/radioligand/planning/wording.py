@@ -26,7 +26,6 @@ def wording(plan: Plan, *, protocol: p.Protocol) -> tuple[str, ...]:
         _subjects(plan, protocol),
         _looks(plan),
         _selection(plan),
-        _adaptation(protocol) if plan.cohort is None else "",
     )
     return tuple(filter(None, (*paragraphs, " ".join(remarks(plan)))))
 
@@ -40,21 +39,6 @@ def rate_wording(plan: RatePlan) -> str:
         f"would be told apart with {power} power at a {_sides(given.sided)} level of "
         f"{_percent(given.alpha)} by {whole(plan.subjects_needed)} subjects; the trial has "
         f"{_percent(plan.power)} power."
-    )
-
-
-def _adaptation(protocol: p.Protocol) -> str:
-    """The rules by which the trial changes itself, which the plan does not count on."""
-    rules = protocol.adaptation
-    if rules is None:
-        return ""
-    told = [f"arms may stop at {one.events} events of one comparison" for one in rules.drops]
-    told += [f"{one.arm} opens in month {one.month:g}" for one in rules.additions]
-    if more := rules.resizing:
-        told.append(f"events may rise to {more.most_events} after a look at {more.events}")
-    return (
-        f"The trial changes itself by fixed rules: {'; '.join(told)}. The numbers here do not "
-        "count on them; its virtual trials do."
     )
 
 

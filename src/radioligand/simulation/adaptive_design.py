@@ -19,11 +19,13 @@ from radioligand.simulation.adaptive_model import AdaptiveModel
 from radioligand.simulation.cohort_design import CohortDesign, cohort_design
 from radioligand.simulation.counters import Whole
 from radioligand.simulation.decisions import OBRIEN_FLEMING, POCOCK
+from radioligand.simulation.model import STEPS
 from radioligand.simulation.scenarios import Scenario, StratumAssumption
 from radioligand.simulation.trial_design import (
     TrialDesign,
     arms_by_role,
     block_of,
+    chain_of,
     drawn,
     hazard_ratios_of,
     refuse,
@@ -52,6 +54,7 @@ class AdaptiveDesign:
     month_days: float
     log_hazard_ratios: tuple[float, ...]  # assumed, of each experimental arm
     selects: bool  # whether one arm is picked
+    chain: tuple[str, ...]  # of tests of each arm, in order
 
 
 def virtual_design(
@@ -88,9 +91,11 @@ def adaptive_design(protocol: p.Protocol, scenario: Scenario | None = None) -> A
     if scenario.adaptation:
         faults += p.adaptation_faults(rules, protocol.arms)
     if rules.resizing and len(others) > 1:
-        faults.append("adaptation.resizing: it is simulated with one experimental arm. Leave it.")
-    if scenario.chain:
-        faults.append("chain: it is simulated in trials of two arms without changes. Leave it out.")
+        faults.append(
+            "adaptation.resizing: with several experimental arms each would have a trend and a "
+            "raised size of its own, and no rule joins their stages at the family's level; it is "
+            "simulated with one. Leave it out."
+        )
     strata, factors = strata_of(protocol, scenario, faults)
     plan = plan_endpoint(protocol, given)
     if plan.event_months is None and scenario.events is None and scenario.looks is None:
@@ -120,6 +125,7 @@ def adaptive_design(protocol: p.Protocol, scenario: Scenario | None = None) -> A
     most = subjects
     if resizing:
         most = resizing.most_subjects or ceil(subjects * resizing.most_events / int(events[-1]))
+    chain = chain_of(protocol, given, scenario)
     opens = {one.arm: round(one.month * protocol.data.month_days) for one in rules.additions}
     model = AdaptiveModel(
         trial=drawn(
@@ -130,7 +136,7 @@ def adaptive_design(protocol: p.Protocol, scenario: Scenario | None = None) -> A
             accrual=whole,
             hazard_ratios=ratios,
             subjects=max(most, subjects),
-        ),
+        )._replace(chain=np.array([STEPS.index(step) for step in chain], np.int64)),
         subjects=subjects,
         places=np.array([each * arm.ratio for arm in arms], np.int64),
         opens=np.array([opens.get(arm.id, 0) for arm in arms], np.int64),
@@ -164,6 +170,7 @@ def adaptive_design(protocol: p.Protocol, scenario: Scenario | None = None) -> A
         month_days=protocol.data.month_days,
         log_hazard_ratios=tuple(log(ratio) for ratio in ratios),
         selects=any(one.keep == 1 for one in drops),
+        chain=chain,
     )
 
 

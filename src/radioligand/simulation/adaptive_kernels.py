@@ -66,10 +66,12 @@ from radioligand.simulation.courses import (
     LOW_QUARTER,
     QUARTER,
     SECOND,
+    THIRD,
     add_progression,
     add_response,
     enter,
     follow,
+    switch,
 )
 from radioligand.simulation.decisions import (
     conditional_power,
@@ -78,10 +80,11 @@ from radioligand.simulation.decisions import (
     spending_bound,
     spent,
 )
-from radioligand.simulation.kernels import cut, cut_survival
+from radioligand.simulation.kernels import cut, cut_survival, margin_z
 from radioligand.simulation.model import (
     ARM,
     CHANCES,
+    CROSSED,
     ENTRY,
     FOREVER,
     HAPPENED,
@@ -223,6 +226,9 @@ def draw_entries(model: AdaptiveModel, bench: Bench, seed: np.uint64, trial: np.
     exponentials(words[2], bench.bits, bench.power, waiting[1])
     exponentials(words[3], bench.bits, bench.power, waiting[2])
     enter(model.trial.recruitment, waiting[0], bench.subjects)
+    if model.trial.switch_days < FOREVER:
+        draw_words(seed, trial, THIRD, words[4:])
+        exponentials(words[4], bench.bits, bench.power, waiting[4])
     if model.trial.has_course:
         draw_words(seed, trial, SECOND, words[4:])
         exponentials(words[4], bench.bits, bench.power, waiting[3])
@@ -266,6 +272,9 @@ def live(model: AdaptiveModel, bench: Bench) -> None:
     """Find what becomes of each subject in the arm allocated."""
     trial, subjects, waiting = model.trial, bench.subjects, bench.waiting
     follow(waiting, trial.curves, trial.stratum_factor, trial.dropout_days, subjects)
+    subjects[CROSSED] = FOREVER
+    if trial.switch_days < FOREVER:
+        switch(waiting, trial.curves, trial.stratum_factor, trial.switch_days, subjects)
     if trial.has_course:
         add_progression(
             bench.words,
@@ -442,10 +451,11 @@ def compare(
         z = weighted_rank_test(risk, tied, trial.rho, trial.gamma, bench.survival)
     else:
         z = rank_test(risk, tied, work)
+    ratio, error = hazard_ratio(risk, tied, bench.several[:many], work)
+    if trial.log_margin != 0:
+        z = margin_z(ratio, error, trial.log_margin)
     found[C_EVENTS], found[C_Z] = of_control + of_experimental, z
-    found[C_LOG_HAZARD_RATIO], found[C_STANDARD_ERROR] = hazard_ratio(
-        risk, tied, bench.several[:many], work
-    )
+    found[C_LOG_HAZARD_RATIO], found[C_STANDARD_ERROR] = ratio, error
     found[C_MEDIAN_CONTROL], found[C_MEDIAN_EXPERIMENTAL] = medians(
         ordered, bench.falls, of_control, of_experimental
     )

@@ -36,7 +36,7 @@ from radioligand.simulation.tallies import (
     primaries_held,
     quantiles_of,
 )
-from radioligand.statistics.observations import Floats
+from radioligand.statistics.observations import Bools, Floats
 
 
 def adaptive_tally(whole: Floats, compared: Floats, *, design: AdaptiveDesign) -> Tally:
@@ -88,6 +88,7 @@ def adaptive_tally(whole: Floats, compared: Floats, *, design: AdaptiveDesign) -
         "first_squares": (at_first**2).sum(axis=0),
         "raised": np.array([(whole[:, T_EVENTS_PLANNED] > design.model.look_events[-1]).sum()]),
         "resized_at": np.array([np.isfinite(whole[:, T_CONDITIONAL_POWER]).sum()]),
+        "steps": np.cumprod(_steps(compared, design), axis=2).sum(axis=0),
         "known": np.isfinite(compared).sum(axis=0),
         "sums": finite.sum(axis=0),
         "squares": (finite**2).sum(axis=0),
@@ -96,6 +97,17 @@ def adaptive_tally(whole: Floats, compared: Floats, *, design: AdaptiveDesign) -
         "trial_squares": (of_trial**2).sum(axis=0),
         "weeks": np.bincount(weeks, minlength=WEEKS),
     }
+
+
+def _steps(compared: Floats, design: AdaptiveDesign) -> Bools:
+    """Whether each test of the chain holds of each arm, (n, arms - 1, c), alone."""
+    z = design.model.trial.chain_z
+    holds = {
+        "primary": compared[:, :, C_STOPPED] == 1,
+        "response": compared[:, :, C_RESPONSE_Z] >= z,
+        "survival": compared[:, :, C_SURVIVAL_Z] <= -z,
+    }
+    return np.stack([holds[step] for step in design.chain], axis=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +126,7 @@ class ArmCharacteristics:
     coverage: float  # of the interval of the hazard ratio, in trials in which it was not dropped
     bias_at_first: Mean  # of the log hazard ratio when it was kept, if arms can be dropped
     bias_at_end: Mean  # at its last look, if it was not dropped
+    chain: tuple[float, ...]  # share in which each step of the chain held, with all before
     primaries: tuple[float, ...]  # share in which each of several primary endpoints held
     means: Mapping[str, Mean]  # of each of COMPARED
 
@@ -184,6 +197,7 @@ def _arm(total: Tally, n: int, place: int, arm: str, ratio: float) -> ArmCharact
         coverage=float(total["covered"][place] / max(total["ended"][place], 1)),
         bias_at_first=_mean(total, "on", "first", place),
         bias_at_end=_mean(total, "ended", "end", place),
+        chain=shares("steps"),
         primaries=shares("primaries") if "primaries" in total else (),
         means={
             name: mean_of(

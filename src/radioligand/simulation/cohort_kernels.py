@@ -15,7 +15,13 @@ from radioligand.simulation.comparisons import (
     weighted_rank_test,
 )
 from radioligand.simulation.counters import Whole, Words, mixed
-from radioligand.simulation.kernels import count_events, cut, event_day, run_trial
+from radioligand.simulation.kernels import (
+    count_events,
+    cut,
+    event_day,
+    margin_z,
+    run_trial,
+)
 from radioligand.simulation.model import (
     DAY_OF_LOOK,
     ENTERED,
@@ -176,6 +182,8 @@ def look_at_all(model: Model, bench: Bench, subjects: Whole, keys: Words, found:
         z = weighted_rank_test(risk, tied, model.rho, model.gamma, bench.survival)
     else:
         z = rank_test(risk, tied, work)
+    if model.log_margin != 0:
+        z = margin_z(*hazard_ratio(risk, tied, bench.several[:many], work), model.log_margin)
     found[LOOK], found[STOPPED], found[REACHED] = 0, z <= -model.stop_z[0], reached
     found[DAY_OF_LOOK], found[ENTERED], found[Z] = day, entered, z
     found[EVENTS] = of_control + of_experimental

@@ -32,7 +32,7 @@ from radioligand.simulation.model import (
 )
 from radioligand.statistics.observations import Floats
 
-FIRST, SECOND = np.uint64(0), np.uint64(1)  # purposes of words
+FIRST, SECOND, THIRD = np.uint64(0), np.uint64(1), np.uint64(2)  # purposes of words
 QUARTER, LOW_QUARTER = np.uint64(16), np.uint64(0xFFFF)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 PER_WORD = 1 / 4_294_967_296
@@ -59,6 +59,11 @@ def draw_subjects(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64)
         subjects,
     )
     follow(waiting, model.curves, model.stratum_factor, model.dropout_days, subjects)
+    subjects[CROSSED] = FOREVER
+    if model.switch_days < FOREVER:
+        draw_words(seed, trial, THIRD, words[4:])
+        exponentials(words[4], bits, power, waiting[4])
+        switch(waiting, model.curves, model.stratum_factor, model.switch_days, subjects)
     if model.has_course:
         draw_words(seed, trial, SECOND, words[4:])
         exponentials(words[4], bits, power, waiting[3])
@@ -137,14 +142,49 @@ def follow(
         for i in range(subjects.shape[1]):
             curve = curves[subjects[ARM, i]]
             hazard = waiting[1, i] * stratum_factor[subjects[STRATUM, i]]
-            knot = knot_before(curve[1], hazard)
-            day = curve[0, knot] + (hazard - curve[1, knot]) * curve[2, knot]
-            subjects[PROGRESSION, i] = 1 + int(min(day, float(FOREVER - 1)))
+            subjects[PROGRESSION, i] = 1 + day_of(curve, hazard)
     for i in range(subjects.shape[1]):
         lost = 1 + int(min(waiting[2, i] * dropout_days[subjects[ARM, i]], float(FOREVER - 1)))
         event = subjects[PROGRESSION, i]
         subjects[LOST, i] = lost
         subjects[SEEN, i], subjects[HAPPENED, i] = min(event, lost), event <= lost
+
+
+@lean
+def switch(
+    waiting: Floats, curves: Floats, stratum_factor: Floats, switch_days: float, subjects: Whole
+) -> None:
+    """Let control subjects without event go on with the hazard of the experimental arm.
+
+    They switch at a constant hazard, on a day of theirs that is over; what is left of the hazard
+    that each can bear is borne along the other curve. So control becomes a Markov chain, as in
+    Lakatos' theory.
+    """
+    for i in range(subjects.shape[1]):
+        day = int(min(waiting[4, i] * switch_days, float(FOREVER)))
+        event, lost = subjects[PROGRESSION, i], subjects[LOST, i]
+        if subjects[ARM, i] != CONTROL or day + 1 >= event or day + 1 > lost:
+            continue
+        own = waiting[1, i] * stratum_factor[subjects[STRATUM, i]]
+        left = own - summed_by(curves[0], float(day))
+        event = 1 + day_of(curves[1], summed_by(curves[1], float(day)) + max(left, 0.0))
+        subjects[CROSSED, i], subjects[PROGRESSION, i] = day + 1, event
+        subjects[SEEN, i], subjects[HAPPENED, i] = min(event, lost), event <= lost
+
+
+@lean
+def summed_by(curve: Floats, day: float) -> float:
+    """Return the hazard that a curve has summed by a day."""
+    knot = knot_before(curve[0], day)
+    return float(curve[1, knot] + (day - curve[0, knot]) / curve[2, knot])
+
+
+@lean
+def day_of(curve: Floats, hazard: float) -> int:
+    """Return the whole day within which a curve has summed so much hazard."""
+    knot = knot_before(curve[1], hazard)
+    beyond = (hazard - curve[1, knot]) * curve[2, knot]
+    return int(min(curve[0, knot] + beyond, float(FOREVER - 1)))
 
 
 @lean
@@ -183,15 +223,15 @@ def add_progression(
 
     The event is death with one chance, whenever it comes: an illness–death model whose two hazards
     before progression are proportional. After progression death has a constant hazard, another one
-    once a control subject has crossed over. Progression is seen at the first scan that is held on
-    or after its day, death on its day.
+    once a control subject has crossed over, then or before. Progression is seen at the first scan
+    that is held on or after its day, death on its day.
     """
     dies, crosses = death_chance * CHANCES, crossover_chance * CHANCES
     for i in range(waiting.size):
         event, lost = subjects[PROGRESSION, i], subjects[LOST, i]
         cause = words[5, i]
         visit_key[i] = mixed((words[6, i] << HALF) | words[7, i])
-        subjects[CROSSED, i] = FOREVER
+        crossed = subjects[CROSSED, i] < FOREVER
         seen = death = event
         if np.float64(cause >> QUARTER) < dies:
             subjects[PROGRESSION, i] = FOREVER
@@ -199,10 +239,11 @@ def add_progression(
             seen = first_scan(
                 visits, visits_before, window_days, missed_chance, visit_key[i], event
             )
-            mean = later_days[subjects[ARM, i]]
+            mean = later_days[-1] if crossed else later_days[subjects[ARM, i]]
             later, before = waiting[i] * mean, float(seen - event)
             if (
                 subjects[ARM, i] == CONTROL
+                and not crossed
                 and np.float64(cause & LOW_QUARTER) < crosses
                 and later > before
                 and seen <= lost

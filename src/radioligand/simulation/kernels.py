@@ -106,6 +106,8 @@ def run_trial(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64, fou
             z = weighted_rank_test(risk, tied, model.rho, model.gamma, bench.survival)
         else:
             z = rank_test(risk, tied, work)
+        if model.log_margin != 0:
+            z = margin_z(*hazard_ratio(risk, tied, bench.several[:many], work), model.log_margin)
         stopped = 0
         if z <= -model.stop_z[look]:
             stopped = 1
@@ -140,6 +142,12 @@ def run_trial(model: Model, bench: Bench, seed: np.uint64, trial: np.uint64, fou
         found[DEATHS] = of_control + of_experimental
         found[SURVIVAL_LOG_HAZARD_RATIO], _ = hazard_ratio(risk, tied, bench.several[:many], work)
     found[CHAIN_STEPS] = steps_held(model.chain, model.chain_z, found)
+
+
+@lean
+def margin_z(log_hazard_ratio: float, standard_error: float, log_margin: float) -> float:
+    """Return z of an estimate against a margin: the bound of its interval excludes it or not."""
+    return (log_hazard_ratio - log_margin) / standard_error
 
 
 @lean

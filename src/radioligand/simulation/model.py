@@ -78,7 +78,7 @@ SUBJECT = (
     "death",  # day; FOREVER if it does not come
     "seen",  # day of the event as the trial sees it, or of leaving without
     "happened",  # whether that is the event
-    "crossed",  # day of crossing over; FOREVER if never
+    "crossed",  # day of crossing over, before progression or after; FOREVER if never
     "responds",
     "day",  # as the last analysis had it, with `event`
     "event",
@@ -116,6 +116,7 @@ class Model(NamedTuple):
     curves: Floats  # (2, 3, k)
     stratum_factor: Floats  # (s,) by which hazard is divided: one over the strata's hazard ratios
     dropout_days: Floats  # (2,) mean
+    switch_days: float  # mean until control subjects switch to the other curve; no end: never
     # what becomes of a subject besides; used if `has_course`
     has_course: bool
     death_chance: float  # that the event is death, not progression
@@ -135,6 +136,7 @@ class Model(NamedTuple):
     stop_z: Floats  # (l,) efficacy at or below its negative
     futility_z: Floats  # (l,) futility at or above its negative; -inf: never
     stratified: bool
+    log_margin: float  # of the hazard ratio; not 0: z is that of the estimate against it
     rho: float  # of Fleming and Harrington's weights
     gamma: float
     chain: Whole  # (c,) which of `STEPS`, in order
@@ -147,7 +149,7 @@ class Bench(NamedTuple):
     words: Words  # (8, n)
     bits: Words  # (n,)
     power: Whole  # (n,)
-    waiting: Floats  # (4, n) exponential: entry, event, dropout, death after progression
+    waiting: Floats  # (5, n) exponential: entry, event, dropout, death after progression, switch
     left: Whole  # (s,) places left in a stratum's block: all, and 2^32 for each experimental one
     subjects: Whole  # (len(SUBJECT), n) in the order of entry
     visit_key: Words  # (n,) from which the chances of a subject's scans are drawn
@@ -175,7 +177,7 @@ def bench_for(model: Model) -> Bench:
         words=np.zeros((8, n), np.uint32),
         bits=np.zeros(n, np.uint64),
         power=np.zeros(n, np.int64),
-        waiting=np.zeros((4, n)),
+        waiting=np.zeros((5, n)),
         left=np.zeros(s, np.int64),
         subjects=np.zeros((len(SUBJECT), n), np.int32),
         visit_key=np.zeros(n, np.uint64),

@@ -63,7 +63,8 @@ def curve_ratios(design: AnyDesign) -> list[float]:
     """Return hazard ratios over which power is told, with that of the plan among them."""
     planned = design.plan.given.hazard_ratio
     low = min(LEAST_RATIO, 0.8 * planned) if planned < 0.5 else planned - 0.25
-    return sorted({round(one, 3) for one in (*np.linspace(low, 1.0, 7), planned)})
+    high = max(1.0, design.plan.given.margin)
+    return sorted({round(one, 3) for one in (*np.linspace(low, high, 7), planned)})
 
 
 def curve_power(design: AnyDesign, found: AnyCharacteristics) -> tuple[float, float]:
@@ -191,6 +192,7 @@ def _power(design: AnyDesign, curve: Curve) -> Iterator[Row]:
                 alpha=float(plan.looks.nominal_p[-1]),
                 sided=given.sided,
                 ratio=plan.comparison.ratio,
+                margin=given.margin,
             )
         yield _cell("hazard_ratio", f"{float(ratio):.6g}", "power", power)
     for ratio, power, error in curve:

@@ -111,6 +111,7 @@ class Scenario:
     progression_to_death_months_experimental: float | None = None
     progression_to_death_months_crossed: float | None = None
     crossover_fraction: float = 0.0
+    crossover_per_month: float | None = None
     response_control: float | None = None
     response_experimental: float | None = None
     response_follows: float = 0.0
@@ -155,6 +156,7 @@ LIMITS = {
     "progression_to_death_months_experimental": ABOVE_0,
     "progression_to_death_months_crossed": ABOVE_0,
     "crossover_fraction": SHARE,
+    "crossover_per_month": FROM_0,
     "response_control": Limits(0, 1, True),
     "response_experimental": Limits(0, 1, True),
     "response_follows": SHARE,
@@ -255,12 +257,15 @@ def scenario_faults(scenario: Scenario) -> Iterator[str]:
         yield "chain: survival is tested, and none is assumed. Add progression_to_death_months_*."
 
 
-def without_effect(scenario: Scenario) -> Scenario:
-    """Return the same scenario if the experimental treatment were like the control."""
+def without_effect(scenario: Scenario, *, margin: float = 1.0) -> Scenario:
+    """Return the same scenario if the experimental treatment were like the control.
+
+    margin : of non-inferiority: the hazard ratio that is to be excluded is then the true one.
+    """
     return replace(
         scenario,
         name=f"{scenario.name}, no effect",
-        hazard_ratio=1.0,
+        hazard_ratio=margin,
         hazard_ratios=(),
         cohorts=(),
         response_experimental=scenario.response_control,

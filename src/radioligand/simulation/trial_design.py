@@ -98,7 +98,7 @@ def trial_design(protocol: p.Protocol, scenario: Scenario | None = None) -> Tria
         strata=strata,
         month_days=protocol.data.month_days,
         log_hazard_ratio=float(np.log(ratios[0])),
-        proportional=not _assumed(given, scenario).delay_months,
+        proportional=not (_assumed(given, scenario).delay_months or model.switch_days < NEVER),
         chain=chain,
     )
 
@@ -114,12 +114,20 @@ def simulated(protocol: p.Protocol, scenario: Scenario) -> tuple[p.Planning, lis
             f"{protocol.trial.id}: the protocol has no [planning] to simulate. Add it."
         )
     faults = []
-    if given.margin != 1:
-        faults.append("planning.margin: trials of non-inferiority are not simulated.")
-    if given.crossover_per_month:
+    if given.margin != 1 and (scenario.rho or scenario.gamma or scenario.max_combo):
+        faults.append("planning.margin: a weighted test has none. Leave rho, gamma and max_combo.")
+    switches = given.crossover_per_month
+    if scenario.crossover_per_month is not None:
+        switches = scenario.crossover_per_month
+    if switches and len(arms_by_role(protocol)[1]) > 1:
         faults.append(
-            "planning.crossover_per_month: crossover before the event is not simulated; a scenario "
-            "has crossover_fraction for crossover at progression."
+            "crossover_per_month: of several experimental arms nobody says to which control "
+            "subjects switch; it is simulated with one. Leave it out."
+        )
+    if switches and scenario.has_survival and not scenario.progression_to_death_months_crossed:
+        faults.append(
+            "crossover_per_month: what it does to survival is missing. Assume "
+            "progression_to_death_months_crossed."
         )
     known = [arm.id for arm in arms_by_role(protocol)[1]]
     faults += [
@@ -179,6 +187,9 @@ def drawn(
     dropout = plan.course.dropout_per_month
     if scenario.dropout_per_month is not None:
         dropout = scenario.dropout_per_month
+    switches = plan.given.crossover_per_month
+    if scenario.crossover_per_month is not None:
+        switches = scenario.crossover_per_month
     visits = _visits(protocol, scenario)
     curves = [
         control_curve(assumed),
@@ -200,6 +211,7 @@ def drawn(
         curves=_curves(curves, month),
         stratum_factor=np.array([1 / one.hazard_ratio for one in strata]),
         dropout_days=np.full(1 + many, month / dropout if dropout else NEVER),
+        switch_days=month / switches if switches else NEVER,
         has_course=scenario.has_course,
         death_chance=scenario.deaths_among_events,
         later_days=np.array([month * one if one else NEVER for one in later]),
@@ -217,6 +229,7 @@ def drawn(
         stop_z=np.zeros(0),
         futility_z=np.zeros(0),
         stratified=scenario.stratified,
+        log_margin=float(np.log(plan.given.margin)),
         rho=scenario.rho,
         gamma=scenario.gamma,
         chain=np.zeros(0, np.int64),
