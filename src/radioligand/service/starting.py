@@ -25,7 +25,7 @@ from radioligand.service import (
     pages_patient,
     pages_screening,
 )
-from radioligand.service.accounts import TABLES, accounts, make_account
+from radioligand.service.accounts import accounts, make_account
 from radioligand.service.application import application
 from radioligand.service.database import HEAD, DatabaseError, connect
 from radioligand.service.dose_view import next_dose
@@ -112,7 +112,6 @@ def start(
         begin = datetime.combine(steps[0].day, time(6), UTC) if steps else clock()
         listed = list_from(steps) if list_from else entries
         _open(engine, protocol, keys, entries=listed, now=begin)
-    TABLES.create_all(engine)
     if steps:
         replay(engine, protocol, keys, place.anchor, steps)
     ledger = Ledger(engine, protocol, keys=keys, clock=clock, anchor=place.anchor)
