@@ -13,6 +13,13 @@ from radioligand.cli.ledger import ANCHOR, SECRET, beside, told
 @click.option("--database", metavar="URL", help="A database; a file beside you otherwise.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 32),
+    help="Processes that answer; one that dies is started again.",
+)
 @click.option("--address", metavar="URL", help="How browsers reach it, behind a server with https.")
 @click.option(
     "--list",
@@ -33,6 +40,7 @@ def serve(
     database: str | None,
     port: int,
     host: str,
+    workers: int,
     address: str | None,
     list_file: Path | None,
     study: Path | None,
@@ -48,6 +56,8 @@ def serve(
 
     Example:  radioligand serve netter-2 --demo
     """
+    if demo and workers > 1:
+        raise click.UsageError("a demonstration has a clock of its own: it runs in one process.")
     with told():
         from radioligand.cli import serving
         from radioligand.io.documents import read_protocol
@@ -68,4 +78,4 @@ def serve(
             study=study,
             is_demonstration=demo,
         )
-    serving.serve(started, host=host, port=port)
+        serving.serve(started, found, place, host=host, port=port, workers=workers)
