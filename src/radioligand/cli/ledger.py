@@ -115,10 +115,10 @@ def open_command(
     """
     from radioligand.allocation import check_list, plan_of
     from radioligand.io.documents import read_protocol
-    from radioligand.io.lists import LIST, SALTS, read_list
+    from radioligand.io.lists import LIST, SALTS, read_list, read_salts
 
     found, listed = read_protocol(protocol), read_list(folder / LIST)
-    salts = read_list(folder / SALTS)["SALT"]
+    salts = read_salts(folder / SALTS, listed)
     if plan_of(found).method == "permuted blocks":
         sizes = numbers(blocks)
         check_list(listed, found, blocks=sizes, entries_per_stratum=entries, sites=sites)
@@ -271,7 +271,7 @@ def audit(
     Example:  radioligand audit netter-2.db --anchor netter-2.anchor
     """
     from radioligand.io.documents import read_protocol
-    from radioligand.io.lists import LIST, SALTS, read_list
+    from radioligand.io.lists import LIST, SALTS, read_list, read_salts
 
     if "://" not in database and not Path(database).exists():
         raise click.ClickException(f"there is no database {database}.")
@@ -281,12 +281,13 @@ def audit(
 
         if not has_ledger(engine):
             raise DatabaseError(f"{database} holds no ledger.")
+        listed = read_list(folder / LIST) if folder else None
         found = verify_ledger(
             engine,
             anchor=anchor,
             public=key,
-            entries=read_list(folder / LIST) if folder else None,
-            salts=read_list(folder / SALTS)["SALT"] if folder else None,
+            entries=listed,
+            salts=read_salts(folder / SALTS, listed) if folder and listed is not None else None,
             protocol=read_protocol(protocol) if protocol else None,
         )
     if as_json:

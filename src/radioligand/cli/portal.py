@@ -25,7 +25,7 @@ from radioligand.cli.ledger import ANCHOR, SECRET, beside, told
     "--list",
     "list_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The randomisation list of a new trial; one whose seed nobody keeps otherwise.",
+    help="The randomisation list of a new trial, its salts beside it; one is made otherwise.",
 )
 @click.option(
     "--study",
@@ -51,7 +51,8 @@ def serve(
     """Run the portal of a trial: screening, randomisation, doses, office, audit.
 
     Without a database it makes one in the working folder, with its secret and its anchor beside
-    it, and prints a password for the first sign-in once. Virtual patients are marked as such on
+    it, and prints a password for the first sign-in once. A list that was not made by `list make`
+    is sealed in a folder with its salts, to be taken away. Virtual patients are marked as such on
     every page.
 
     Example:  radioligand serve netter-2 --demo

@@ -10,11 +10,11 @@ import polars as pl
 import uvicorn
 from starlette.applications import Starlette
 
-from radioligand.allocation import check_list
+from radioligand.allocation import check_list, plan_of
 from radioligand.cdisc import Study, refuse
 from radioligand.io.datasets import inspect_study
 from radioligand.io.documents import DocumentError
-from radioligand.io.lists import read_list
+from radioligand.io.lists import SALTS, read_list, read_salts
 from radioligand.protocol import Protocol
 from radioligand.service.snapshot import Step, steps
 from radioligand.service.starting import Place, Started, clock_from, list_of, start
@@ -61,13 +61,29 @@ def started(
             is_demonstration=True,
             clock=clock_from(DEMONSTRATION_DAY),
         )
+    entries = _checked(list_file, protocol) if list_file else None
     return start(
         protocol,
         place,
         origins=origins,
-        entries=check_list(read_list(list_file), protocol) if list_file else None,
+        entries=entries,
+        salts=_salts_beside(list_file, entries),
         replayed=lambda: _study(study, protocol),
     )
+
+
+def _checked(path: Path, protocol: Protocol) -> pl.DataFrame:
+    listed = read_list(path)
+    if plan_of(protocol).method == "permuted blocks":
+        check_list(listed, protocol)
+    return listed
+
+
+def _salts_beside(list_file: Path | None, entries: pl.DataFrame | None) -> pl.Series | None:
+    """Return the salts that `radioligand list make` wrote beside the list, if it made it."""
+    if list_file is None or entries is None or not (list_file.parent / SALTS).exists():
+        return None
+    return read_salts(list_file.parent / SALTS, entries)
 
 
 def _study(folder: Path | None, protocol: Protocol) -> list[Step]:
