@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, event, text
-from sqlalchemy.exc import DBAPIError
 
 import radioligand
 from radioligand.allocation import make_list
-from radioligand.service.database import connect, restrict
 from radioligand.service.keys import keys_of
 from radioligand.service.ledger import Ledger, RefusalError
 from radioligand.service.verification import verify_ledger
@@ -165,38 +163,6 @@ def test_a_connection_that_is_cut_in_a_transaction_is_taken_up_again(
     cut.dispose()
 
 
-def test_the_services_role_on_postgresql_appends_and_can_no_more(
-    opened, postgresql_url, protocol, keys, ready, randomise
-):
-    owner = opened(postgresql_url)
-    role = "service " + postgresql_url.split("/")[3][:8]
-    with owner.engine.begin() as connection:
-        connection.execute(text(f'create role "{role}"'))
-        restrict(connection, role)
-    engine = connect(postgresql_url, role=role)
-    service = Ledger(engine, protocol, keys=keys, anchor=owner.anchor)
-
-    ready(service, "1001-001")
-    randomise(service, "1001-001")
-
-    assert is_sound(owner)
-    for statement in (
-        "update audit set record = '{}'",
-        "delete from audit",
-        "truncate answer",
-        "delete from allocation",
-        "insert into list_entry values ('2 / OTHER', 241, 'x', 'x')",
-        "update cursor set entries = 1000",
-        "delete from head",
-        "alter table audit disable trigger all",
-        "drop table audit",
-    ):
-        refused = pytest.raises(DBAPIError, match=r"permission denied|must be owner")
-        with refused, engine.begin() as connection:
-            connection.execute(text(statement))
-    engine.dispose()
-
-
 def test_a_worker_killed_at_any_step_leaves_all_or_nothing(opened, url, ready, keys):
     secret = b"thirty-two bytes for these tests"
     assert keys_of(secret) == keys
@@ -222,17 +188,3 @@ def test_a_worker_killed_at_any_step_leaves_all_or_nothing(opened, url, ready, k
     assert late[-1]["told"] == late[-2]["told"] == rows[-1]["told"]
     assert late[-1]["told"]["reference"] == ledger.events(kinds=("randomised",))[0].hash
     assert is_sound(ledger)
-
-
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_load_with_double_sends_and_killed_workers_loses_nothing(database, request):
-    if database == "postgresql":
-        request.getfixturevalue("postgresql")  # or the reason why there is none
-    options = ("--requests", 60, "--clients", 12, "--workers", 2, "--kill-every", 1.0)
-    (found,) = program(
-        ROOT / "benchmarks" / "portal.py", "--json", "--databases", database, *options
-    )
-
-    harmless = ("duplicates", "holes", "inversions", "lost answers", "faults", "refused")
-    assert {name: found[name] for name in harmless} == dict.fromkeys(harmless, 0)
-    assert found["worker killed"] > 0

@@ -2,6 +2,7 @@
 """Random sites at random work: whatever they ask in whatever order, the ledger's laws hold."""
 
 import tempfile
+import uuid
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from radioligand.service.keys import keys_of
 from radioligand.service.ledger import Ledger, RefusalError, open_ledger
 from radioligand.service.verification import verify_ledger
 
-from .conftest import SEED, SIGNED, form
+from .conftest import SEED, SIGNED, form, server_of_our_own
 
 PROTOCOL = read_protocol("netter-2")
 LIST = make_list(PROTOCOL, seed=SEED, blocks=(3,), entries_per_stratum=3)
@@ -47,7 +48,7 @@ class Trial(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.now = datetime(2026, 1, 12, tzinfo=UTC)
         self.anchor = Path(self.folder.name) / "anchor"
-        self.engine = connect(f"{self.folder.name}/ledger.db")
+        self.engine = connect(self.database())
         given = {"salts": SALTS, "keys": KEYS, "clock": self.clock}
         open_ledger(self.engine, PROTOCOL, LIST, actor="maker", **given)
         self.restart()
@@ -60,6 +61,9 @@ class Trial(RuleBasedStateMachine):
             self.consent(f"1001-{number:03}", "1001")
             self.screen(f"1001-{number:03}", "1001", ki67, "PANCREAS")
             self.sign(f"1001-{number:03}", "1001")
+
+    def database(self):
+        return f"{self.folder.name}/ledger.db"
 
     def clock(self):
         self.now += timedelta(seconds=1)
@@ -191,10 +195,24 @@ class Trial(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
-Trial.TestCase.settings = settings(
-    max_examples=8,
-    stateful_step_count=20,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+class TrialOnPostgresql(Trial):
+    """The same on PostgreSQL; `server` is its address."""
+
+    server = ""
+
+    def database(self):
+        return server_of_our_own().new_database(self.server, uuid.uuid4().hex)
+
+
+@pytest.fixture
+def on_postgresql(postgresql):
+    TrialOnPostgresql.server = postgresql
+
+
+USUAL = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+Trial.TestCase.settings = settings(max_examples=8, stateful_step_count=20, **USUAL)
+TrialOnPostgresql.TestCase.settings = settings(max_examples=4, stateful_step_count=15, **USUAL)
 TestTrial = pytest.mark.law(Trial.TestCase)
+TestTrialOnPostgresql = pytest.mark.usefixtures("on_postgresql")(
+    pytest.mark.law(TrialOnPostgresql.TestCase)
+)

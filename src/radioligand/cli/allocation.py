@@ -80,7 +80,7 @@ def make(
         plan_of,
     )
     from radioligand.io.documents import read_protocol
-    from radioligand.io.lists import LIST, SALTS, write_list
+    from radioligand.io.lists import LIST, SALTS, salted, write_list
 
     found = read_protocol(protocol)
     seed = seed_file.read_text("utf-8").strip() if seed_file else secrets.token_hex(32)
@@ -92,8 +92,7 @@ def make(
         listed = make_list(found, seed=seed, blocks=sizes, entries_per_stratum=entries, sites=sites)
         check_list(listed, found, blocks=sizes, entries_per_stratum=entries, sites=sites)
     salts = make_salts(listed, seed=seed)
-    places = listed.select("STRATUM", "SEQUENCE").with_columns(salts)
-    write_list(out, {LIST: listed, SALTS: places}, seed=seed)
+    write_list(out, {LIST: listed, SALTS: salted(listed, salts)}, seed=seed)
     digest = list_hash(listed, commitments(listed, salts))
     click.echo(f"{out}: {listed.height} entries in {listed['STRATUM'].n_unique()} strata.")
     click.echo(f"  Hash of its commitments: {digest}")

@@ -70,7 +70,7 @@ def beside(database: str, given: Path | None, suffix: str) -> Path:
 
 @click.group("ledger")
 def ledger_group() -> None:
-    """Open, back up, restore or reconcile the ledger of a running trial.
+    """Open, upgrade, back up, restore or reconcile the ledger of a running trial.
 
     DATABASE is a SQLite file or a PostgreSQL URL. Its secret and its anchor lie outside it.
 
@@ -115,15 +115,16 @@ def open_command(
     """
     from radioligand.allocation import check_list, plan_of
     from radioligand.io.documents import read_protocol
-    from radioligand.io.lists import LIST, SALTS, read_list
+    from radioligand.io.lists import LIST, SALTS, read_list, read_salts
 
     found, listed = read_protocol(protocol), read_list(folder / LIST)
-    salts = read_list(folder / SALTS)["SALT"]
+    salts = read_salts(folder / SALTS, listed)
     if plan_of(found).method == "permuted blocks":
         sizes = numbers(blocks)
         check_list(listed, found, blocks=sizes, entries_per_stratum=entries, sites=sites)
     with told(), opened(database) as engine:
-        from radioligand.service.database import DatabaseError, has_ledger, restrict
+        from radioligand.service.database import DatabaseError, has_ledger
+        from radioligand.service.guards import restrict
         from radioligand.service.keys import write_secret
         from radioligand.service.opening import open_ledger
 
@@ -138,6 +139,27 @@ def open_command(
     click.echo(f"{database}: the ledger of {found.trial.name} with {listed.height} entries.")
     click.echo(f"  Secret: {place}. Without it no entry opens; keep a copy away from backups.")
     click.echo(f"  Key of the auditor: {keys.public}")
+
+
+@ledger_group.command("upgrade")
+@click.argument("database")
+@click.option("--role", help="PostgreSQL role of the service: its rights are given anew.")
+def upgrade_command(database: str, role: str | None) -> None:
+    """Bring the tables of an older radioligand to this one's; no record of the audit changes.
+
+    Stop the service and copy the database first. All of it happens, or nothing.
+
+    Example:  radioligand ledger upgrade netter-2.db
+    """
+    with told(), opened(database) as engine:
+        from radioligand.service.guards import restrict
+        from radioligand.service.schema import VERSION, upgrade
+
+        found = upgrade(engine)
+        if role:
+            with engine.begin() as connection:
+                restrict(connection, role)
+    click.echo(f"{database}: schema version {found}, now {VERSION}.")
 
 
 @ledger_group.command("backup")
@@ -249,7 +271,7 @@ def audit(
     Example:  radioligand audit netter-2.db --anchor netter-2.anchor
     """
     from radioligand.io.documents import read_protocol
-    from radioligand.io.lists import LIST, SALTS, read_list
+    from radioligand.io.lists import LIST, SALTS, read_list, read_salts
 
     if "://" not in database and not Path(database).exists():
         raise click.ClickException(f"there is no database {database}.")
@@ -259,12 +281,13 @@ def audit(
 
         if not has_ledger(engine):
             raise DatabaseError(f"{database} holds no ledger.")
+        listed = read_list(folder / LIST) if folder else None
         found = verify_ledger(
             engine,
             anchor=anchor,
             public=key,
-            entries=read_list(folder / LIST) if folder else None,
-            salts=read_list(folder / SALTS)["SALT"] if folder else None,
+            entries=listed,
+            salts=read_salts(folder / SALTS, listed) if folder and listed is not None else None,
             protocol=read_protocol(protocol) if protocol else None,
         )
     if as_json:

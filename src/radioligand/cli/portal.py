@@ -13,12 +13,19 @@ from radioligand.cli.ledger import ANCHOR, SECRET, beside, told
 @click.option("--database", metavar="URL", help="A database; a file beside you otherwise.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 32),
+    help="Processes that answer; one that dies is started again.",
+)
 @click.option("--address", metavar="URL", help="How browsers reach it, behind a server with https.")
 @click.option(
     "--list",
     "list_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The randomisation list of a new trial; one whose seed nobody keeps otherwise.",
+    help="The randomisation list of a new trial, its salts beside it; one is made otherwise.",
 )
 @click.option(
     "--study",
@@ -33,6 +40,7 @@ def serve(
     database: str | None,
     port: int,
     host: str,
+    workers: int,
     address: str | None,
     list_file: Path | None,
     study: Path | None,
@@ -43,11 +51,14 @@ def serve(
     """Run the portal of a trial: screening, randomisation, doses, office, audit.
 
     Without a database it makes one in the working folder, with its secret and its anchor beside
-    it, and prints a password for the first sign-in once. Virtual patients are marked as such on
+    it, and prints a password for the first sign-in once. A list that was not made by `list make`
+    is sealed in a folder with its salts, to be taken away. Virtual patients are marked as such on
     every page.
 
     Example:  radioligand serve netter-2 --demo
     """
+    if demo and workers > 1:
+        raise click.UsageError("a demonstration has a clock of its own: it runs in one process.")
     with told():
         from radioligand.cli import serving
         from radioligand.io.documents import read_protocol
@@ -68,4 +79,4 @@ def serve(
             study=study,
             is_demonstration=demo,
         )
-    serving.serve(started, host=host, port=port)
+        serving.serve(started, found, place, host=host, port=port, workers=workers)

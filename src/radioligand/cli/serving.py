@@ -2,20 +2,23 @@
 """The portal from the command line: where it listens, what it starts from, who is told what."""
 
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import click
 import polars as pl
 import uvicorn
+from starlette.applications import Starlette
 
-from radioligand.allocation import check_list
+from radioligand.allocation import check_list, plan_of
 from radioligand.cdisc import Study, refuse
 from radioligand.io.datasets import inspect_study
 from radioligand.io.documents import DocumentError
-from radioligand.io.lists import read_list
+from radioligand.io.lists import SALTS, read_list, read_salts
 from radioligand.protocol import Protocol
 from radioligand.service.snapshot import Step, steps
 from radioligand.service.starting import Place, Started, clock_from, list_of, start
+from radioligand.service.workers import listen, run_workers
 
 DEMONSTRATION_DAY = date(2020, 10, 1)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -58,13 +61,29 @@ def started(
             is_demonstration=True,
             clock=clock_from(DEMONSTRATION_DAY),
         )
+    entries = _checked(list_file, protocol) if list_file else None
     return start(
         protocol,
         place,
         origins=origins,
-        entries=check_list(read_list(list_file), protocol) if list_file else None,
+        entries=entries,
+        salts=_salts_beside(list_file, entries),
         replayed=lambda: _study(study, protocol),
     )
+
+
+def _checked(path: Path, protocol: Protocol) -> pl.DataFrame:
+    listed = read_list(path)
+    if plan_of(protocol).method == "permuted blocks":
+        check_list(listed, protocol)
+    return listed
+
+
+def _salts_beside(list_file: Path | None, entries: pl.DataFrame | None) -> pl.Series | None:
+    """Return the salts that `radioligand list make` wrote beside the list, if it made it."""
+    if list_file is None or entries is None or not (list_file.parent / SALTS).exists():
+        return None
+    return read_salts(list_file.parent / SALTS, entries)
 
 
 def _study(folder: Path | None, protocol: Protocol) -> list[Step]:
@@ -87,11 +106,36 @@ def _virtual(protocol: Protocol) -> list[Step]:
     return steps(frames, protocol=protocol, until=DEMONSTRATION_DAY)
 
 
-def serve(found: Started, *, host: str, port: int) -> None:
-    """Tell what is told once, and answer requests until interrupted."""
+def serve(
+    found: Started, protocol: Protocol, place: Place, *, host: str, port: int, workers: int
+) -> None:
+    """Tell what is told once, and answer requests until interrupted.
+
+    A demonstration answers in this process: its clock is its own. Raises DocumentError if somebody
+    else listens at the address.
+    """
+    portal = found.portal
+    if portal.is_demonstration:
+        _tell(found, host, port)
+        uvicorn.run(found.app, host=host, port=port, log_level="warning", server_header=False)
+        return
+    portal.engine.dispose()  # each worker opens its own
+    make = partial(_opened_again, protocol, place, portal.origins)
+    try:
+        channel = listen(host, port)
+    except OSError as error:
+        raise DocumentError(f"{host}:{port} cannot be listened at: {error.strerror}.") from None
+    with channel:
+        _tell(found, host, port)
+        run_workers(make, channel, workers=workers)
+
+
+def _tell(found: Started, host: str, port: int) -> None:
     for line in found.said:
         click.echo(line)
     click.echo(f"Portal: http://{host}:{port}   (Ctrl+C ends it)")
-    uvicorn.run(
-        found.app, host=host, port=port, log_level="warning", server_header=False, date_header=True
-    )
+
+
+def _opened_again(protocol: Protocol, place: Place, origins: frozenset[str]) -> Starlette:
+    """Return the application of one worker, on what the parent has opened."""
+    return start(protocol, place, origins=origins).app

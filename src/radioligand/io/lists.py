@@ -27,6 +27,26 @@ def read_list(path: Path) -> pl.DataFrame:
         raise OutputError(f"{path} is no randomisation list: {error}") from None
 
 
+def salted(entries: pl.DataFrame, salts: pl.Series) -> pl.DataFrame:
+    """Return the salts beside the places of their entries, as `write_list` takes them."""
+    return entries.select("STRATUM", "SEQUENCE").with_columns(salts)
+
+
+def read_salts(path: Path, entries: pl.DataFrame) -> pl.Series:
+    """Read the salts of a list in the order of its entries.
+
+    Raises OutputError for a file that is none, or is that of another list.
+    """
+    frame = read_list(path)
+    places = ["STRATUM", "SEQUENCE"]
+    if "SALT" not in frame.columns or not {*places} <= {*frame.columns}:
+        raise OutputError(f"{path} holds no salts: columns STRATUM, SEQUENCE and SALT.")
+    found = entries.select(places).join(frame, on=places, how="left", maintain_order="left")
+    if found["SALT"].null_count() or frame.height != entries.height:
+        raise OutputError(f"{path} holds the salts of another list: the entries differ.")
+    return found["SALT"]
+
+
 def write_list(folder: Path, frames: Mapping[str, pl.DataFrame], *, seed: str) -> None:
     """Write frames as CSV by name, and the seed, into a new folder that its owner alone can open.
 

@@ -42,7 +42,7 @@ ACCOUNTS = Table(
     Column("site", String(20)),
     Column("password", Text, nullable=False),
     Column("must_change", Boolean, nullable=False),
-    Column("code_secret", String(64)),
+    Column("code_secret", Text),
     Column("code_counter", Integer, nullable=False, default=0),
     Column("failures", Integer, nullable=False, default=0),
     Column("locked_until", String(40)),

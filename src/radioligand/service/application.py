@@ -2,10 +2,12 @@
 """The portal as an ASGI application: every page behind the same door, in the same order."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -16,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from radioligand.service.database import is_passing
 from radioligand.service.portal import Ask, NotGivenError, Page, Portal, sent_to, shown
 from radioligand.service.protection import Protection
 from radioligand.service.refusals import BusyError
@@ -77,16 +80,19 @@ def _answered(
         form=form,
         files=files,
         address=request.client.host if request.client else "",
-        session=resume(portal.engine, token, now=now) if token and not page.for_machines else None,
         token=token,
         body=body,
     )
     try:
+        if token and not page.for_machines:
+            ask = replace(ask, session=resume(portal.engine, token, now=now))
         refusal = _not_admitted(page, ask, request)
         return refusal or page.answer(ask)
     except NotGivenError as refused:
         return _refused(ask, refused.status, refused.says, as_json=page.for_machines)
-    except BusyError:
+    except (BusyError, SQLAlchemyError) as error:
+        if not isinstance(error, BusyError) and not is_passing(error):
+            raise
         busy = _refused(ask, 503, "The database is busy; send it again.", as_json=page.for_machines)
         busy.headers["Retry-After"] = "2"
         return busy

@@ -2,8 +2,9 @@
 """The whole ledger in one file, and back: for a copy every night, and from SQLite to PostgreSQL.
 
 A backup is lines of JSON, gzipped: what it is, every row of every table, and at last the SHA-256
-of all lines before. It holds what the database holds: the list stays sealed in it. It is read in
-one transaction, so writers may go on meanwhile.
+of all lines before. It holds what the database holds: the list stays sealed in it, and accounts
+come with it, so that no name is used twice; sessions do not. It is read in one transaction, so
+writers may go on meanwhile.
 """
 
 import gzip
@@ -16,19 +17,21 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, text
 
+from radioligand.service.accounts import ACCOUNTS
 from radioligand.service.audit import Head, canonical
 from radioligand.service.database import (
     AUDIT,
     METADATA,
     DatabaseError,
-    create_guards,
     has_ledger,
     reading,
 )
 from radioligand.service.journal import read_head
+from radioligand.service.schema import check_version, create_tables
 
 FORMAT = "radioligand ledger backup 1"
 ROWS = 500  # inserted at once
+KEPT = (*METADATA.sorted_tables, ACCOUNTS)  # not who is signed in now, nor who failed to
 
 
 def write_backup(engine: Engine, path: Path) -> Head:
@@ -40,6 +43,7 @@ def write_backup(engine: Engine, path: Path) -> Head:
         raise DatabaseError(f"{path} exists; a backup is never replaced.")
     if not has_ledger(engine):
         raise DatabaseError("this database holds no ledger.")
+    check_version(engine)
     partly = path.with_name(path.name + ".part")
     partly.touch(mode=0o600)  # it holds patients
     digest = hashlib.sha256()
@@ -60,7 +64,7 @@ def write_backup(engine: Engine, path: Path) -> Head:
 
 def _lines(connection: Connection, head: Head) -> Iterator[dict[str, Any]]:
     yield {"format": FORMAT, "number": head.number, "hash": head.hash}
-    for table in METADATA.sorted_tables:
+    for table in KEPT:
         for row in connection.execute(select(table)).mappings():
             yield {"table": table.name, "row": dict(row)}
 
@@ -98,12 +102,11 @@ def restore_backup(engine: Engine, path: Path) -> Head:
     if has_ledger(engine):
         raise DatabaseError("this database holds a ledger; restore into an empty one.")
     with engine.begin() as connection:
-        METADATA.create_all(connection, checkfirst=False)
-        for table in METADATA.sorted_tables:
+        create_tables(connection)
+        for table in KEPT:
             rows = tables.get(table.name, [])
             for at in range(0, len(rows), ROWS):
                 connection.execute(insert(table), rows[at : at + ROWS])
-        create_guards(connection)
         head = read_head(connection, lock=False)
         last = select(AUDIT.c.hash).order_by(AUDIT.c.number.desc()).limit(1)
         if not digest == head.hash == connection.execute(last).scalar_one():

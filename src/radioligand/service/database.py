@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of the ledger, on SQLite or PostgreSQL, and what the database itself refuses.
+"""The tables of the ledger, and how a database, SQLite or PostgreSQL, is connected to.
 
 Every write takes the one row of the head, and an allocation then the row of its stratum's cursor,
 always in that order, so that writers stand in one queue: on PostgreSQL by row locks, on SQLite
-because a writing transaction begins with the write lock. What has been written cannot be changed:
-triggers abort every update and deletion, on PostgreSQL the service's role lacks the right as well.
+because a writing transaction begins with the write lock. What the database itself refuses stands
+in `guards`, how tables come to be and change from version to version in `schema`.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,9 @@ from sqlalchemy import (
     event,
     inspect,
     make_url,
-    text,
 )
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 METADATA = MetaData()
 LOCK_SECONDS = 15  # a writer waits for the others before it tries again
@@ -90,8 +89,6 @@ ANSWER = Table(
     Column("response", Text, nullable=False),
     ForeignKeyConstraint(["number"], ["audit.number"]),
 )
-APPEND_ONLY = (AUDIT, LIST_ENTRY, ALLOCATION, ANSWER)
-STEPPING = {CURSOR: "next_sequence", HEAD: "number"}  # may be updated, by one step each time
 
 
 class DatabaseError(ValueError):
@@ -103,7 +100,7 @@ def connect(url: str, *, role: str | None = None) -> Engine:
 
     SQLite: write-ahead log, synced at each commit, foreign keys, and a transaction that begins
     with the write lock unless the connection has the option ``reads`` (see `reading`).
-    PostgreSQL: `role` is taken on after connecting (``SET ROLE``), see `restrict`.
+    PostgreSQL: `role` is taken on after connecting (``SET ROLE``), see `guards.restrict`.
 
     Raises DatabaseError for another kind of database, and for SQLite in memory or on a network.
     """
@@ -178,69 +175,20 @@ def reading(engine: Engine) -> Connection:
     return engine.connect().execution_options(reads=True)
 
 
-def create_tables(connection: Connection) -> None:
-    """Create the tables and the triggers that guard them, inside the caller's transaction."""
-    METADATA.create_all(connection, checkfirst=False)
-    create_guards(connection)
-
-
-def create_guards(connection: Connection) -> None:
-    """Create the triggers that make tables append-only and the head and cursors step by one."""
-    for statement in _guards(connection.dialect.name):
-        connection.execute(text(statement))
-
-
-def _guards(dialect: str) -> Iterator[str]:
-    if dialect == "sqlite":
-        for table in APPEND_ONLY:
-            for verb in ("update", "delete"):
-                yield (
-                    f"create trigger {table.name}_no_{verb} before {verb} on {table.name} "
-                    f"begin select raise(abort, '{table.name} is append-only'); end"
-                )
-        for table, column in STEPPING.items():
-            yield (
-                f"create trigger {table.name}_step before update on {table.name} "
-                f"when new.{column} <> old.{column} + 1 "
-                f"begin select raise(abort, '{table.name} goes one step at a time'); end"
-            )
-            yield (
-                f"create trigger {table.name}_no_delete before delete on {table.name} "
-                f"begin select raise(abort, '{table.name} is never deleted'); end"
-            )
-        return
-    yield (
-        "create function ledger_refuses() returns trigger language plpgsql as "
-        "$$ begin raise exception '% is append-only', tg_table_name; end $$"
-    )
-    for table in (*APPEND_ONLY, *STEPPING):
-        verbs = "update or delete" if table in APPEND_ONLY else "delete"
-        yield (
-            f"create trigger {table.name}_guard before {verbs} on {table.name} "
-            "for each row execute function ledger_refuses()"
-        )
-        yield (
-            f"create trigger {table.name}_no_truncate before truncate on {table.name} "
-            "for each statement execute function ledger_refuses()"
-        )
-    for table, column in STEPPING.items():
-        yield (
-            f"create trigger {table.name}_step before update on {table.name} for each row "
-            f"when (new.{column} <> old.{column} + 1) execute function ledger_refuses()"
-        )
-
-
-def restrict(connection: Connection, role: str) -> None:
-    """Give the service's PostgreSQL `role` what it needs and no more.
-
-    It may read and append everywhere, and step the head and the cursors; it may neither update
-    nor delete what was appended, nor add to the list. The role has to exist.
-    """
-    quoted = '"' + role.replace('"', '""') + '"'
-    for table in METADATA.sorted_tables:
-        connection.execute(text(f"revoke all on {table.name} from {quoted}"))
-        rights = "select" if table in (LIST_ENTRY, CURSOR, HEAD) else "select, insert"
-        connection.execute(text(f"grant {rights} on {table.name} to {quoted}"))
-    connection.execute(text(f"grant update (next_sequence) on cursor to {quoted}"))
-    columns = "number, hash, allocations, era"
-    connection.execute(text(f"grant update ({columns}) on head to {quoted}"))
+def is_passing(error: Exception) -> bool:
+    """Whether the same transaction may succeed later: a lock, a lost connection, a full disk."""
+    if isinstance(error, PoolTimeout):  # every connection of this process is in use
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    if not hasattr(error.orig, "sqlstate"):  # SQLite
+        words = ("locked", "busy", "disk is full", "disk I/O error")
+        is_operational = isinstance(error, OperationalError)
+        return is_operational and any(word in str(error.orig) for word in words)
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:  # PostgreSQL was not reached
+        return isinstance(error, OperationalError)
+    # 40: rolled back to let another pass; 53: resources; 55P03: lock; 57: shut down; 08: connection
+    return str(state)[:2] in ("40", "53", "55", "57", "08")

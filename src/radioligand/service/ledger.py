@@ -21,12 +21,12 @@ from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection, Engine, insert, select
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from radioligand.allocation import ListError, plan_of, stratum_of
 from radioligand.protocol import Protocol
 from radioligand.service.audit import Head, anchor_line, canonical, write_anchor
-from radioligand.service.database import ANSWER, DatabaseError, has_ledger, reading
+from radioligand.service.database import ANSWER, DatabaseError, has_ledger, is_passing, reading
 from radioligand.service.events import KINDS, Event, Patient, Signature, faults_of, patient_of
 from radioligand.service.forms import judged
 from radioligand.service.journal import (
@@ -50,6 +50,7 @@ from radioligand.service.reconciling import (
     state_of,
 )
 from radioligand.service.refusals import BusyError, RefusalError
+from radioligand.service.schema import check_version
 
 __all__ = ["Allocation", "BusyError", "Ledger", "RefusalError", "Site", "open_ledger", "utc_now"]
 
@@ -97,6 +98,7 @@ class Ledger:
         self._trial = protocol.trial.id
         if not has_ledger(engine):
             raise DatabaseError("this database holds no ledger; open one with a list first.")
+        check_version(engine)
         opened = self.events(kinds=("ledger opened",))[0].payload
         if (opened["trial"], opened["plan"]) != (self._trial, plan_hash(protocol)):
             raise DatabaseError(
@@ -355,8 +357,8 @@ class Ledger:
         while True:
             try:
                 return self._once(key, request, act)
-            except DBAPIError as error:
-                if not _is_passing(error):
+            except SQLAlchemyError as error:
+                if not is_passing(error):
                     raise
                 if time.monotonic() > until:
                     raise BusyError(
@@ -433,12 +435,3 @@ def _request(kind: str, asked: Mapping[str, Any]) -> str:
 
 def _is_name(value: object, longest: int) -> bool:
     return isinstance(value, str) and value.isprintable() and 0 < len(value.strip()) <= longest
-
-
-def _is_passing(error: DBAPIError) -> bool:
-    """Whether the same transaction may succeed later: a lock, a lost connection, a full disk."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    words = ("locked", "busy", "disk is full", "disk I/O error")
-    waits = isinstance(error, OperationalError) and any(word in str(error.orig) for word in words)
-    # 40: rolled back to let another pass; 53: resources; 55P03: lock; 57: shut down; 08: connection
-    return error.connection_invalidated or waits or state[:2] in ("40", "53", "55", "57", "08")

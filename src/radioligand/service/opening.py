@@ -16,11 +16,11 @@ from radioligand.service.database import (
     HEAD,
     LIST_ENTRY,
     DatabaseError,
-    create_tables,
     has_ledger,
 )
 from radioligand.service.journal import Clock, append, iso, utc_now
 from radioligand.service.keys import Keys
+from radioligand.service.schema import create_tables
 
 
 def open_ledger(

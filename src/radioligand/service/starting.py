@@ -12,7 +12,15 @@ import polars as pl
 from sqlalchemy import Engine, inspect
 from starlette.applications import Starlette
 
-from radioligand.allocation import make_list, make_salts, strata, stratum_of
+from radioligand.allocation import (
+    make_draws,
+    make_list,
+    make_salts,
+    plan_of,
+    strata,
+    stratum_of,
+)
+from radioligand.io.lists import LIST, SALTS, salted, write_list
 from radioligand.protocol import Protocol
 from radioligand.service import (
     pages_account,
@@ -25,7 +33,7 @@ from radioligand.service import (
     pages_patient,
     pages_screening,
 )
-from radioligand.service.accounts import TABLES, accounts, make_account
+from radioligand.service.accounts import accounts, make_account
 from radioligand.service.application import application
 from radioligand.service.database import HEAD, DatabaseError, connect
 from radioligand.service.dose_view import next_dose
@@ -83,6 +91,11 @@ class Place:
     secret: Path
     anchor: Path
 
+    @property
+    def sealed(self) -> Path:
+        """The folder of list and salts, where nobody else has them."""
+        return self.secret.with_suffix(".sealed")
+
 
 def start(
     protocol: Protocol,
@@ -90,6 +103,7 @@ def start(
     *,
     origins: frozenset[str],
     entries: pl.DataFrame | None = None,
+    salts: pl.Series | None = None,
     replayed: Callable[[], Sequence[Step]] = tuple,
     list_from: Callable[[Sequence[Step]], pl.DataFrame] | None = None,
     is_demonstration: bool = False,
@@ -97,7 +111,9 @@ def start(
 ) -> Started:
     """Open the portal of a trial; on a database without a ledger, make everything first.
 
-    entries : the randomisation list; without one, a list is made whose seed nobody keeps.
+    entries : the randomisation list; without one, a list is made.
+    salts : of the list's commitments, from its maker; without them, and but for demonstrations,
+        list and salts are written to the folder `Place.sealed`, or no commitment could be opened.
     replayed : gives the steps of a study that is under way; asked of a new ledger alone.
     list_from : makes the list from these steps, for demonstrations.
 
@@ -105,14 +121,19 @@ def start(
     """
     engine = connect(place.url)
     is_new = not inspect(engine).has_table(HEAD.name)
+    sealed = None if is_demonstration or salts is not None else place.sealed
+    if is_new and sealed and sealed.exists():
+        raise DatabaseError(f"{sealed} exists; the list of another ledger is never replaced.")
     keys = write_secret(place.secret) if is_new else read_secret(place.secret)
     said: list[str] = []
     steps = replayed() if is_new else ()
     if is_new:
         begin = datetime.combine(steps[0].day, time(6), UTC) if steps else clock()
         listed = list_from(steps) if list_from else entries
-        _open(engine, protocol, keys, entries=listed, now=begin)
-    TABLES.create_all(engine)
+        _open(engine, protocol, keys, entries=listed, salts=salts, sealed=sealed, now=begin)
+        if sealed:
+            said.append(f"List and salts: {sealed}. They tell every arm to come: hand the folder")
+            said.append("to whoever audits, away from this machine and from the trial's staff.")
     if steps:
         replay(engine, protocol, keys, place.anchor, steps)
     ledger = Ledger(engine, protocol, keys=keys, clock=clock, anchor=place.anchor)
@@ -143,20 +164,36 @@ def start(
 
 
 def _open(
-    engine: Engine, protocol: Protocol, keys: Keys, *, entries: pl.DataFrame | None, now: datetime
+    engine: Engine,
+    protocol: Protocol,
+    keys: Keys,
+    *,
+    entries: pl.DataFrame | None,
+    salts: pl.Series | None,
+    sealed: Path | None,
+    now: datetime,
 ) -> None:
     seed = secrets.token_hex(32)
-    listed = make_list(protocol, seed=seed) if entries is None else entries
-    salts = make_salts(listed, seed=seed)
+    listed = _list_made(protocol, seed=seed) if entries is None else entries
+    given = make_salts(listed, seed=seed) if salts is None else salts
+    if sealed:
+        write_list(sealed, {LIST: listed, SALTS: salted(listed, given)}, seed=seed)
     open_ledger(
         engine,
         protocol,
         listed,
-        salts=salts,
+        salts=given,
         keys=keys,
         actor="first start",
         clock=lambda: now,
     )
+
+
+def _list_made(protocol: Protocol, *, seed: str) -> pl.DataFrame:
+    plan = plan_of(protocol)
+    if plan.method == "minimisation":
+        return make_draws(protocol, seed=seed, entries=plan.entries_per_stratum)
+    return make_list(protocol, seed=seed)
 
 
 def _demonstrators(engine: Engine, ledger: Ledger, *, now: datetime) -> Iterable[str]:

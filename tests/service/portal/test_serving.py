@@ -6,7 +6,9 @@ from click.testing import CliRunner
 
 from radioligand.cli import cli, serving
 from radioligand.io.documents import DocumentError
+from radioligand.io.outputs import OutputError
 from radioligand.service import accounts
+from radioligand.service.database import DatabaseError
 from radioligand.service.starting import Place
 
 
@@ -25,7 +27,7 @@ def test_a_first_start_makes_everything_and_a_second_finds_it(protocol, place):
     second = serving.started(protocol, place, origins=origins)
 
     assert [one.name for one in accounts.accounts(first.portal.engine)] == ["admin"]
-    assert "one-time password" in first.said[0]
+    assert "one-time password" in first.said[-1]
     assert second.said == ()
     assert second.portal.ledger.head() == first.portal.ledger.head()
     assert place.secret.stat().st_mode & 0o077 == 0
@@ -68,3 +70,81 @@ def test_what_can_be_mended_is_told_in_one_line(tmp_path):
     assert told.exit_code == 1
     assert "is never replaced" in told.output
     assert "Traceback" not in told.output
+
+
+# --- the commitments of a list can be opened, whoever made it -------------------------------------
+
+
+def audited(place, folder):
+    database = place.url.removeprefix("sqlite:///")
+    return CliRunner().invoke(cli, ["audit", database, "--list", str(folder)])
+
+
+@pytest.fixture
+def made(tmp_path):
+    """The folder of a list, as `list make` wrote it."""
+    folder = tmp_path / "list"
+    done = CliRunner().invoke(cli, ["list", "make", "netter-2", "--out", str(folder)])
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_a_list_with_its_salts_beside_it_is_opened_by_its_makers_folder(protocol, place, made):
+    started = serving.started(protocol, place, origins=frozenset(), list_file=made / "list.csv")
+    started.portal.engine.dispose()
+
+    assert not place.sealed.exists()
+    assert "✓ every entry of the list opens its commitment: 960" in audited(place, made).output
+
+
+def test_the_salts_of_an_uploaded_list_are_sealed_outside_the_database(
+    protocol, place, made, tmp_path
+):
+    uploaded = tmp_path / "uploaded.csv"
+    (made / "salts.csv").unlink()
+    (made / "list.csv").rename(uploaded)
+
+    started = serving.started(protocol, place, origins=frozenset(), list_file=uploaded)
+    started.portal.engine.dispose()
+
+    assert str(place.sealed) in started.said[0]
+    assert place.sealed.stat().st_mode & 0o777 == 0o700
+    told = audited(place, place.sealed)
+    assert told.exit_code == 0
+    assert "✓ every entry of the list opens its commitment: 960" in told.output
+    text = (place.sealed / "list.csv").read_text("utf-8")
+    last = text.splitlines()[-1]
+    other = last[:-2] + "CONTROL" if last.endswith("LU") else last.removesuffix("CONTROL") + "LU"
+    (place.sealed / "list.csv").write_text(text.replace(last, other), "utf-8")
+    told = audited(place, place.sealed)
+    assert told.exit_code == 1
+    assert "✗ every entry of the list opens its commitment" in told.output
+
+
+def test_a_list_made_at_the_first_start_is_sealed_as_well(protocol, place):
+    started = serving.started(protocol, place, origins=frozenset())
+    started.portal.engine.dispose()
+
+    told = audited(place, place.sealed)
+    assert told.exit_code == 0
+    assert "✓ every entry of the list opens its commitment: 960" in told.output
+    assert sorted(one.name for one in place.sealed.iterdir()) == [
+        "list.csv",
+        "salts.csv",
+        "seed.txt",
+    ]
+
+
+def test_a_sealed_list_is_never_replaced_and_salts_are_those_of_the_list(protocol, place, made):
+    place.sealed.mkdir()
+    with pytest.raises(DatabaseError, match="is never replaced"):
+        serving.started(protocol, place, origins=frozenset())
+    assert not place.secret.exists()
+
+    lines = (made / "salts.csv").read_text("utf-8").splitlines()
+    (made / "salts.csv").write_text("\n".join(lines[:-1]), "utf-8")
+    with pytest.raises(OutputError, match="the salts of another list"):
+        serving.started(protocol, place, origins=frozenset(), list_file=made / "list.csv")
+    (made / "salts.csv").write_text("STRATUM,SALT\nA,b\n", "utf-8")
+    with pytest.raises(OutputError, match="holds no salts"):
+        serving.started(protocol, place, origins=frozenset(), list_file=made / "list.csv")
