@@ -58,6 +58,7 @@ def rows_of(events: tuple[Event, ...]) -> list[dict[str, Any]]:
         for event in events
         if event.kind == "laboratory recorded"
         for code, entry in event.payload["tests"].items()
+        if entry["value"] is not None  # a correction may take a value back
     ]
 
 

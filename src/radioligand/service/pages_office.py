@@ -17,7 +17,13 @@ def show_office(ask: Ask) -> Response:
 
 def _office(ask: Ask, says: str = "") -> Response:
     ledger = ask.portal.ledger
-    found = office(ledger.patients(), ledger.sites(), protocol=ask.portal.protocol, today=ask.today)
+    found = office(
+        ledger.patients(),
+        ledger.sites(),
+        protocol=ask.portal.protocol,
+        today=ask.today,
+        sees_arms=ask.sees_arms,
+    )
     cutoff = ask.portal.protocol.cutoff
     context = {
         "office": found,

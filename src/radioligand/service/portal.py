@@ -128,9 +128,15 @@ def _templates() -> Environment:
     )
     made.filters["day"] = lambda value: "" if value is None else f"{value:%Y-%m-%d}"
     made.filters["moment"] = lambda text: f"{str(text)[:10]} {str(text)[11:16]} UTC" if text else ""
-    made.filters["unit"] = lambda text: str(text).replace("10^9", "10⁹")
+    made.filters["unit"] = _unit
     made.filters["number"] = lambda value: "" if value is None else f"{value:g}"
     return made
+
+
+def _unit(text: object) -> str:
+    """Return a unit as people write it; records keep CDISC's letters."""
+    written = str(text).replace("10^9", "10⁹").replace("umol", "µmol")
+    return "°C" if written == "C" else written
 
 
 TEMPLATES = _templates()
@@ -138,6 +144,7 @@ TEMPLATES = _templates()
 NAVIGATION = (
     ("/", "Home", Action.OWN_ACCOUNT),
     ("/patients", "Patients", Action.SEE_PATIENTS),
+    ("/due", "Due", Action.SEE_DUE),
     ("/screening", "Screen a patient", Action.SCREEN),
     ("/office", "Trial office", Action.SEE_ACCRUAL),
     ("/audit", "Audit", Action.AUDIT),

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, make_url, text
 from starlette.applications import Starlette
 
 from radioligand.allocation import make_list, make_salts, strata, stratum_of
@@ -17,6 +17,7 @@ from radioligand.protocol import Protocol
 from radioligand.service import (
     pages_account,
     pages_audit,
+    pages_corrections,
     pages_data,
     pages_dose,
     pages_findings,
@@ -24,14 +25,15 @@ from radioligand.service import (
     pages_office,
     pages_patient,
     pages_screening,
+    pages_visits,
 )
-from radioligand.service.accounts import TABLES, accounts, make_account
+from radioligand.service.accounts import ACCOUNTS, TABLES, accounts, make_account
 from radioligand.service.application import application
-from radioligand.service.database import HEAD, DatabaseError, connect
+from radioligand.service.database import HEAD, METADATA, DatabaseError, connect, reading
 from radioligand.service.dose_view import next_dose
 from radioligand.service.events import Signature
 from radioligand.service.forms import levels_of
-from radioligand.service.journal import utc_now
+from radioligand.service.journal import read_events, utc_now
 from radioligand.service.keys import Keys, read_secret, write_secret
 from radioligand.service.ledger import Ledger
 from radioligand.service.opening import open_ledger
@@ -44,6 +46,8 @@ PAGES: tuple[Page, ...] = (
     *pages_patient.PAGES,
     *pages_screening.PAGES,
     *pages_findings.PAGES,
+    *pages_visits.PAGES,
+    *pages_corrections.PAGES,
     *pages_dose.PAGES,
     *pages_office.PAGES,
     *pages_audit.PAGES,
@@ -51,6 +55,7 @@ PAGES: tuple[Page, ...] = (
     *pages_guidance.PAGES,
 )
 ADMINISTRATOR = "admin"
+STUDY_RECORD = "study record"  # who recorded what a study under way brought
 DEMONSTRATION_PASSWORD = "only-for-demonstration"
 # name, printed name, role, and whether the account belongs to the first site
 DEMONSTRATION = (
@@ -97,28 +102,37 @@ def start(
 ) -> Started:
     """Open the portal of a trial; on a database without a ledger, make everything first.
 
+    A start that fails takes back what it made: database, secret and anchor are whole or not there.
+
     entries : the randomisation list; without one, a list is made whose seed nobody keeps.
     replayed : gives the steps of a study that is under way; asked of a new ledger alone.
     list_from : makes the list from these steps, for demonstrations.
 
     Raises DatabaseError, KeysError or ListError, whose messages say what to mend.
     """
-    engine = connect(place.url)
-    is_new = not inspect(engine).has_table(HEAD.name)
-    keys = write_secret(place.secret) if is_new else read_secret(place.secret)
-    said: list[str] = []
-    steps = replayed() if is_new else ()
-    if is_new:
-        begin = datetime.combine(steps[0].day, time(6), UTC) if steps else clock()
-        listed = list_from(steps) if list_from else entries
-        _open(engine, protocol, keys, entries=listed, now=begin)
+    engine, made = connect(place.url), _files(place)
+    if inspect(engine).has_table(HEAD.name):
+        _refuse_half(engine)
+        keys = read_secret(place.secret)
+    else:
+        keys = write_secret(place.secret)
+        try:
+            steps = replayed()
+            begin = datetime.combine(steps[0].day, time(6), UTC) if steps else clock()
+            listed = list_from(steps) if list_from else entries
+            _open(engine, protocol, keys, entries=listed, now=begin)
+            TABLES.create_all(engine)
+            if steps:
+                replay(engine, protocol, keys, place.anchor, steps)
+        except BaseException:
+            _take_back(engine, made)
+            raise
     TABLES.create_all(engine)
-    if steps:
-        replay(engine, protocol, keys, place.anchor, steps)
     ledger = Ledger(engine, protocol, keys=keys, clock=clock, anchor=place.anchor)
     if is_demonstration:
         clock = _going_on(clock, ledger)
         ledger = Ledger(engine, protocol, keys=keys, clock=clock, anchor=place.anchor)
+    said: list[str] = []
     if not accounts(engine):
         one_time = make_account(
             engine,
@@ -140,6 +154,40 @@ def start(
         is_demonstration=is_demonstration,
     )
     return Started(portal=portal, app=application(portal, PAGES), said=tuple(said))
+
+
+def _take_back(engine: Engine, made: Sequence[Path]) -> None:
+    """Remove what a start that failed has made: its tables, and the files that were not there."""
+    with engine.begin() as at:
+        TABLES.drop_all(at)
+        METADATA.drop_all(at)
+        if at.dialect.name == "postgresql":
+            at.execute(text("drop function if exists ledger_refuses()"))
+    engine.dispose()
+    for each in made:
+        each.unlink(missing_ok=True)
+
+
+def _files(place: Place) -> list[Path]:
+    """Return the files of a portal that are not there yet."""
+    database = make_url(place.url if "://" in place.url else f"sqlite:///{place.url}")
+    files = [place.secret, place.anchor]
+    if database.get_backend_name() == "sqlite" and database.database:
+        files += [Path(f"{database.database}{end}") for end in ("", "-wal", "-shm")]
+    return [one for one in files if not one.exists()]
+
+
+def _refuse_half(engine: Engine) -> None:
+    """Refuse a database on which a study was being taken over when the machine stopped."""
+    if inspect(engine).has_table(ACCOUNTS.name) and accounts(engine):
+        return
+    with reading(engine) as at:
+        is_replayed = any(one.actor == STUDY_RECORD for one in read_events(at, after=1, limit=100))
+    if is_replayed:
+        raise DatabaseError(
+            "taking over a study into this database was broken off; remove the database, its "
+            "secret and its anchor, and start again."
+        )
 
 
 def _open(
@@ -251,7 +299,7 @@ def _replay(ledger: Ledger, one: Step) -> None:
         given = ledger.allocate(
             one.subject,
             site=one.site,
-            actor="study record",
+            actor=STUDY_RECORD,
             key=f"study record of {one.subject}",
             signature=signature,
         )
@@ -263,7 +311,7 @@ def _replay(ledger: Ledger, one: Step) -> None:
         return
     ledger.record(
         one.kind,
-        actor="study record",
+        actor=STUDY_RECORD,
         subject=one.subject,
         site=one.site,
         payload=one.payload,

@@ -97,11 +97,15 @@ def test_what_is_missing_is_told_by_patient(protocol):
         today=date(2026, 5, 12),
     )
 
-    assert [(one.subject, one.says) for one in found.missing] == [
-        ("1-002", "Imaging of week 16, window until 2026-05-11"),
-        ("1-003", "Screening without an end for 72 days"),
+    images = "Tumour assessment (CT or MRI)"
+    randomised, week_16 = date(2026, 1, 12), date(2026, 5, 4)
+    assert [(one.subject, one.says, one.day, one.window) for one in found.missing] == [
+        ("1-001", f"{images}, baseline", randomised, (date(2025, 12, 15), randomised)),
+        ("1-002", f"{images}, baseline", randomised, (date(2025, 12, 15), randomised)),
+        ("1-002", f"{images}, week 16", week_16, (date(2026, 4, 27), date(2026, 5, 11))),
+        ("1-003", "Screening without an end for 72 days", None, None),
     ]
-    assert (found.sites[0].screened, found.sites[0].randomised, found.sites[0].overdue) == (3, 2, 2)
+    assert (found.sites[0].screened, found.sites[0].randomised, found.sites[0].overdue) == (3, 2, 4)
 
 
 def test_the_office_shows_failures_and_sites(browser, screened):
