@@ -241,6 +241,10 @@ def _request_crossover(ask: Ask, patient: Patient) -> None:
 
 
 def _approve_crossover(ask: Ask, patient: Patient) -> None:
+    own = ask.signed_in.account.full_name.strip().casefold()
+    asked = [one for one in patient.events if one.kind == "crossover requested"]
+    if asked and asked[-1].signature and asked[-1].signature.name.strip().casefold() == own:
+        raise UnfitError("Whoever asked for the crossover does not approve it.")
     recorded(ask, "crossover approved", patient, signature=signature_of(ask, APPROVE))
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from radioligand.protocol import Protocol
+from radioligand.service.keys import Keys
 from radioligand.service.ledger import Ledger
 from radioligand.service.roles import Action, Role, is_bound_to_site, may
 from radioligand.service.sessions import Session
@@ -32,12 +33,14 @@ class NotGivenError(Exception):
 class Portal:
     """One running trial and how it is reached.
 
-    `origins` are the addresses a browser may know the portal by; `clock` gives the time in UTC.
+    `keys` open what the database holds sealed, such as authenticators; `origins` are the addresses
+    a browser may know the portal by; `clock` gives the time in UTC.
     """
 
     protocol: Protocol
     engine: Engine
     ledger: Ledger
+    keys: Keys
     clock: Callable[[], datetime]
     origins: frozenset[str]
     is_demonstration: bool = False

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
-from sqlalchemy import Engine, inspect, make_url, text
+from sqlalchemy import Engine, MetaData, inspect, make_url, text
 from starlette.applications import Starlette
 
 from radioligand.allocation import make_list, make_salts, strata, stratum_of
@@ -29,7 +29,7 @@ from radioligand.service import (
 )
 from radioligand.service.accounts import ACCOUNTS, TABLES, accounts, make_account
 from radioligand.service.application import application
-from radioligand.service.database import HEAD, METADATA, DatabaseError, connect, reading
+from radioligand.service.database import HEAD, DatabaseError, connect, reading
 from radioligand.service.dose_view import next_dose
 from radioligand.service.events import Signature
 from radioligand.service.forms import levels_of
@@ -111,7 +111,8 @@ def start(
     Raises DatabaseError, KeysError or ListError, whose messages say what to mend.
     """
     engine, made = connect(place.url), _files(place)
-    if inspect(engine).has_table(HEAD.name):
+    before = set(inspect(engine).get_table_names())
+    if HEAD.name in before:
         _refuse_half(engine)
         keys = read_secret(place.secret)
     else:
@@ -125,7 +126,7 @@ def start(
             if steps:
                 replay(engine, protocol, keys, place.anchor, steps)
         except BaseException:
-            _take_back(engine, made)
+            _take_back(engine, before, made)
             raise
     TABLES.create_all(engine)
     ledger = Ledger(engine, protocol, keys=keys, clock=clock, anchor=place.anchor)
@@ -149,6 +150,7 @@ def start(
         protocol=protocol,
         engine=engine,
         ledger=ledger,
+        keys=keys,
         clock=clock,
         origins=origins,
         is_demonstration=is_demonstration,
@@ -156,11 +158,12 @@ def start(
     return Started(portal=portal, app=application(portal, PAGES), said=tuple(said))
 
 
-def _take_back(engine: Engine, made: Sequence[Path]) -> None:
-    """Remove what a start that failed has made: its tables, and the files that were not there."""
+def _take_back(engine: Engine, before: set[str], made: Sequence[Path]) -> None:
+    """Remove what a start that failed has made: tables and files that were not there."""
+    found = MetaData()
+    found.reflect(engine)
     with engine.begin() as at:
-        TABLES.drop_all(at)
-        METADATA.drop_all(at)
+        found.drop_all(at, [one for name, one in found.tables.items() if name not in before])
         if at.dialect.name == "postgresql":
             at.execute(text("drop function if exists ledger_refuses()"))
     engine.dispose()

@@ -95,7 +95,7 @@ def moments():
 
 
 @pytest.fixture
-def portal(opened, entries, protocol, moments, monkeypatch):
+def portal(opened, entries, protocol, keys, moments, monkeypatch):
     """One account of each role; site roles also at a second site. Hashes are cheap here."""
     monkeypatch.setattr(accounts, "HASHER", CHEAP)
     monkeypatch.setattr(accounts, "NOBODY", CHEAP.hash("nobody"))
@@ -118,6 +118,7 @@ def portal(opened, entries, protocol, moments, monkeypatch):
         protocol=protocol,
         engine=ledger.engine,
         ledger=ledger,
+        keys=keys,
         clock=moments,
         origins=frozenset({ORIGIN}),
         is_demonstration=True,

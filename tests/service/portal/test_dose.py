@@ -4,7 +4,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
+from radioligand.service.accounts import ACCOUNTS
 from radioligand.service.dose_view import activity_at, decision
 from radioligand.service.pages_dose import DECIDE
 from radioligand.service.pages_findings import APPROVE, CROSS_OVER
@@ -228,6 +230,23 @@ def test_crossover_waits_for_central_confirmation(control, staff, portal):
     assert (asked.status_code, approved.status_code) == (303, 303)
     assert "on radioligand" in portal.ledger.patient(control).facts
     assert "Dose 1 of 4" in investigator.get(f"{here}/dose").text
+
+
+def test_nobody_approves_the_own_request_under_a_second_account(control, staff, portal):
+    here = f"/patients/{control}"
+    images = {"date": "2026-01-11", "response": "PD"}
+    staff(Role.CENTRAL_READER).fill(f"{here}/central-reading", **images)
+    signing = {"password": PASSWORD, "meaning": CROSS_OVER}
+    staff(Role.INVESTIGATOR).fill(f"{here}/crossover/request", **signing)
+    with portal.engine.begin() as at:
+        same = update(ACCOUNTS).where(ACCOUNTS.c.name == "monitor")
+        at.execute(same.values(full_name="PROF investigator"))
+
+    approval = {"password": PASSWORD, "meaning": APPROVE}
+    answer = staff(Role.MONITOR).fill(f"{here}/crossover/approval", **approval)
+
+    assert answer.status_code == 422
+    assert "does not approve it" in answer.text
 
 
 def test_a_patient_on_the_radioligand_has_no_crossover(on_radioligand, staff):

@@ -138,7 +138,7 @@ def test_a_database_on_which_the_machine_stopped_is_refused(
     place = place_in(tmp_path)
     listed = list_of(replayed, protocol=protocol)
     break_off(monkeypatch, 20, DatabaseError("the machine stops here"))
-    monkeypatch.setattr(starting, "_take_back", lambda engine, made: engine.dispose())
+    monkeypatch.setattr(starting, "_take_back", lambda engine, *made: engine.dispose())
     with pytest.raises(DatabaseError, match="stops here"):
         start(protocol, place, origins=ORIGINS, entries=listed, replayed=lambda: replayed)
 
