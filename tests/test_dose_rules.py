@@ -99,6 +99,34 @@ def test_a_low_count_holds_and_a_dose_given_all_the_same_departs():
 
 
 @pytest.mark.by_hand
+@pytest.mark.parametrize("of_one_day", [(74, 210), (210, 74)])
+def test_of_two_platelet_counts_of_one_day_the_lower_decides(of_one_day):
+    log = decided([(0, 7.4), (8, 7.4)], [(7.5, count) for count in of_one_day])
+    assert of(log, "AVALC", "RULE") == [("HOLD", "low")]
+    assert "platelets=74.0" in log["FIELDS"].item()
+
+
+@pytest.mark.by_hand
+def test_of_two_creatinine_values_of_one_day_the_higher_decides():
+    creatinine = {"dataset": "ADLB", "where": {"PARAMCD": "CREAT"}, "value": "AVAL"}
+    field = {"field": "creatinine", **creatinine, "unit": "umol/L", "take": "last", "days": 14}
+    high = rule("high", "hold", field="creatinine", unit="umol/L", above=150)
+    plan = protocol([high], [field])
+    doses = pl.DataFrame(
+        {
+            "USUBJID": "L", "EXTRT": LU, "EXDOSE": 7.4, "EXDOSU": "GBq",
+            "EXSTDTC": [day(0).isoformat(), day(8).isoformat()], "EPOCH": "TREATMENT",
+            "EXSEQ": [1, 2],
+        }
+    )  # fmt: skip
+    adlb = pl.DataFrame(
+        {"USUBJID": "L", "PARAMCD": "CREAT", "ADT": [day(7.5)] * 2, "AVAL": [160.0, 90.0]}
+    )
+    adex = derive_adex(doses, adsl(), protocol=plan)
+    assert derive_addose(adex, adsl(), adlb, None, protocol=plan)["AVALC"].to_list() == ["HOLD"]
+
+
+@pytest.mark.by_hand
 def test_a_dose_put_off_is_decided_on_its_planned_day_too():
     low, late = [(7.5, 74), (11.5, 120)], [(0, 7.4), (12, 7.4)]  # due at week 8, window 1 week
 

@@ -50,3 +50,9 @@ GI_NET21 = {
     "BI": ScaleItems("Body image", (45,), 3, "symptom"),
 }
 INSTRUMENTS = {"EORTC QLQ-C30": SCALES, "EORTC QLQ-GI.NET21": GI_NET21}
+
+
+def highest_answers(instrument: str) -> dict[int, int]:
+    """Return the highest possible answer to each item of an instrument, by its number."""
+    scales = INSTRUMENTS[instrument].values()
+    return {item: one.range + 1 for one in scales for item in sorted(one.items)}

@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from radioligand.service.database import reading
+from radioligand.service.keys import Keys, KeysError
 from radioligand.service.roles import Role, is_bound_to_site
 
 TABLES = MetaData()
@@ -173,7 +174,14 @@ def _account(row: Any) -> Account:
 
 
 def sign_in(
-    engine: Engine, *, name: str, password: str, code: str, address: str, now: datetime
+    engine: Engine,
+    *,
+    name: str,
+    password: str,
+    code: str,
+    address: str,
+    keys: Keys,
+    now: datetime,
 ) -> Account | None:
     """Return the account if name, password and, once enrolled, the code are right; else None.
 
@@ -187,7 +195,7 @@ def sign_in(
         row = at.execute(select(ACCOUNTS).where(ACCOUNTS.c.name == name)).mappings().first()
     password_is_right = _verified(row["password"] if row else NOBODY, password)
     with engine.begin() as at:
-        counter = _code_counter(row, code, now) if row else 0
+        counter = _counter_of(row, code, keys, now) if row else 0
         locked = row is not None and (row["locked_until"] or "") > stamp(now)
         right = password_is_right and counter is not None and not locked
         if row is None or not right or row["ended"] or not _entered(at, name, counter):
@@ -245,17 +253,27 @@ def _failed_lately(at: Connection, address: str, now: datetime) -> int:
     return int(at.execute(select(func.count()).select_from(FAILURES).where(lately)).scalar_one())
 
 
-def _code_counter(row: Any, code: str, now: datetime) -> int | None:
+def _counter_of(row: Any, code: str, keys: Keys, now: datetime) -> int | None:
     """Return the counter of the code, 0 if none is asked for, None if the code is wrong.
 
-    A code counts once: neither it nor an older one is right again.
+    A code counts once: neither it nor an older one is right again. Of a secret that does not open
+    every code is wrong; an administrator resets the account.
     """
     if row["code_secret"] is None:
         return 0
-    made = pyotp.TOTP(row["code_secret"])
+    try:
+        secret = keys.open_code(row["code_secret"], account=row["name"])
+    except KeysError:
+        return None
+    return _code_counter(secret, code, after=row["code_counter"], now=now)
+
+
+def _code_counter(secret: str, code: str, *, after: int, now: datetime) -> int | None:
+    """Return the counter at which the authenticator shows this code; None if at none of now."""
+    made = pyotp.TOTP(secret)
     current = int(now.timestamp()) // CODE_SECONDS
     for counter in (current - 1, current, current + 1):
-        if counter > row["code_counter"] and hmac.compare_digest(
+        if counter > after and hmac.compare_digest(
             made.generate_otp(counter).encode(), code.strip().encode()
         ):
             return counter
@@ -296,18 +314,22 @@ def secret_address(secret: str, *, name: str, trial: str) -> str:
     return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=f"radioligand {trial}")
 
 
-def enrol(engine: Engine, *, name: str, secret: str, code: str, now: datetime) -> None:
-    """Keep the secret of one-time codes once a code shows that it was taken over.
+def enrol(engine: Engine, *, name: str, secret: str, code: str, keys: Keys, now: datetime) -> None:
+    """Keep the secret of one-time codes, sealed, once a code shows that it was taken over.
 
-    Raises AccountError if the code is wrong, or the account has a secret already.
+    Raises AccountError if the secret is none of ours, the code is wrong, or the account has a
+    secret already.
     """
-    counter = _code_counter({"code_secret": secret, "code_counter": 0}, code, now)
+    if len(secret) != len(new_secret()):
+        raise AccountError("This is not a secret that the portal has shown.")
+    counter = _code_counter(secret, code, after=0, now=now)
     if counter is None:
         raise AccountError("The code is not the one that the authenticator shows now.")
     fresh = (ACCOUNTS.c.name == name) & ACCOUNTS.c.code_secret.is_(None)
+    sealed = keys.seal_code(secret, account=name)
     with engine.begin() as at:
         done = at.execute(
-            update(ACCOUNTS).where(fresh).values(code_secret=secret, code_counter=counter)
+            update(ACCOUNTS).where(fresh).values(code_secret=sealed, code_counter=counter)
         )
         if not done.rowcount:
             raise AccountError("An authenticator is enrolled already; an administrator resets it.")

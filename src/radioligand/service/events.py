@@ -81,7 +81,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind(name="visit recorded", requires=("consented",)),
     Kind(name="treatment given", requires=("randomised",), forbids=("treatment ended", *_GONE),
          payload=("drug", "date")),
-    Kind(name="data corrected", requires=("consented",), payload=("corrects",), reason=True),
+    Kind(name="data corrected", requires=("consented",), payload=("corrects", "was", "now"),
+         reason=True),
     # one dose: planned, checked, decided, ordered, on its way, here, given or thrown away
     Kind(name="dose planned", requires=("on radioligand", "cycle {previous} over"),
          forbids=("dose {cycle} planned", "radioligand stopped", *_GONE),
@@ -112,6 +113,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     # progression and what follows
     Kind(name="progression confirmed", requires=("randomised",),
          gives=("progression confirmed",)),
+    Kind(name="progression withdrawn", requires=("progression confirmed",),
+         takes=("progression confirmed",), reason=True),
     Kind(name="crossover requested", requires=("randomised", "progression confirmed"),
          forbids=("on radioligand", "crossover requested", *_GONE),
          gives=("crossover requested",)),
@@ -125,6 +128,26 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind(name="died", requires=("consented",), forbids=("dead",), gives=("dead",)),
 )}
 # fmt: on
+
+
+# what was observed or given can be put right; what was signed or allocated cannot
+CORRECTABLE = frozenset(
+    {
+        "consented",
+        "screened",
+        "laboratory recorded",
+        "imaging recorded",
+        "questionnaire recorded",
+        "adverse event recorded",
+        "visit recorded",
+        "treatment given",
+        "dose received",
+        "dose infused",
+        "treatment ended",
+        "left the study",
+        "died",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,8 +222,66 @@ def after(patient: Patient, event: Event) -> Patient:
             return replace(patient, strata=payload["strata"])
         case "dose infused":
             return replace(patient, cycles=(*patient.cycles, int(payload["cycle"])))
+        case "data corrected":
+            return _corrected(patient, payload)
         case _:
             return patient
+
+
+def _corrected(patient: Patient, payload: Mapping[str, Any]) -> Patient:
+    """Return the patient with other values in the event that is corrected; the ledger keeps both.
+
+    A form that is corrected after randomisation changes neither verdict nor levels: those are what
+    was signed and what chose the list.
+    """
+    events = tuple(
+        replace(one, payload=with_values(one.payload, payload["now"]))
+        if one.number == payload["corrects"]
+        else one
+        for one in patient.events
+    )
+    forms = [one.payload["form"] for one in events if one.kind == "screened"]
+    return replace(patient, events=events, form=forms[-1] if forms else patient.form)
+
+
+def value_at(payload: Mapping[str, Any], path: str) -> Any:
+    """Return the value under a path such as ``tests/PLAT/value``; None where there is none."""
+    found: Any = payload
+    for name in path.split("/"):
+        if isinstance(found, Mapping):
+            found = found.get(name)
+        elif isinstance(found, list | tuple) and name.isdigit() and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            return None
+    return found
+
+
+def with_values(payload: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a payload with other values under these paths."""
+    return {
+        name: _with(value, name, values)
+        for name, value in (dict.fromkeys(_tops(values)) | dict(payload)).items()
+    }
+
+
+def _tops(values: Mapping[str, Any]) -> list[str]:
+    return [path.partition("/")[0] for path in values]
+
+
+def _with(value: Any, name: str, values: Mapping[str, Any]) -> Any:
+    if name in values:
+        return values[name]
+    inner = {
+        path.partition("/")[2]: new
+        for path, new in values.items()
+        if path.partition("/")[0] == name
+    }
+    if not inner:
+        return value
+    if isinstance(value, list | tuple):
+        return [_with(one, str(at), inner) for at, one in enumerate(value)]
+    return with_values(value or {}, inner)
 
 
 def patient_of(subject: str, events: Iterable[Event]) -> Patient:
@@ -250,6 +331,8 @@ def faults_of(
         return (*faults, "this subject number is none of the site's")
     if missing:
         return tuple(faults)
+    if kind == "data corrected":
+        faults += _faults_of_correction(patient, payload)
     faults += [
         f"{kind!r} comes after: {told}"
         for fact in known.requires
@@ -261,6 +344,18 @@ def faults_of(
         if (told := _filled(fact, payload)) in patient.facts
     ]
     return tuple(faults)
+
+
+def _faults_of_correction(patient: Patient, payload: Mapping[str, Any]) -> list[str]:
+    """Say what stands against a correction: it names an event and the values it has now."""
+    was, now = payload["was"], payload["now"]
+    one = next((one for one in patient.events if one.number == payload["corrects"]), None)
+    if one is None or one.kind not in CORRECTABLE:
+        return ["a correction names a record of this patient that holds values"]
+    if not (isinstance(was, Mapping) and isinstance(now, Mapping) and was.keys() == now.keys()):
+        return ["a correction says each value as it was and as it is now"]
+    changed = [path for path, value in was.items() if value_at(one.payload, path) != value]
+    return [f"{path} was changed since it was read" for path in changed]
 
 
 def _is_count(value: object) -> bool:

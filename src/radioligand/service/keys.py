@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The secret that stays outside the database: it seals the list and signs the heads.
+"""The secret that stays outside the database: it seals list and authenticators, signs the heads.
 
-One secret of 32 random bytes gives two keys by HKDF-SHA-256: an AES-256-GCM key for the arms of
-the list, and an Ed25519 key for anchors. Whoever audits needs only the public half of the second.
+One secret of 32 random bytes gives three keys by HKDF-SHA-256: AES-256-GCM keys for the arms of
+the list and for the secrets of authenticators, and an Ed25519 key for anchors. Whoever audits
+needs only the public half of the last.
 """
 
 import os
 import secrets
-from dataclasses import dataclass
+from base64 import b32decode, b32encode, urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -25,10 +27,11 @@ class KeysError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """The two keys of one ledger; `public` is what an auditor gets, in hexadecimal digits."""
+    """The keys of one ledger; `public` is what an auditor gets, in hexadecimal digits."""
 
     list_key: bytes
     signing_key: bytes
+    code_key: bytes = field(repr=False)
 
     @property
     def public(self) -> str:
@@ -55,9 +58,24 @@ class Keys:
             raise KeysError("a list entry does not open: other key, or moved or changed.") from None
         return plain.decode().rstrip()
 
+    def seal_code(self, secret: str, *, account: str) -> str:
+        """Encrypt the secret of an authenticator (base 32), bound to its account; 64 letters."""
+        nonce = os.urandom(12)
+        sealed = AESGCM(self.code_key).encrypt(nonce, b32decode(secret), account.encode())
+        return urlsafe_b64encode(nonce + sealed).decode()
+
+    def open_code(self, sealed: str, *, account: str) -> str:
+        """Decrypt what `seal_code` gave. Raises KeysError for another key, account or content."""
+        try:
+            raw = urlsafe_b64decode(sealed)
+            plain = AESGCM(self.code_key).decrypt(raw[:12], raw[12:], account.encode())
+        except (InvalidTag, ValueError):
+            raise KeysError("an authenticator does not open: other key, or changed.") from None
+        return b32encode(plain).decode()
+
 
 def keys_of(secret: bytes) -> Keys:
-    """Derive both keys from the secret of 32 bytes."""
+    """Derive the keys from the secret of 32 bytes."""
     if len(secret) != 32:
         raise KeysError(f"a ledger's secret has 32 bytes; this one has {len(secret)}.")
 
@@ -65,7 +83,9 @@ def keys_of(secret: bytes) -> Keys:
         info = b"radioligand ledger 1 " + purpose
         return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret)
 
-    return Keys(list_key=derived(b"list"), signing_key=derived(b"anchor"))
+    return Keys(
+        list_key=derived(b"list"), signing_key=derived(b"anchor"), code_key=derived(b"codes")
+    )
 
 
 def is_signed(message: bytes, signature: str, *, public: str) -> bool:

@@ -6,21 +6,20 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from radioligand.cdisc.laboratory import worse_side
 from radioligand.protocol import Protocol
 from radioligand.safety.ctcae import criterion_of, graded, version_of
-from radioligand.safety.ctcae_table import Direction
 from radioligand.service.events import Event, Patient
 
 
 class Measured(NamedTuple):
-    """A laboratory test: its unit, its adult reference range, and the side that is graded."""
+    """A laboratory test: its unit and its adult reference range."""
 
     code: str
     label: str
     unit: str
     low: float | None
     high: float | None
-    graded: Direction
     highest: float  # above it a value is a slip of the pen
 
 
@@ -28,17 +27,17 @@ class Measured(NamedTuple):
 # value, so that another table changes nothing that was recorded.
 # fmt: off
 TESTS = (
-    Measured("HGB", "Haemoglobin", "g/L", 120, 170, "L", 250),
-    Measured("WBC", "White cells", "10^9/L", 4.0, 10.0, "L", 500),
-    Measured("NEUT", "Neutrophils", "10^9/L", 1.8, 7.5, "L", 400),
-    Measured("LYM", "Lymphocytes", "10^9/L", 1.0, 4.0, "L", 400),
-    Measured("PLAT", "Platelets", "10^9/L", 150, 400, "L", 3000),
-    Measured("CREAT", "Creatinine", "umol/L", 45, 104, "H", 2500),
-    Measured("CREATCLR", "Creatinine clearance", "mL/min", 80, None, "L", 300),
-    Measured("ALT", "ALT", "U/L", 5, 40, "H", 20_000),
-    Measured("AST", "AST", "U/L", 5, 40, "H", 20_000),
-    Measured("BILI", "Bilirubin", "umol/L", 3, 21, "H", 1500),
-    Measured("ALB", "Albumin", "g/L", 35, 50, "L", 80),
+    Measured("HGB", "Haemoglobin", "g/L", 120, 170, 250),
+    Measured("WBC", "White cells", "10^9/L", 4.0, 10.0, 500),
+    Measured("NEUT", "Neutrophils", "10^9/L", 1.8, 7.5, 400),
+    Measured("LYM", "Lymphocytes", "10^9/L", 1.0, 4.0, 400),
+    Measured("PLAT", "Platelets", "10^9/L", 150, 400, 3000),
+    Measured("CREAT", "Creatinine", "umol/L", 45, 104, 2500),
+    Measured("CREATCLR", "Creatinine clearance", "mL/min", 80, None, 300),
+    Measured("ALT", "ALT", "U/L", 5, 40, 20_000),
+    Measured("AST", "AST", "U/L", 5, 40, 20_000),
+    Measured("BILI", "Bilirubin", "umol/L", 3, 21, 1500),
+    Measured("ALB", "Albumin", "g/L", 35, 50, 80),
 )
 # fmt: on
 TEST_OF = {one.code: one for one in TESTS}
@@ -59,19 +58,20 @@ def rows_of(events: tuple[Event, ...]) -> list[dict[str, Any]]:
         for event in events
         if event.kind == "laboratory recorded"
         for code, entry in event.payload["tests"].items()
+        if entry["value"] is not None  # a correction may take a value back
     ]
 
 
 def worst_of_day(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return one row a test and day: of several values the worse, on the side that is graded.
+    """Return one row a test and day: of several values the worse.
 
     So a second sample of a day cannot make a dose pass that the first one held.
     """
     worst: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
-        test, key = TEST_OF.get(row["code"]), (row["date"], row["code"])
+        key = (row["date"], row["code"])
         other = worst.get(key)
-        is_high = test is not None and test.graded == "H"
+        is_high = worse_side(row["code"]) == "H"
         if other is None or (row["value"] > other["value"]) == is_high:
             worst[key] = row
     return list(worst.values())
@@ -133,7 +133,9 @@ def _grades(rows: list[dict[str, Any]], patient: Patient, version: int | None) -
     grades = []
     for row in rows:
         test = TEST_OF.get(row["code"])
-        criterion = test and version and criterion_of(test.code, test.graded, version=version)
+        criterion = (
+            test and version and criterion_of(test.code, worse_side(test.code), version=version)
+        )
         if not criterion:
             grades.append("")
             continue

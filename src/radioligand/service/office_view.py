@@ -10,8 +10,8 @@ import polars as pl
 
 from radioligand.planning import EventDate, PlanningError, predict_events
 from radioligand.protocol import Protocol
+from radioligand.service.due_view import everything_due
 from radioligand.service.events import Patient
-from radioligand.service.imaging_view import imaging_due
 from radioligand.service.ledger import Site
 
 WIDTH, HEIGHT = 640, 260
@@ -35,11 +35,18 @@ class SiteRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """One thing that a site owes."""
+    """One thing that a site owes: what, planned on which day, in a window that has passed.
+
+    `day` and `window` are None for what the schedule does not plan.
+    """
 
     site: str
     subject: str
     says: str
+    day: date | None = None
+    window: tuple[date, date] | None = None
+    follows_treatment: bool = False
+    is_assessment: bool = True  # False: a dose or injection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,7 @@ class Office:
     sites: tuple[SiteRow, ...]
     failures: tuple[tuple[str, int], ...]
     missing: tuple[Missing, ...]
+    untold: int  # forms missing that follow treatment, where the reader sees no arms
     events: EventDate | None
     no_events: str
     chart: Chart | None
@@ -75,10 +83,17 @@ def office(
     *,
     protocol: Protocol,
     today: date,
+    sees_arms: bool = False,
 ) -> Office:
-    """Sum up the trial on a day. Nothing in it depends on who got which arm."""
+    """Sum up the trial on a day.
+
+    Without `sees_arms` nothing in it depends on who got which arm: what is counted from the first
+    treatment would tell when treatment began, and so, as a dose has to be ordered, the arm; of it
+    there is one number for the trial, and of doses and injections none.
+    """
     dates = sorted(date.fromisoformat(str(one.randomised_at)[:10]) for one in _randomised(patients))
-    missing = tuple(_missing(patients, protocol, today))
+    everything = _missing(patients, protocol, today)
+    missing = tuple(one for one in everything if sees_arms or not one.follows_treatment)
     plan = protocol.planning
     events, no_events = _events(patients, protocol, today)
     return Office(
@@ -89,6 +104,7 @@ def office(
         sites=tuple(_site(one, patients, missing) for one in sites.values()),
         failures=tuple(_failures(patients).most_common()),
         missing=missing,
+        untold=sum(one.is_assessment for one in everything if one not in missing),
         events=events,
         no_events=no_events,
         chart=_chart(dates, protocol, today) if dates else None,
@@ -124,16 +140,26 @@ def _failures(patients: Sequence[Patient]) -> Counter[str]:
 
 
 def _missing(patients: Sequence[Patient], protocol: Protocol, today: date) -> list[Missing]:
-    found = []
+    """Return what is overdue of each patient, and screenings that nobody ended."""
+    found: list[Missing] = []
     for one in patients:
-        for due in imaging_due(one, protocol=protocol, today=today):
-            if due.state == "overdue":
-                says = f"Imaging of week {due.week:g}, window until {due.last}"
-                found.append(Missing(site=one.site or "", subject=one.subject, says=says))
+        found += [
+            Missing(
+                site=one.site or "",
+                subject=one.subject,
+                says=due.says,
+                day=due.day,
+                window=(due.first, due.last),
+                follows_treatment=due.follows_treatment,
+                is_assessment=due.week is not None,
+            )
+            for due in everything_due(one, protocol=protocol, today=today)
+            if due.state == "overdue"
+        ]
         if "randomised" in one.facts or "screen failed" in one.facts:
             continue
         waited = (today - date.fromisoformat(one.events[-1].at[:10])).days
-        if waited > UNFINISHED_DAYS:
+        if waited > UNFINISHED_DAYS and not one.facts & {"left the study", "dead"}:
             says = f"Screening without an end for {waited} days"
             found.append(Missing(site=one.site or "", subject=one.subject, says=says))
     return found
@@ -178,13 +204,15 @@ def _events(
 
 def _day_of(patient: Patient, kind: str) -> date | None:
     days = [one.payload.get("date") for one in patient.events if one.kind == kind]
-    return date.fromisoformat(str(days[0])) if days else None
+    return date.fromisoformat(str(days[-1])) if days else None
 
 
 def _time(patient: Patient, endpoint: str, today: date) -> dict[str, object]:
     """Return time to centrally confirmed progression or death, or to the last image without."""
     start = date.fromisoformat(str(patient.randomised_at)[:10])
-    events = [_day_of(patient, "progression confirmed"), _day_of(patient, "died")]
+    is_confirmed = "progression confirmed" in patient.facts  # it may have been withdrawn since
+    progressed = _day_of(patient, "progression confirmed") if is_confirmed else None
+    events = [progressed, _day_of(patient, "died")]
     seen = [day for day in events if day and day <= today]
     images = [
         date.fromisoformat(one.payload["date"])

@@ -50,6 +50,7 @@ def sign_in(ask: Ask) -> Response:
         password=ask.form.get("password", ""),
         code=ask.form.get("code", ""),
         address=ask.address,
+        keys=ask.portal.keys,
         now=ask.now,
     )
     if found is None:
@@ -128,6 +129,7 @@ def enrol(ask: Ask) -> Response:
             name=ask.signed_in.account.name,
             secret=secret,
             code=ask.form.get("code", ""),
+            keys=ask.portal.keys,
             now=ask.now,
         )
     except (accounts.AccountError, ValueError) as error:

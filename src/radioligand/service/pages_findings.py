@@ -15,8 +15,8 @@ from radioligand.service.deeds import (
     recorded,
     signature_of,
 )
+from radioligand.service.due_view import assessments, in_words, injections, regimen_of
 from radioligand.service.events import Patient
-from radioligand.service.imaging_view import imaging_due
 from radioligand.service.laboratory_view import TESTS
 from radioligand.service.lesions import STATES, images, lesions_typed, places
 from radioligand.service.portal import Ask, Page, sent_to, shown
@@ -31,7 +31,7 @@ APPROVE = "I have checked the central confirmation and approve treatment after c
 Context = dict[str, Any]
 
 
-def _page(template: str, extra: Callable[[Ask, Patient], Context]) -> Callable[..., Response]:
+def page(template: str, extra: Callable[[Ask, Patient], Context]) -> Callable[..., Response]:
     """Return what shows one form on a patient, empty or with what was wrong with it."""
 
     def show(ask: Ask, patient: Patient | None = None, says: str = "") -> Response:
@@ -43,7 +43,7 @@ def _page(template: str, extra: Callable[[Ask, Patient], Context]) -> Callable[.
     return show
 
 
-def _deed(
+def deed(
     show: Callable[..., Response], do: Callable[[Ask, Patient], object], then: str = ""
 ) -> Callable[[Ask], Response]:
     """Return what does something to a patient, or shows the form again with the reason."""
@@ -89,8 +89,8 @@ def _record_laboratory(ask: Ask, patient: Patient) -> None:
     recorded(ask, "laboratory recorded", patient, {"date": day, "tests": tests})
 
 
-show_laboratory = _page("laboratory.html", lambda ask, patient: {"tests": TESTS})
-record_laboratory = _deed(show_laboratory, _record_laboratory)
+show_laboratory = page("laboratory.html", lambda ask, patient: {"tests": TESTS})
+record_laboratory = deed(show_laboratory, _record_laboratory)
 
 
 # -- adverse events -------------------------------------------------------------------------------
@@ -110,8 +110,8 @@ def _record_event(ask: Ask, patient: Patient) -> None:
     recorded(ask, "adverse event recorded", patient, payload)
 
 
-show_event = _page("adverse_event.html", lambda ask, patient: {})
-record_event = _deed(show_event, _record_event)
+show_event = page("adverse_event.html", lambda ask, patient: {})
+record_event = deed(show_event, _record_event)
 
 
 # -- images and their central reading -------------------------------------------------------------
@@ -123,7 +123,7 @@ def _imaging(ask: Ask, patient: Patient) -> Context:
         "responses": RESPONSES if images(patient, evaluator) else (BASELINE, *RESPONSES),
         "places": places(patient, evaluator),
         "states": STATES,
-        "due": imaging_due(patient, protocol=ask.portal.protocol, today=ask.today),
+        "due": assessments(patient, protocol=ask.portal.protocol, today=ask.today, of=("TU",)),
         "is_central": ask.may(Action.READ_CENTRALLY),
     }
 
@@ -158,21 +158,25 @@ def _record_central(ask: Ask, patient: Patient) -> None:
         )
 
 
-show_imaging = _page("imaging.html", _imaging)
-record_imaging = _deed(show_imaging, _record_local)
-record_central = _deed(show_imaging, _record_central)
+show_imaging = page("imaging.html", _imaging)
+record_imaging = deed(show_imaging, _record_local)
+record_central = deed(show_imaging, _record_central)
 
 
 # -- other treatment, the end of treatment, death, strata ------------------------------------------
 
 
 def _drugs(ask: Ask, patient: Patient) -> Context:
-    """Offer the drugs of the patient's own arm, but not the one that is ordered by the dose."""
+    """Offer the drugs of the patient's own regimen, but not the one that is ordered by the dose."""
     protocol = ask.portal.protocol
-    own = next((arm for arm in protocol.arms if arm.id == patient.arm), None)
     ordered = protocol.dosing.treatment if protocol.dosing else ""
-    drugs = [one for one in (own.treatments if own else ()) if one.name != ordered]
-    return {"drugs": [one for one in drugs if one.amount and one.unit]}
+    drugs = {
+        (one.name, one.amount): one
+        for one in regimen_of(patient, protocol)
+        if one.name != ordered and one.amount and one.unit
+    }
+    due = injections(patient, protocol=protocol, today=ask.today)
+    return {"drugs": list(drugs.values()), "due": due, "in_words": in_words}
 
 
 def _record_drug(ask: Ask, patient: Patient) -> None:
@@ -190,8 +194,8 @@ def _record_drug(ask: Ask, patient: Patient) -> None:
     recorded(ask, "treatment given", patient, payload)
 
 
-show_treatment = _page("treatment.html", _drugs)
-record_treatment = _deed(show_treatment, _record_drug)
+show_treatment = page("treatment.html", _drugs)
+record_treatment = deed(show_treatment, _record_drug)
 
 
 def _end_treatment(ask: Ask, patient: Patient) -> None:
@@ -218,12 +222,12 @@ def _factors(ask: Ask, patient: Patient) -> Context:
     return {"factors": factors.strata if factors else ()}
 
 
-show_end = _page("treatment_end.html", lambda ask, patient: {})
-end_treatment = _deed(show_end, _end_treatment)
-show_death = _page("death.html", lambda ask, patient: {})
-record_death = _deed(show_death, _record_death)
-show_strata = _page("strata.html", _factors)
-correct_strata = _deed(show_strata, _correct_strata)
+show_end = page("treatment_end.html", lambda ask, patient: {})
+end_treatment = deed(show_end, _end_treatment)
+show_death = page("death.html", lambda ask, patient: {})
+record_death = deed(show_death, _record_death)
+show_strata = page("strata.html", _factors)
+correct_strata = deed(show_strata, _correct_strata)
 
 
 # -- crossover ------------------------------------------------------------------------------------
@@ -237,6 +241,10 @@ def _request_crossover(ask: Ask, patient: Patient) -> None:
 
 
 def _approve_crossover(ask: Ask, patient: Patient) -> None:
+    own = ask.signed_in.account.full_name.strip().casefold()
+    asked = [one for one in patient.events if one.kind == "crossover requested"]
+    if asked and asked[-1].signature and asked[-1].signature.name.strip().casefold() == own:
+        raise UnfitError("Whoever asked for the crossover does not approve it.")
     recorded(ask, "crossover approved", patient, signature=signature_of(ask, APPROVE))
 
 
@@ -252,14 +260,15 @@ def _crossover(ask: Ask, patient: Patient) -> Context:
     }
 
 
-show_crossover = _page("crossover.html", _crossover)
-request_crossover = _deed(show_crossover, _request_crossover)
-approve_crossover = _deed(show_crossover, _approve_crossover)
+show_crossover = page("crossover.html", _crossover)
+request_crossover = deed(show_crossover, _request_crossover)
+approve_crossover = deed(show_crossover, _approve_crossover)
 
 HERE = "/patients/{subject}"
 
 
-def _pair(path: str, action: Action, show: Any, do: Any) -> tuple[Page, Page]:
+def pair(path: str, action: Action, show: Any, do: Any) -> tuple[Page, Page]:
+    """Return the two pages of a form on a patient: it is shown, and it is sent."""
     return (
         Page(path=f"{HERE}/{path}", method="GET", action=action, answer=show),
         Page(path=f"{HERE}/{path}", method="POST", action=action, answer=do),
@@ -267,14 +276,14 @@ def _pair(path: str, action: Action, show: Any, do: Any) -> tuple[Page, Page]:
 
 
 PAGES = (
-    *_pair("laboratory", Action.RECORD, show_laboratory, record_laboratory),
-    *_pair("adverse-event", Action.RECORD, show_event, record_event),
-    *_pair("imaging", Action.RECORD, show_imaging, record_imaging),
-    *_pair("central-reading", Action.READ_CENTRALLY, show_imaging, record_central),
-    *_pair("treatment", Action.RECORD, show_treatment, record_treatment),
-    *_pair("treatment-end", Action.DECIDE_DOSE, show_end, end_treatment),
-    *_pair("death", Action.RECORD, show_death, record_death),
-    *_pair("strata", Action.CORRECT, show_strata, correct_strata),
+    *pair("laboratory", Action.RECORD, show_laboratory, record_laboratory),
+    *pair("adverse-event", Action.RECORD, show_event, record_event),
+    *pair("imaging", Action.RECORD, show_imaging, record_imaging),
+    *pair("central-reading", Action.READ_CENTRALLY, show_imaging, record_central),
+    *pair("treatment", Action.RECORD, show_treatment, record_treatment),
+    *pair("treatment-end", Action.DECIDE_DOSE, show_end, end_treatment),
+    *pair("death", Action.RECORD, show_death, record_death),
+    *pair("strata", Action.CORRECT, show_strata, correct_strata),
     Page(
         path=f"{HERE}/crossover",
         method="GET",

@@ -3,11 +3,13 @@
 
 from starlette.responses import Response
 
-from radioligand.service.deeds import UnfitError, key_of, number_typed
+from radioligand.service.deeds import UnfitError, key_of, number_typed, signature_of
 from radioligand.service.office_view import HEIGHT, WIDTH, office
 from radioligand.service.portal import Ask, Page, sent_to, shown
 from radioligand.service.refusals import RefusalError
 from radioligand.service.roles import Action
+
+RELEASE = "I did not make this list; I have seen its check and release it for randomisation."
 
 
 def show_office(ask: Ask) -> Response:
@@ -17,7 +19,13 @@ def show_office(ask: Ask) -> Response:
 
 def _office(ask: Ask, says: str = "") -> Response:
     ledger = ask.portal.ledger
-    found = office(ledger.patients(), ledger.sites(), protocol=ask.portal.protocol, today=ask.today)
+    found = office(
+        ledger.patients(),
+        ledger.sites(),
+        protocol=ask.portal.protocol,
+        today=ask.today,
+        sees_arms=ask.sees_arms,
+    )
     cutoff = ask.portal.protocol.cutoff
     context = {
         "office": found,
@@ -25,6 +33,7 @@ def _office(ask: Ask, says: str = "") -> Response:
         "size": (WIDTH, HEIGHT),
         "is_released": bool(ledger.events(kinds=("list released",), limit=1)),
         "reconciles": ledger.state() != "open",
+        "meaning": RELEASE,
         "says": says,
     }
     return shown(ask, "office.html", context, status=422 if says else 200)
@@ -54,12 +63,28 @@ def close_site(ask: Ask) -> Response:
 
 
 def release_list(ask: Ask) -> Response:
-    """Release the randomisation list: somebody else than who made it."""
+    """Release the randomisation list: signed, by somebody else than who made it."""
     try:
-        _record(ask, "list released")
-    except RefusalError as error:
+        _refuse_its_maker(ask)
+        _record(ask, "list released", signature=signature_of(ask, RELEASE))
+    except (UnfitError, RefusalError) as error:
         return _office(ask, str(error))
     return sent_to("/office")
+
+
+def _refuse_its_maker(ask: Ask) -> None:
+    """Refuse an account that is the maker of the list by a name, or was made by the maker.
+
+    The maker is whoever loaded the list, by the name given on the command line; names are compared
+    with the account's own and its printed name, in any case of letters.
+    """
+    ledger, own = ask.portal.ledger, ask.signed_in.account
+    maker = ledger.events(kinds=("ledger opened",), limit=1)[0].actor.strip().casefold()
+    if maker in (own.name.casefold(), own.full_name.strip().casefold()):
+        raise UnfitError("Whoever loaded the list does not release it.")
+    for one in ledger.events(kinds=("account created",)):
+        if one.payload.get("name") == own.name and one.actor.casefold() == maker:
+            raise UnfitError("An account that was made by the list's maker does not release it.")
 
 
 def _site(ask: Ask) -> str:

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pages of the first look: home, the list of patients, and one patient's record."""
 
+from datetime import date
 from typing import Any
 
 from starlette.responses import Response
 
+from radioligand.service.corrections_view import can_be_corrected
 from radioligand.service.deeds import patient_asked, patients_seen
 from radioligand.service.dose_view import decision, next_dose
+from radioligand.service.due_view import SOON_DAYS, Due, assessments, everything_due
 from radioligand.service.events import Patient
-from radioligand.service.imaging_view import imaging_due
 from radioligand.service.laboratory_view import panel
 from radioligand.service.pages_screening import form_of, strata_in_words
 from radioligand.service.patient_view import by_day, cycles, history, listed, state_of
@@ -18,6 +20,7 @@ from radioligand.service.roles import Action
 SHOWN = 12  # steps on the first page
 SAYS = {
     "/patients": "Who is in screening, in the trial, or has left it.",
+    "/due": "What is overdue at the site, and what comes within four weeks.",
     "/screening": "Consent, the form of the protocol, and its answer criterion by criterion.",
     "/office": "Accrual against plan, events against the target, what is missing.",
     "/audit": "Every event in its order, and whether the chain still holds.",
@@ -64,13 +67,16 @@ def _next_steps(patient: Patient, ask: Ask) -> list[tuple[Action, str, str]]:
     steps: list[tuple[Action, str, str]] = []
     dose = next_dose(patient, protocol=ask.portal.protocol)
     if dose and dose.next_step:
-        says = f"Dose {dose.cycle}: {WAITS[dose.next_step]}"
-        steps.append((ACTS[dose.next_step], "/dose", says))
-    today = ask.today
-    due = imaging_due(patient, protocol=ask.portal.protocol, today=today)
-    late = [one for one in due if one.state == "overdue"]
-    if late:
-        steps.append((Action.RECORD, "/imaging", f"Imaging of week {late[-1].week:g} is overdue"))
+        begins = date.fromisoformat(dose.due[0]) if dose.due else ask.today
+        if dose.next_step != "planned" or (begins - ask.today).days <= SOON_DAYS:
+            when = f", due {dose.due[0]}" if dose.due else ""
+            says = f"Dose {dose.cycle}: {WAITS[dose.next_step]}{when}"
+            steps.append((ACTS[dose.next_step], "/dose", says))
+    due = everything_due(patient, protocol=ask.portal.protocol, today=ask.today)
+    late = [one for one in due if one.state == "overdue" and one.page != "dose"]
+    for page in dict.fromkeys(one.page for one in late):
+        last = [one for one in late if one.page == page][-1]
+        steps.append((Action.RECORD, f"/{page}", f"Overdue: {last.says}, {last.last}"))
     return steps
 
 
@@ -119,7 +125,17 @@ def patient(ask: Ask) -> Response:
         "panel": panel(found, protocol=protocol) if sees_arms else None,
         "dose": dose,
         "decision": decision(found, protocol=protocol, on=ask.today) if dose else None,
-        "due": imaging_due(found, protocol=protocol, today=ask.today),
+        "due": _due_shown(found, ask),
+        "can_correct": {
+            one.number
+            for one in found.events
+            if ask.may(Action.CORRECT) and can_be_corrected(one, found, is_central=False)
+        },
+        "can_reread": {
+            one.number
+            for one in found.events
+            if ask.may(Action.READ_CENTRALLY) and can_be_corrected(one, found, is_central=True)
+        },
         "crossover": _crossover(found, ask) if sees_arms else None,
         "form": form_of(found),
         "steps": [
@@ -129,6 +145,29 @@ def patient(ask: Ask) -> Response:
         ],
     }
     return shown(ask, "patient.html", context)
+
+
+def _due_shown(patient: Patient, ask: Ask) -> list[tuple[str, tuple[Due, ...]]]:
+    """Return what is due, by heading; images alone to a reader who does not see arms.
+
+    Of each assessment what was done is left out but for the last one.
+    """
+    protocol, today = ask.portal.protocol, ask.today
+    if ask.sees_arms:
+        found = everything_due(patient, protocol=protocol, today=today)
+    else:
+        found = assessments(patient, protocol=protocol, today=today, of=("TU",))
+    groups: dict[str, list[Due]] = {}
+    for one in found:
+        groups.setdefault(one.label, []).append(one)
+    shown = []
+    for label, rows in groups.items():
+        done = [one for one in rows if one.state == "done"]
+        open_ones = [one for one in rows if one.state in ("due", "overdue")]
+        coming = [one for one in rows if one.state == "planned"]
+        kept = (*done[-1:], *open_ones, *coming[:2])
+        shown.append((label, tuple(sorted(kept, key=lambda one: one.day))))
+    return shown
 
 
 def _crossover(patient: Patient, ask: Ask) -> str | None:

@@ -19,6 +19,7 @@ OPEN_TO_BLINDED = frozenset(
         "stratum corrected",
         "imaging recorded",
         "progression confirmed",
+        "progression withdrawn",
         "consent withdrawn",
         "left the study",
         "died",
@@ -54,13 +55,18 @@ class Told:
     says: str
     detail: str
     who: str
+    kind: str
+    is_corrected: bool = False
 
 
 def history(patient: Patient, *, sees_arms: bool) -> tuple[Told, ...]:
     """Return a patient's events, newest first; a blinded reader gets those alike in every arm."""
+    corrected = {one.payload["corrects"] for one in patient.events if one.kind == "data corrected"}
     return tuple(
         Told(
             number=one.number,
+            kind=one.kind,
+            is_corrected=one.number in corrected,
             on=_day(one),
             at=one.at,
             says=one.kind[:1].upper() + one.kind[1:],
@@ -87,7 +93,26 @@ def _details(event: Event, *, sees_arms: bool) -> Iterator[str]:
         case "randomised" if sees_arms:
             yield str(payload["arm"])
         case "laboratory recorded":
-            yield ", ".join(f"{code} {one['value']:g}" for code, one in payload["tests"].items())
+            yield ", ".join(
+                f"{code} {one['value']:g}"
+                for code, one in payload["tests"].items()
+                if one["value"] is not None
+            )
+        case "visit recorded":
+            yield ", ".join(
+                f"{code} {value:g}" for code, value in payload["signs"].items() if value is not None
+            )
+        case "questionnaire recorded":
+            yield ", ".join(
+                f"{name}: {len(answers)} answers" for name, answers in payload["answers"].items()
+            )
+        case "data corrected":
+            yield f"of event {payload['corrects']}, {payload['kind']}"
+            yield ", ".join(
+                f"{path.removesuffix('/value').rpartition('/')[2]} {_plain(was)} → "
+                f"{_plain(payload['now'][path])}"
+                for path, was in payload["was"].items()
+            )
         case "adverse event recorded":
             yield f"{payload['term']}, grade {payload['grade']}"
         case "dose decided":
@@ -102,6 +127,17 @@ def _details(event: Event, *, sees_arms: bool) -> Iterator[str]:
             yield f"{payload['activity_gbq']:.2f} GBq"
     if event.reason:
         yield event.reason
+
+
+def _plain(value: Any) -> str:
+    """Return a recorded value in letters."""
+    if isinstance(value, Mapping):
+        value = value.get("value")
+    if value is None:
+        return "not known"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def by_day(told: tuple[Told, ...]) -> tuple[tuple[str, tuple[Told, ...]], ...]:

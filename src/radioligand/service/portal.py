@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from radioligand.protocol import Protocol
+from radioligand.service.keys import Keys
 from radioligand.service.ledger import Ledger
 from radioligand.service.roles import Action, Role, is_bound_to_site, may
 from radioligand.service.sessions import Session
@@ -32,12 +33,14 @@ class NotGivenError(Exception):
 class Portal:
     """One running trial and how it is reached.
 
-    `origins` are the addresses a browser may know the portal by; `clock` gives the time in UTC.
+    `keys` open what the database holds sealed, such as authenticators; `origins` are the addresses
+    a browser may know the portal by; `clock` gives the time in UTC.
     """
 
     protocol: Protocol
     engine: Engine
     ledger: Ledger
+    keys: Keys
     clock: Callable[[], datetime]
     origins: frozenset[str]
     is_demonstration: bool = False
@@ -128,9 +131,15 @@ def _templates() -> Environment:
     )
     made.filters["day"] = lambda value: "" if value is None else f"{value:%Y-%m-%d}"
     made.filters["moment"] = lambda text: f"{str(text)[:10]} {str(text)[11:16]} UTC" if text else ""
-    made.filters["unit"] = lambda text: str(text).replace("10^9", "10⁹")
+    made.filters["unit"] = _unit
     made.filters["number"] = lambda value: "" if value is None else f"{value:g}"
     return made
+
+
+def _unit(text: object) -> str:
+    """Return a unit as people write it; records keep CDISC's letters."""
+    written = str(text).replace("10^9", "10⁹").replace("umol", "µmol")
+    return "°C" if written == "C" else written
 
 
 TEMPLATES = _templates()
@@ -138,6 +147,7 @@ TEMPLATES = _templates()
 NAVIGATION = (
     ("/", "Home", Action.OWN_ACCOUNT),
     ("/patients", "Patients", Action.SEE_PATIENTS),
+    ("/due", "Due", Action.SEE_DUE),
     ("/screening", "Screen a patient", Action.SCREEN),
     ("/office", "Trial office", Action.SEE_ACCRUAL),
     ("/audit", "Audit", Action.AUDIT),

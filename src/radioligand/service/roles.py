@@ -27,6 +27,7 @@ class Action(StrEnum):
     SEE_PATIENTS = "see the list of patients"
     SEE_PATIENT = "see one patient's record"
     SEE_TREATMENT = "see arms, doses and what follows from them"
+    SEE_DUE = "see what is due at the own site"
     SCREEN = "screen a patient"
     SIGN_ELIGIBILITY = "sign that a patient is eligible"
     RANDOMISE = "randomise a patient"
@@ -62,6 +63,7 @@ MATRIX: dict[Action, frozenset[Role]] = {
     Action.SEE_PATIENTS: frozenset({*_SITE, *_OFFICE, Role.CENTRAL_READER}),
     Action.SEE_PATIENT: frozenset({*_UNBLINDED, Role.TRIAL_MANAGER, Role.CENTRAL_READER}),
     Action.SEE_TREATMENT: frozenset(_UNBLINDED),
+    Action.SEE_DUE: frozenset(_SITE),
     Action.SCREEN: frozenset({Role.COORDINATOR, Role.INVESTIGATOR}),
     Action.SIGN_ELIGIBILITY: frozenset({Role.INVESTIGATOR}),
     Action.RANDOMISE: frozenset({Role.INVESTIGATOR}),

@@ -16,6 +16,7 @@ from radioligand.protocol.records import Source, Variable
 from radioligand.service.events import Event, Patient
 from radioligand.service.laboratory_view import TEST_OF
 from radioligand.service.lesions import images
+from radioligand.service.sdtm_forms import questionnaire_rows, visit_rows
 from radioligand.simulation.frames import dataset, numbered, supplemental
 
 Row = dict[str, Any]
@@ -98,7 +99,7 @@ def _identifier(patient: Patient, protocol: Protocol) -> str:
 
 def _order(domain: str) -> list[str]:
     dates = {"DM": "", "DS": "DSSTDTC", "EX": "EXSTDTC", "AE": "AESTDTC", "CM": "CMCAT"}
-    dates |= {"PR": "PRCAT"}
+    dates |= {"PR": "PRCAT", "SV": "SVSTDTC"}
     wanted = dates.get(domain, f"{domain}DTC")
     return [wanted] if wanted else []
 
@@ -264,7 +265,12 @@ def _event(event: Event, patient: Patient, protocol: Protocol) -> Iterator[tuple
             )
         case "laboratory recorded":
             for code, entry in said["tests"].items():
-                yield "LB", _laboratory(code, entry, day)
+                if entry["value"] is not None:
+                    yield "LB", _laboratory(code, entry, day)
+        case "visit recorded":
+            yield from visit_rows(event, patient)
+        case "questionnaire recorded":
+            yield from questionnaire_rows(event, patient, protocol)
         case "adverse event recorded":
             yield "AE", _adverse_event(said, day)
         case "imaging recorded":
@@ -275,7 +281,7 @@ def _event(event: Event, patient: Patient, protocol: Protocol) -> Iterator[tuple
             yield (
                 "EX",
                 {
-                    "EPOCH": "TREATMENT",
+                    "EPOCH": _epoch(event, patient),
                     "EXTRT": said["drug"],
                     "EXDOSE": float(said["amount"]),
                     "EXDOSU": said["unit"],
@@ -389,9 +395,14 @@ def _measured(lesion: Mapping[str, Any], reader: str, day: str) -> Row:
     }
 
 
+def _epoch(event: Event, patient: Patient) -> str:
+    """Return whether an administration was of randomised treatment, or came after crossover."""
+    approved = [one.number for one in patient.events if one.kind == "crossover approved"]
+    return "CROSSOVER" if approved and approved[0] < event.number else "TREATMENT"
+
+
 def _infusion(event: Event, patient: Patient, protocol: Protocol) -> Row:
     said = event.payload
-    crossed = [one.number for one in patient.events if one.kind == "crossover approved"]
     decided = [
         one.payload
         for one in patient.events
@@ -401,7 +412,7 @@ def _infusion(event: Event, patient: Patient, protocol: Protocol) -> Row:
     ]
     is_reduced = bool(decided) and decided[-1]["decision"] == "half"
     return {
-        "EPOCH": "CROSSOVER" if crossed and crossed[0] < event.number else "TREATMENT",
+        "EPOCH": _epoch(event, patient),
         "EXTRT": protocol.dosing.treatment if protocol.dosing else None,
         "EXDOSE": float(said["activity_gbq"]),
         "EXDOSU": "GBq",

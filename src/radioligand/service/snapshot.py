@@ -13,9 +13,12 @@ from radioligand.protocol import Protocol
 from radioligand.screening import inputs
 from radioligand.service.dose_view import radioligand_of
 from radioligand.service.laboratory_view import TEST_OF
+from radioligand.service.sdtm_forms import where_of
+from radioligand.service.vital_signs import SIGN_OF
 from radioligand.subjects import derive_adsl, fields
 
 Study = Mapping[str, pl.DataFrame]
+CROSSOVER = "CROSSOVER"  # how EPOCH names it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,7 @@ class Step:
     reason: str | None = None
     is_signed: bool = False
     arm: str | None = None
+    has_crossed: bool = False  # comes after all that happened that day before the crossover
 
 
 # what happens on one day happens in this order
@@ -42,7 +46,11 @@ _ORDER = (
     "laboratory recorded",
     "adverse event recorded",
     "imaging recorded",
+    "questionnaire recorded",
+    "visit recorded",
     "progression confirmed",
+    "crossover requested",
+    "crossover approved",
     "dose planned",
     "labs checked",
     "dose decided",
@@ -60,8 +68,9 @@ def steps(study: Study, *, protocol: Protocol, until: date | None = None) -> lis
     """Return what a study holds as steps, in the order of their days up to `until`.
 
     Consent, screening form, signature, randomisation, laboratory values of the portal's tests,
-    related and other adverse events, central and local responses, doses, the end of treatment and
-    of study, death. Records that the ledger has no event for are left out.
+    related and other adverse events, central and local responses, questionnaires, vital signs,
+    doses before and after crossover, the end of treatment and of study, death. Records that the
+    ledger has no event for are left out.
     """
     joined = join_supplemental(study).frames
     adsl = derive_adsl(joined, protocol=protocol)
@@ -74,6 +83,8 @@ def steps(study: Study, *, protocol: Protocol, until: date | None = None) -> lis
         *_laboratory(joined, people),
         *_adverse_events(joined, people),
         *_responses(joined, people),
+        *_questionnaires(joined, people, protocol),
+        *_visits(joined, people),
         *_doses(joined, people, protocol),
         *_ends(adsl),
     ]
@@ -85,7 +96,9 @@ def steps(study: Study, *, protocol: Protocol, until: date | None = None) -> lis
         if one.subject in consent
     )
     kept = [one for one in dated if until is None or one.day <= until]
-    return sorted(kept, key=lambda one: (one.day, one.subject, _ORDER.index(one.kind)))
+    return sorted(
+        kept, key=lambda one: (one.day, one.subject, one.has_crossed, _ORDER.index(one.kind))
+    )
 
 
 def _of(people: Mapping[str, Any], identifier: str) -> dict[str, Any]:
@@ -244,19 +257,79 @@ def _lesions(study: Study) -> dict[tuple[str, str, float], list[dict[str, Any]]]
     return found
 
 
+def _questionnaires(study: Study, people: Mapping[str, Any], protocol: Protocol) -> Iterator[Step]:
+    """Yield the questionnaires of the protocol's instruments, one a subject and day."""
+    qs, plan = study.get("QS"), protocol.quality_of_life
+    if qs is None or plan is None:
+        return
+    answered = qs.filter(pl.col("QSSTRESN").is_not_null(), pl.col("QSDTC").str.len_chars() >= 10)
+    found: dict[tuple[str, str], dict[str, dict[str, int]]] = {}
+    for name in (plan.instrument, *(one.instrument for one in plan.modules)):
+        wanted = [
+            pl.col(key).is_in(list(value) if isinstance(value, tuple) else [value])
+            for key, value in where_of(name, protocol).items()
+        ]
+        for row in answered.filter(*wanted).to_dicts():
+            form = found.setdefault((row["USUBJID"], row["QSDTC"][:10]), {})
+            form.setdefault(name, {})[str(int(row["QSTESTCD"][-2:]))] = int(row["QSSTRESN"])
+    for (identifier, day), answers in found.items():
+        yield Step(
+            day=date.fromisoformat(day),
+            kind="questionnaire recorded",
+            payload={"date": day, "answers": answers},
+            **_of(people, identifier),
+        )
+
+
+def _visits(study: Study, people: Mapping[str, Any]) -> Iterator[Step]:
+    """Yield the vital signs that the portal has a place for, one visit a subject and day."""
+    vs, rs = study.get("VS"), study.get("RS")
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for prefix, frame in (("VS", vs), ("RS", rs)):
+        if frame is None or f"{prefix}STRESN" not in frame.columns:
+            continue
+        known = frame.filter(
+            pl.col(f"{prefix}TESTCD").is_in(list(SIGN_OF)),
+            pl.col(f"{prefix}STRESN").is_not_null(),
+            pl.col(f"{prefix}DTC").str.len_chars() >= 10,
+        )
+        for row in known.to_dicts():
+            signs = found.setdefault((row["USUBJID"], row[f"{prefix}DTC"][:10]), {})
+            signs[row[f"{prefix}TESTCD"]] = float(row[f"{prefix}STRESN"])
+    for (identifier, day), signs in found.items():
+        yield Step(
+            day=date.fromisoformat(day),
+            kind="visit recorded",
+            payload={"date": day, "signs": signs},
+            **_of(people, identifier),
+        )
+
+
 def _doses(study: Study, people: Mapping[str, Any], protocol: Protocol) -> Iterator[Step]:
-    """Yield the doses of randomised treatment; of the radioligand with the steps before them."""
+    """Yield the doses of randomised treatment and, with its approval, of crossover.
+
+    Those of the radioligand come with the steps before them; re-treatment is left out.
+    """
     ex = study.get("EX")
     plan = radioligand_of(protocol)
     if ex is None:
         return
     given = ex.filter(
-        pl.col("EPOCH") == "TREATMENT", pl.col("EXDOSE") > 0, pl.col("EXSTDTC").is_not_null()
+        pl.col("EPOCH").is_in(["TREATMENT", CROSSOVER]),
+        pl.col("EXDOSE") > 0,
+        pl.col("EXSTDTC").is_not_null(),
     )
     cycles: dict[str, int] = {}
+    crossed: set[str] = set()
     for row in given.sort("EXSTDTC", maintain_order=True).to_dicts():
-        day, who = row["EXSTDTC"][:10], _of(people, row["USUBJID"])
-        on = date.fromisoformat(day)
+        identifier, day = row["USUBJID"], row["EXSTDTC"][:10]
+        on, who = date.fromisoformat(day), _of(people, identifier)
+        if row["EPOCH"] == CROSSOVER:
+            who["has_crossed"] = True
+            if identifier not in crossed:
+                yield Step(day=on, kind="crossover requested", **who)
+                yield Step(day=on, kind="crossover approved", is_signed=True, **who)
+            crossed.add(identifier)
         if plan is None or row["EXTRT"] != plan.name:
             payload = {
                 "drug": row["EXTRT"],
@@ -267,7 +340,7 @@ def _doses(study: Study, people: Mapping[str, Any], protocol: Protocol) -> Itera
             }
             yield Step(day=on, kind="treatment given", payload=payload, **who)
             continue
-        cycles[row["USUBJID"]] = cycle = cycles.get(row["USUBJID"], 0) + 1
+        cycles[identifier] = cycle = cycles.get(identifier, 0) + 1
         started = row["EXSTDTC"] if len(row["EXSTDTC"]) > 10 else f"{day}T12:00"
         yield from _dose(cycle, on, f"{started}:00+00:00", float(row["EXDOSE"]), plan.amount, who)
 

@@ -2,6 +2,7 @@
 """How a portal starts: on a new database with nothing configured, or on the one that is there."""
 
 import secrets
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, MetaData, inspect, make_url, text
 from starlette.applications import Starlette
 
 from radioligand.allocation import (
@@ -25,6 +26,7 @@ from radioligand.protocol import Protocol
 from radioligand.service import (
     pages_account,
     pages_audit,
+    pages_corrections,
     pages_data,
     pages_dose,
     pages_findings,
@@ -32,14 +34,15 @@ from radioligand.service import (
     pages_office,
     pages_patient,
     pages_screening,
+    pages_visits,
 )
-from radioligand.service.accounts import accounts, make_account
+from radioligand.service.accounts import ACCOUNTS, accounts, make_account
 from radioligand.service.application import application
-from radioligand.service.database import HEAD, DatabaseError, connect
+from radioligand.service.database import HEAD, DatabaseError, connect, reading
 from radioligand.service.dose_view import next_dose
 from radioligand.service.events import Signature
 from radioligand.service.forms import levels_of
-from radioligand.service.journal import utc_now
+from radioligand.service.journal import read_events, utc_now
 from radioligand.service.keys import Keys, read_secret, write_secret
 from radioligand.service.ledger import Ledger
 from radioligand.service.opening import open_ledger
@@ -52,6 +55,8 @@ PAGES: tuple[Page, ...] = (
     *pages_patient.PAGES,
     *pages_screening.PAGES,
     *pages_findings.PAGES,
+    *pages_visits.PAGES,
+    *pages_corrections.PAGES,
     *pages_dose.PAGES,
     *pages_office.PAGES,
     *pages_audit.PAGES,
@@ -59,6 +64,7 @@ PAGES: tuple[Page, ...] = (
     *pages_guidance.PAGES,
 )
 ADMINISTRATOR = "admin"
+STUDY_RECORD = "study record"  # who recorded what a study under way brought
 DEMONSTRATION_PASSWORD = "only-for-demonstration"
 # name, printed name, role, and whether the account belongs to the first site
 DEMONSTRATION = (
@@ -111,6 +117,9 @@ def start(
 ) -> Started:
     """Open the portal of a trial; on a database without a ledger, make everything first.
 
+    A start that fails takes back what it made: database, secret, anchor and sealed list are whole
+    or not there.
+
     entries : the randomisation list; without one, a list is made.
     salts : of the list's commitments, from its maker; without them, and but for demonstrations,
         list and salts are written to the folder `Place.sealed`, or no commitment could be opened.
@@ -119,23 +128,32 @@ def start(
 
     Raises DatabaseError, KeysError or ListError, whose messages say what to mend.
     """
-    engine = connect(place.url)
-    is_new = not inspect(engine).has_table(HEAD.name)
-    sealed = None if is_demonstration or salts is not None else place.sealed
-    if is_new and sealed and sealed.exists():
-        raise DatabaseError(f"{sealed} exists; the list of another ledger is never replaced.")
-    keys = write_secret(place.secret) if is_new else read_secret(place.secret)
+    engine, made = connect(place.url), _files(place)
+    before = set(inspect(engine).get_table_names())
     said: list[str] = []
-    steps = replayed() if is_new else ()
-    if is_new:
-        begin = datetime.combine(steps[0].day, time(6), UTC) if steps else clock()
-        listed = list_from(steps) if list_from else entries
-        _open(engine, protocol, keys, entries=listed, salts=salts, sealed=sealed, now=begin)
+    if HEAD.name in before:
+        _refuse_half(engine)
+        keys = read_secret(place.secret)
+    else:
+        sealed = None if is_demonstration or salts is not None else place.sealed
+        if sealed and sealed.exists():
+            raise DatabaseError(f"{sealed} exists; the list of another ledger is never replaced.")
+        keys = write_secret(place.secret)
+        try:
+            steps = replayed()
+            begin = datetime.combine(steps[0].day, time(6), UTC) if steps else clock()
+            listed = list_from(steps) if list_from else entries
+            _open(engine, protocol, keys, entries=listed, salts=salts, sealed=sealed, now=begin)
+            if steps:
+                replay(engine, protocol, keys, place.anchor, steps)
+        except BaseException:
+            _take_back(engine, before, made)
+            if sealed:
+                shutil.rmtree(sealed, ignore_errors=True)
+            raise
         if sealed:
             said.append(f"List and salts: {sealed}. They tell every arm to come: hand the folder")
             said.append("to whoever audits, away from this machine and from the trial's staff.")
-    if steps:
-        replay(engine, protocol, keys, place.anchor, steps)
     ledger = Ledger(engine, protocol, keys=keys, clock=clock, anchor=place.anchor)
     if is_demonstration:
         clock = _going_on(clock, ledger)
@@ -156,11 +174,47 @@ def start(
         protocol=protocol,
         engine=engine,
         ledger=ledger,
+        keys=keys,
         clock=clock,
         origins=origins,
         is_demonstration=is_demonstration,
     )
     return Started(portal=portal, app=application(portal, PAGES), said=tuple(said))
+
+
+def _take_back(engine: Engine, before: set[str], made: Sequence[Path]) -> None:
+    """Remove what a start that failed has made: tables and files that were not there."""
+    found = MetaData()
+    found.reflect(engine)
+    with engine.begin() as at:
+        found.drop_all(at, [one for name, one in found.tables.items() if name not in before])
+        if at.dialect.name == "postgresql":
+            at.execute(text("drop function if exists ledger_refuses()"))
+    engine.dispose()
+    for each in made:
+        each.unlink(missing_ok=True)
+
+
+def _files(place: Place) -> list[Path]:
+    """Return the files of a portal that are not there yet."""
+    database = make_url(place.url if "://" in place.url else f"sqlite:///{place.url}")
+    files = [place.secret, place.anchor]
+    if database.get_backend_name() == "sqlite" and database.database:
+        files += [Path(f"{database.database}{end}") for end in ("", "-wal", "-shm")]
+    return [one for one in files if not one.exists()]
+
+
+def _refuse_half(engine: Engine) -> None:
+    """Refuse a database on which a study was being taken over when the machine stopped."""
+    if inspect(engine).has_table(ACCOUNTS.name) and accounts(engine):
+        return
+    with reading(engine) as at:
+        is_replayed = any(one.actor == STUDY_RECORD for one in read_events(at, after=1, limit=100))
+    if is_replayed:
+        raise DatabaseError(
+            "taking over a study into this database was broken off; remove the database, its "
+            "secret and its anchor, and start again."
+        )
 
 
 def _open(
@@ -288,7 +342,7 @@ def _replay(ledger: Ledger, one: Step) -> None:
         given = ledger.allocate(
             one.subject,
             site=one.site,
-            actor="study record",
+            actor=STUDY_RECORD,
             key=f"study record of {one.subject}",
             signature=signature,
         )
@@ -300,7 +354,7 @@ def _replay(ledger: Ledger, one: Step) -> None:
         return
     ledger.record(
         one.kind,
-        actor="study record",
+        actor=STUDY_RECORD,
         subject=one.subject,
         site=one.site,
         payload=one.payload,

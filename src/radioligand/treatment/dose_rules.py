@@ -5,6 +5,7 @@ import polars as pl
 
 from radioligand import criteria
 from radioligand.cdisc import Rule, find
+from radioligand.cdisc.laboratory import worse_side
 from radioligand.protocol import Protocol
 from radioligand.protocol.safety_records import DoseField, DoseRule, Dosing
 from radioligand.treatment.exposure import RANDOMISED, TOLERANCE
@@ -38,7 +39,8 @@ def derive_addose(
 
     PARCAT1 ADMINISTERED: before each administration of randomised treatment after the first, on
     its day (ADT). DUE: on the planned day of one that was given later than its window. Each
-    decision sees the records of the days that its fields name, the day itself included.
+    decision sees the records of the days that its fields name, the day itself included; of several
+    laboratory values of one day the worse one for the patient (`cdisc.laboratory.worse_side`).
 
     AVALC : STOP, HOLD, REDUCE or FULL DOSE, the first of these for which a rule is met; a stop is
         for good, a reduction until a rule "resume" is met. UNDETERMINED where a rule that would
@@ -113,7 +115,11 @@ def _decisions(adex: pl.DataFrame, plan: Dosing) -> pl.DataFrame:
 def _with_field(
     decisions: pl.DataFrame, field: DoseField, records: pl.DataFrame | None
 ) -> pl.DataFrame:
-    """Add a field's value on each day of decision; all null without its dataset or columns."""
+    """Add a field's value on each day of decision; all null without its dataset or columns.
+
+    The last value is the worse one for the patient where a day has several, so a second sample of
+    the day cannot make a dose pass that the first one held.
+    """
     date = "ASTDT" if field.dataset == "ADAE" else "ADT"
     needed = {"USUBJID", date, field.value, *field.where}
     if records is None or not needed <= set(records.columns):
@@ -133,7 +139,7 @@ def _with_field(
         decisions.select(*key, "before")
         .join(values.filter(pl.col("value").is_not_null()), on="USUBJID")
         .filter(since, pl.col("found") <= pl.col("day"))
-        .sort(*key, "found", "value")
+        .sort(*key, "found", "value", descending=[False, False, False, _is_bad_when_low(field)])
     )
     taken = {"last": pl.col("value").last(), "highest": pl.col("value").max()}
     taken["lowest"] = pl.col("value").min()
@@ -141,6 +147,11 @@ def _with_field(
     return decisions.join(one, on=key, how="left", maintain_order="left").with_columns(
         pl.coalesce(field.field, pl.lit(field.none, pl.Float64))
     )
+
+
+def _is_bad_when_low(field: DoseField) -> bool:
+    test = field.where.get("PARAMCD", "")
+    return worse_side(str(test[0] if isinstance(test, tuple) and test else test)) == "L"
 
 
 # -- what the rules say ----------------------------------------------------------------------

@@ -12,7 +12,9 @@ from starlette.testclient import TestClient
 from radioligand.service import accounts
 from radioligand.service.accounts import TABLES, make_account
 from radioligand.service.application import application
+from radioligand.service.dose_view import decision
 from radioligand.service.events import Signature
+from radioligand.service.pages_dose import DECIDE
 from radioligand.service.portal import Portal
 from radioligand.service.roles import Role, is_bound_to_site
 from radioligand.service.starting import PAGES
@@ -21,6 +23,7 @@ ORIGIN = "https://portal.example.org"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "correct horse battery staple"
 TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
+GOOD = {"PLAT": "210", "NEUT": "3.1", "HGB": "128", "CREATCLR": "88"}
 SIGNED = Signature(name="Dr Ada Example", meaning="I take responsibility for this step.")
 
 # what a site fills in of a patient who meets every criterion, as it is typed
@@ -92,7 +95,7 @@ def moments():
 
 
 @pytest.fixture
-def portal(opened, entries, protocol, moments, monkeypatch):
+def portal(opened, entries, protocol, keys, moments, monkeypatch):
     """One account of each role; site roles also at a second site. Hashes are cheap here."""
     monkeypatch.setattr(accounts, "HASHER", CHEAP)
     monkeypatch.setattr(accounts, "NOBODY", CHEAP.hash("nobody"))
@@ -115,6 +118,7 @@ def portal(opened, entries, protocol, moments, monkeypatch):
         protocol=protocol,
         engine=ledger.engine,
         ledger=ledger,
+        keys=keys,
         clock=moments,
         origins=frozenset({ORIGIN}),
         is_demonstration=True,
@@ -208,3 +212,59 @@ def hidden(page):
     names = ("key", "screening", "meaning", "cycle", "rule_said")
     pattern = r'name="({})" value="([^"]*)"'.format("|".join(names))
     return dict(re.findall(pattern, page))
+
+
+@pytest.fixture
+def staff(browser):
+    """One browser for each role of the site; they sign in again when the clock has moved on."""
+
+    class Staff:
+        def __call__(self, role):
+            return browser(role)
+
+    return Staff()
+
+
+@pytest.fixture
+def laboratory(staff, moments):
+    def record(subject, **values):
+        coordinator = staff(Role.COORDINATOR)
+        sent = {"date": f"{moments():%Y-%m-%d}"} | values
+        return coordinator.fill(f"/patients/{subject}/laboratory", **sent)
+
+    return record
+
+
+@pytest.fixture
+def dose(staff, moments, portal):
+    """Take a dose through all its steps, or up to one of them."""
+
+    def give(subject, cycle, *, decide="full", until="infusion", **decided):
+        here = f"/patients/{subject}/dose"
+        day = f"{moments():%Y-%m-%d}"
+        coordinator, pharmacist = staff(Role.COORDINATOR), staff(Role.RADIOPHARMACIST)
+        said = decision(
+            portal.ledger.patient(subject), protocol=portal.protocol, on=moments().date()
+        )
+        signing = {
+            "decision": decide,
+            "rule_said": said.verdict,
+            "password": PASSWORD,
+            "meaning": DECIDE,
+        }
+        steps = (
+            (coordinator, "plan", {"date": day}),
+            (coordinator, "laboratory", {}),
+            (staff(Role.INVESTIGATOR), "decision", signing | decided),
+            (pharmacist, "order", {"infusion": f"{day}T09:00", "calibration": f"{day}T06:00"}),
+            (pharmacist, "receipt", {"activity": "7.6", "measured": f"{day}T07:00"}),
+            (pharmacist, "infusion", {"started": f"{day}T09:00", "residual": "0.1"}),
+        )
+        for who, step, sent in steps:
+            answer = who.fill(f"{here}/{step}", cycle=str(cycle), **sent)
+            if step == until:
+                return answer
+            assert answer.status_code == 303, (step, answer.text)
+        return None
+
+    return give

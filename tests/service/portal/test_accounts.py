@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Accounts and sessions: what lets somebody in, what keeps them out, and what ends it."""
 
+from base64 import b32decode, urlsafe_b64decode
+
 import argon2
 import pyotp
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from radioligand.service import accounts, sessions
 from radioligand.service.accounts import ACCOUNTS, AccountError
+from radioligand.service.keys import KeysError, keys_of
 from radioligand.service.roles import MATRIX, Action, Role, may
 from radioligand.service.sessions import SESSIONS
 
@@ -20,7 +23,7 @@ NAME = "investigator.2002"
 def enter(portal, *, password=PASSWORD, code="", address="192.0.2.7", name=NAME):
     engine, now = portal.engine, portal.clock()
     return accounts.sign_in(
-        engine, name=name, password=password, code=code, address=address, now=now
+        engine, name=name, password=password, code=code, address=address, keys=portal.keys, now=now
     )
 
 
@@ -67,7 +70,9 @@ def test_a_code_is_asked_for_once_enrolled_and_counts_once(portal, moments):
     secret = accounts.new_secret()
     code = pyotp.TOTP(secret)
     enrolling = code.at(moments())
-    accounts.enrol(portal.engine, name=NAME, secret=secret, code=enrolling, now=moments())
+    accounts.enrol(
+        portal.engine, name=NAME, secret=secret, code=enrolling, keys=portal.keys, now=moments()
+    )
 
     assert enter(portal) is None
     assert enter(portal, code=enrolling) is None  # it was used to enrol
@@ -77,16 +82,64 @@ def test_a_code_is_asked_for_once_enrolled_and_counts_once(portal, moments):
     assert enter(portal, code=now) is None
 
 
+def test_the_secret_of_an_authenticator_cannot_be_read_in_the_database(portal, moments):
+    secret = accounts.new_secret()
+    code = pyotp.TOTP(secret)
+    enrolling = code.at(moments())
+    accounts.enrol(
+        portal.engine, name=NAME, secret=secret, code=enrolling, keys=portal.keys, now=moments()
+    )
+    with portal.engine.connect() as at:
+        rows = at.execute(select(accounts.ACCOUNTS.c.name, accounts.ACCOUNTS.c.code_secret)).all()
+    sealed = dict(rows)[NAME]
+    raw = urlsafe_b64decode(sealed)
+
+    assert secret not in sealed
+    assert b32decode(secret) not in raw
+    assert len(sealed) == 64
+    assert portal.keys.open_code(sealed, account=NAME) == secret
+    for keys, name in ((keys_of(b"another key of thirty-two bytes!"), NAME), (portal.keys, "x")):
+        with pytest.raises(KeysError):
+            keys.open_code(sealed, account=name)
+
+
+def test_the_authenticator_of_another_account_opens_nothing(portal, moments):
+    """Whoever can write into the database cannot give an account an authenticator of their own."""
+    secret = accounts.new_secret()
+    code = pyotp.TOTP(secret)
+    accounts.enrol(
+        portal.engine,
+        name="monitor",
+        secret=secret,
+        code=code.at(moments()),
+        keys=portal.keys,
+        now=moments(),
+    )
+    table = accounts.ACCOUNTS
+    with portal.engine.begin() as at:
+        mine = select(table.c.code_secret).where(table.c.name == "monitor").scalar_subquery()
+        at.execute(update(table).where(table.c.name == NAME).values(code_secret=mine))
+    moments.on(seconds=60)
+    assert enter(portal, code=code.at(moments())) is None
+    assert enter(portal, code=code.at(moments()), name="monitor")
+
+
 def test_enrolment_needs_a_right_code_and_happens_once(portal, moments):
     secret = accounts.new_secret()
     with pytest.raises(AccountError, match="code is not the one"):
-        accounts.enrol(portal.engine, name=NAME, secret=secret, code="000000", now=moments())
+        accounts.enrol(
+            portal.engine, name=NAME, secret=secret, code="000000", keys=portal.keys, now=moments()
+        )
     right = pyotp.TOTP(secret).at(moments())
-    accounts.enrol(portal.engine, name=NAME, secret=secret, code=right, now=moments())
+    accounts.enrol(
+        portal.engine, name=NAME, secret=secret, code=right, keys=portal.keys, now=moments()
+    )
     other = accounts.new_secret()
     right = pyotp.TOTP(other).at(moments())
     with pytest.raises(AccountError, match="enrolled already"):
-        accounts.enrol(portal.engine, name=NAME, secret=other, code=right, now=moments())
+        accounts.enrol(
+            portal.engine, name=NAME, secret=other, code=right, keys=portal.keys, now=moments()
+        )
 
 
 def test_a_name_is_never_used_again(portal, moments):

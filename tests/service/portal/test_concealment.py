@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Concealment: no page tells what comes next, how many came before, or, to the blinded, an arm."""
 
+import io
 import re
+import zipfile
 
+import polars as pl
 import pytest
 
 from radioligand.service.roles import Role, is_bound_to_site, may
@@ -14,24 +17,43 @@ ARMS = re.compile(r"177Lu|DOTATATE|\bLU\b|CONTROL|GBq|radioligand stopped|on rad
 BLINDED = (Role.TRIAL_MANAGER, Role.BLINDED_STATISTICIAN, Role.CENTRAL_READER)
 
 
-def everything(one, role, subjects):
-    """Every page and export that a role is given, with its headers."""
+def everything(one, role, subjects, portal):
+    """Every page, export and error that a role is given, with its headers."""
+    numbers = {
+        name: [event.number for event in portal.ledger.patient(name).events] for name in subjects
+    }
     for page in PAGES:
         if page.action is None or not may(role, page.action):
             continue
         if page.path.startswith(("/guidance", "/sign-out", "/account")):
             continue
         for subject in subjects if "{subject}" in page.path else ("",):
-            address = page.path.replace("{subject}", subject)
-            answer = one.get(address) if page.method == "GET" else one.fill(address)
-            if answer.headers.get("content-type", "").startswith("text"):
-                yield address, answer.text + str(dict(answer.headers))
+            for number in numbers.get(subject, ()) if "{number}" in page.path else ("",):
+                address = page.path.replace("{subject}", subject).replace("{number}", str(number))
+                answer = one.get(address) if page.method == "GET" else one.fill(address)
+                yield address, readable(answer) + str(dict(answer.headers))
+    for address in ("/none", "/patients/none", "/static/none"):
+        yield address, one.get(address).text
+
+
+def readable(answer):
+    """What an answer holds, also inside an archive of tables."""
+    if not answer.headers.get("content-type", "").startswith("application/zip"):
+        return answer.text
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    tables = [name for name in archive.namelist() if name.endswith(".parquet")]
+    rows = [str(pl.read_parquet(archive.read(name)).to_dicts()) for name in tables]
+    return "".join(rows) + "".join(archive.namelist())
 
 
 @pytest.fixture
 def trial(on_radioligand, randomised, signed, portal, browser):
     """Patients of both arms at one site, one at another, and one who waits."""
     subjects = [on_radioligand()]
+    coordinator = browser(Role.COORDINATOR)
+    sent = {"date": "2026-01-12", "PLAT": "210", "EORTC QLQ-C30 1": "1", "KPS": "80"}
+    for path in ("laboratory", "questionnaire", "visit"):
+        coordinator.fill(f"/patients/{subjects[0]}/{path}", **sent)
     while len({portal.ledger.patient(one).arm for one in subjects}) < 2:
         subjects.append(randomised())
     return {"own": subjects, "other": randomised("2002"), "waiting": signed()}
@@ -43,7 +65,7 @@ def test_blinded_roles_see_no_arm_anywhere(role, trial, browser, portal):
     title = (
         "177Lu-DOTATATE plus octreotide LAR 30 mg against octreotide LAR 60 mg in newly diagnosed"
     )
-    for address, text in everything(one, role, [*trial["own"], trial["other"]]):
+    for address, text in everything(one, role, [*trial["own"], trial["other"]], portal):
         assert not ARMS.search(text.replace(title, "")), address
 
 
@@ -51,7 +73,7 @@ def test_blinded_roles_see_no_arm_anywhere(role, trial, browser, portal):
 def test_a_site_sees_neither_the_list_nor_counts_nor_other_sites(role, trial, browser, portal):
     one = browser(role)
     hidden = re.compile(r"sequence|block|next_entry|cursor|sealed|commitment|PANCREAS /|/ OTHER")
-    for address, text in everything(one, role, [*trial["own"], trial["waiting"]]):
+    for address, text in everything(one, role, [*trial["own"], trial["waiting"]], portal):
         assert not hidden.search(text), (address, hidden.search(text))
         assert trial["other"] not in text, address
         assert "allocations" not in text, address

@@ -4,71 +4,15 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
+from radioligand.service.accounts import ACCOUNTS
 from radioligand.service.dose_view import activity_at, decision
 from radioligand.service.pages_dose import DECIDE
 from radioligand.service.pages_findings import APPROVE, CROSS_OVER
 from radioligand.service.roles import Role
 
-from .conftest import PASSWORD
-
-GOOD = {"PLAT": "210", "NEUT": "3.1", "HGB": "128", "CREATCLR": "88"}
-
-
-@pytest.fixture
-def staff(browser):
-    """One browser for each role of the site; they sign in again when the clock has moved on."""
-
-    class Staff:
-        def __call__(self, role):
-            return browser(role)
-
-    return Staff()
-
-
-@pytest.fixture
-def laboratory(staff, moments):
-    def record(subject, **values):
-        coordinator = staff(Role.COORDINATOR)
-        sent = {"date": f"{moments():%Y-%m-%d}"} | values
-        return coordinator.fill(f"/patients/{subject}/laboratory", **sent)
-
-    return record
-
-
-@pytest.fixture
-def dose(staff, moments, portal):
-    """Take a dose through all its steps, or up to one of them."""
-
-    def give(subject, cycle, *, decide="full", until="infusion", **decided):
-        here = f"/patients/{subject}/dose"
-        day = f"{moments():%Y-%m-%d}"
-        coordinator, pharmacist = staff(Role.COORDINATOR), staff(Role.RADIOPHARMACIST)
-        said = decision(
-            portal.ledger.patient(subject), protocol=portal.protocol, on=moments().date()
-        )
-        signing = {
-            "decision": decide,
-            "rule_said": said.verdict,
-            "password": PASSWORD,
-            "meaning": DECIDE,
-        }
-        steps = (
-            (coordinator, "plan", {"date": day}),
-            (coordinator, "laboratory", {}),
-            (staff(Role.INVESTIGATOR), "decision", signing | decided),
-            (pharmacist, "order", {"infusion": f"{day}T09:00", "calibration": f"{day}T06:00"}),
-            (pharmacist, "receipt", {"activity": "7.6", "measured": f"{day}T07:00"}),
-            (pharmacist, "infusion", {"started": f"{day}T09:00", "residual": "0.1"}),
-        )
-        for who, step, sent in steps:
-            answer = who.fill(f"{here}/{step}", cycle=str(cycle), **sent)
-            if step == until:
-                return answer
-            assert answer.status_code == 303, (step, answer.text)
-        return None
-
-    return give
+from .conftest import GOOD, PASSWORD
 
 
 @pytest.mark.by_hand
@@ -288,6 +232,23 @@ def test_crossover_waits_for_central_confirmation(control, staff, portal):
     assert "Dose 1 of 4" in investigator.get(f"{here}/dose").text
 
 
+def test_nobody_approves_the_own_request_under_a_second_account(control, staff, portal):
+    here = f"/patients/{control}"
+    images = {"date": "2026-01-11", "response": "PD"}
+    staff(Role.CENTRAL_READER).fill(f"{here}/central-reading", **images)
+    signing = {"password": PASSWORD, "meaning": CROSS_OVER}
+    staff(Role.INVESTIGATOR).fill(f"{here}/crossover/request", **signing)
+    with portal.engine.begin() as at:
+        same = update(ACCOUNTS).where(ACCOUNTS.c.name == "monitor")
+        at.execute(same.values(full_name="PROF investigator"))
+
+    approval = {"password": PASSWORD, "meaning": APPROVE}
+    answer = staff(Role.MONITOR).fill(f"{here}/crossover/approval", **approval)
+
+    assert answer.status_code == 422
+    assert "does not approve it" in answer.text
+
+
 def test_a_patient_on_the_radioligand_has_no_crossover(on_radioligand, staff):
     subject = on_radioligand()
     staff(Role.CENTRAL_READER).fill(
@@ -334,4 +295,4 @@ def test_imaging_is_due_in_windows_and_overdue_after_them(randomised, staff, mom
     assert "2026-05-04" in staff(Role.COORDINATOR).get(f"/patients/{subject}").text
     moments.on(days=10)  # 2026-05-12
     page = staff(Role.COORDINATOR).get("/").text
-    assert "Imaging of week 16 is overdue" in page
+    assert "Overdue: Tumour assessment (CT or MRI), week 16, 2026-05-11" in page

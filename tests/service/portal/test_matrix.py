@@ -33,6 +33,7 @@ EXPECTED = {
     ("GET", "/"): ALL,
     ("GET", "/patients"): ALL - {ADMIN},
     ("GET", "/patients/{subject}"): UNBLINDED | {MANAGER, READER},
+    ("GET", "/due"): SITE,
     ("GET", "/screening"): {COORD, INV},
     ("POST", "/screening"): {COORD, INV},
     ("GET", "/patients/{subject}/screening"): {COORD, INV},
@@ -60,6 +61,16 @@ EXPECTED = {
     ("POST", "/patients/{subject}/death"): {COORD, INV},
     ("GET", "/patients/{subject}/strata"): {INV},
     ("POST", "/patients/{subject}/strata"): {INV},
+    ("GET", "/patients/{subject}/questionnaire"): {COORD, INV},
+    ("POST", "/patients/{subject}/questionnaire"): {COORD, INV},
+    ("GET", "/patients/{subject}/visit"): {COORD, INV},
+    ("POST", "/patients/{subject}/visit"): {COORD, INV},
+    ("GET", "/patients/{subject}/leaving"): {INV},
+    ("POST", "/patients/{subject}/leaving"): {INV},
+    ("GET", "/patients/{subject}/corrections/{number}"): {INV},
+    ("POST", "/patients/{subject}/corrections/{number}"): {INV},
+    ("GET", "/patients/{subject}/reading-corrections/{number}"): {READER},
+    ("POST", "/patients/{subject}/reading-corrections/{number}"): {READER},
     ("GET", "/patients/{subject}/crossover"): UNBLINDED,
     ("POST", "/patients/{subject}/crossover/request"): {INV},
     ("POST", "/patients/{subject}/crossover/approval"): {MONITOR},
@@ -110,6 +121,7 @@ def test_a_role_gets_what_the_table_says_and_nothing_else(role, browser, on_radi
         if path in ("/sign-out", "/account/password"):
             continue  # they end the session that asks
         address = path.replace("{subject}", subject).replace("{service}", "none")
+        address = address.replace("{number}", "4")
         answer = one.get(address) if method == "GET" else one.fill(address)
         let_in[method, path] = (
             answer.status_code != 403 or EXPECTED[method, path] == NOBODY_SIGNED_IN

@@ -4,6 +4,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import polars as pl
@@ -12,21 +13,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from radioligand.allocation import make_salts
 from radioligand.cdisc import join_supplemental
 from radioligand.io.datasets import read_study
 from radioligand.screening import screen, summary
+from radioligand.service.accounts import TABLES, make_account
+from radioligand.service.application import application
+from radioligand.service.database import connect
 from radioligand.service.events import Event, Patient
-from radioligand.service.ledger import Site
+from radioligand.service.ledger import Ledger, Site, open_ledger
 from radioligand.service.office_view import office
 from radioligand.service.pages_guidance import SERVICE, cards
+from radioligand.service.pages_office import RELEASE
 from radioligand.service.portal import Ask, NotGivenError
 from radioligand.service.roles import Role
 from radioligand.service.sdtm import packed, sdtm
 from radioligand.service.snapshot import steps
+from radioligand.service.starting import PAGES
 from radioligand.simulation.patients import read_population, simulate_study
 from radioligand.subjects import derive_adsl, fields
 
-from .conftest import FORM
+from .conftest import FORM, PASSWORD, Browser
 
 UNTIL = date(2020, 6, 1)
 
@@ -97,11 +104,15 @@ def test_what_is_missing_is_told_by_patient(protocol):
         today=date(2026, 5, 12),
     )
 
-    assert [(one.subject, one.says) for one in found.missing] == [
-        ("1-002", "Imaging of week 16, window until 2026-05-11"),
-        ("1-003", "Screening without an end for 72 days"),
+    images = "Tumour assessment (CT or MRI)"
+    randomised, week_16 = date(2026, 1, 12), date(2026, 5, 4)
+    assert [(one.subject, one.says, one.day, one.window) for one in found.missing] == [
+        ("1-001", f"{images}, baseline", randomised, (date(2025, 12, 15), randomised)),
+        ("1-002", f"{images}, baseline", randomised, (date(2025, 12, 15), randomised)),
+        ("1-002", f"{images}, week 16", week_16, (date(2026, 4, 27), date(2026, 5, 11))),
+        ("1-003", "Screening without an end for 72 days", None, None),
     ]
-    assert (found.sites[0].screened, found.sites[0].randomised, found.sites[0].overdue) == (3, 2, 2)
+    assert (found.sites[0].screened, found.sites[0].randomised, found.sites[0].overdue) == (3, 2, 4)
 
 
 def test_the_office_shows_failures_and_sites(browser, screened):
@@ -401,3 +412,61 @@ def test_a_form_is_served_for_every_shipped_protocol():
         asked = {one.field for one in inputs(read_protocol(name))}
         assert asked
     assert set(FORM) >= {"ki67_percent", "primary_site"}
+
+
+# -- two persons ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unreleased(portal, protocol, entries, keys, tmp_path):
+    """A portal whose list was loaded by a person of the given name, and not released yet."""
+    engines = []
+
+    def opened(maker):
+        engine = connect(f"sqlite:///{tmp_path}/{len(engines)}.db")
+        engines.append(engine)
+        few = entries.filter(pl.col("SEQUENCE") <= 24)
+        salts = make_salts(few, seed="a seed of these tests")
+        open_ledger(engine, protocol, few, salts=salts, keys=keys, actor=maker, clock=portal.clock)
+        TABLES.create_all(engine)
+        ledger = Ledger(engine, protocol, keys=keys, clock=portal.clock)
+        now = portal.clock()
+        make_account(
+            engine, name="manager", full_name="Mia Manager", role=Role.TRIAL_MANAGER, site=None,
+            password=PASSWORD, now=now,
+        )  # fmt: skip
+        one = Browser(application(replace(portal, engine=engine, ledger=ledger), PAGES))
+        one.sign_in("manager")
+        return ledger, one
+
+    yield opened
+    for engine in engines:
+        engine.dispose()
+
+
+SIGNING = {"password": PASSWORD, "meaning": RELEASE}
+
+
+@pytest.mark.parametrize("maker", ["manager", "Manager", "mia manager", "MIA MANAGER "])
+def test_the_maker_of_the_list_does_not_release_it_under_any_name(unreleased, maker):
+    ledger, one = unreleased(maker)
+    answer = one.fill("/office/list", **SIGNING)
+    assert answer.status_code == 422
+    assert "does not release it" in answer.text
+    assert ledger.events(kinds=("list released",)) == ()
+
+
+def test_an_account_that_the_maker_made_does_not_release_the_list(unreleased):
+    ledger, one = unreleased("admin")
+    made = {"name": "manager", "role": "trial manager", "site": None}
+    ledger.record("account created", actor="admin", payload=made)
+    assert "made by the list&#39;s maker" in one.fill("/office/list", **SIGNING).text
+
+
+def test_another_person_releases_the_list_by_a_signature(unreleased):
+    ledger, one = unreleased("Lee Lister")
+    assert one.fill("/office/list").status_code == 422
+    assert one.fill("/office/list", **SIGNING | {"password": "wrong"}).status_code == 422
+    assert one.fill("/office/list", **SIGNING).status_code == 303
+    released = ledger.events(kinds=("list released",))[0]
+    assert (released.signature.name, released.signature.meaning) == ("Mia Manager", RELEASE)
