@@ -266,7 +266,7 @@ def _check_inside(read: ReadStudy, box: Box) -> None:
             mend = "Lower least_bq_ml, or draw the region within the body."
             faults.append(Fault(f"region {region.name!r}", says, mend))
     if faults:
-        raise ImageStudyError(faults, name=read.study.name)
+        raise ImageStudyError(faults, name=read.study.whose)
 
 
 def _intervals(
@@ -307,7 +307,7 @@ def _kernel(read: ReadStudy) -> tuple[VoxelKernel, str]:
         faults.append(Fault("kernel", says, "Leave [kernel] out: ours is made for any voxel."))
     found = _user_kernel(given, faults)
     if faults or found is None:
-        raise ImageStudyError(faults, name=study.name)
+        raise ImageStudyError(faults, name=study.whose)
     return found, f"S values of {given.path.name}"
 
 

@@ -83,7 +83,7 @@ def read_images(study: ImageStudy) -> ReadStudy:
     images = [_read(given.path, faults) for given in study.images]
     first = images[0]
     if first is None:
-        raise ImageStudyError(faults, name=study.name)
+        raise ImageStudyError(faults, name=study.whose)
     _check_grid(first, faults)
     moments = [
         moment
@@ -95,7 +95,7 @@ def read_images(study: ImageStudy) -> ReadStudy:
     regions, digest = _regions(study, first, faults)
     ct, ct_digest = _ct(study, first, faults)
     if faults:
-        raise ImageStudyError(faults, name=study.name)
+        raise ImageStudyError(faults, name=study.whose)
     hashes = {f"image {moment.name}": moment.sha256 for moment in moments}
     hashes |= {"segmentation": digest} | ({"ct": ct_digest} if ct is not None else {})
     return ReadStudy(

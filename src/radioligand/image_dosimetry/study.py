@@ -106,6 +106,11 @@ class ImageStudy:
     errors: Errors | None = None
     kernel: GivenKernel | None = None
 
+    @property
+    def whose(self) -> str:
+        """The document and whose images of which cycle it names, to head a message."""
+        return f"{self.name} ({self.subject}, cycle {self.cycle})"
+
 
 KEYS = {
     "": (
@@ -267,7 +272,7 @@ def parse_study(document: Mapping[str, Any], *, folder: Path, name: str) -> Imag
     )
     _check_whole(reader, study)
     if reader.faults:
-        raise ImageStudyError(reader.faults, name=name)
+        raise ImageStudyError(reader.faults, name=study.whose if subject else name)
     return study
 
 
