@@ -78,7 +78,11 @@ def _dicom(found: ImageDosimetry) -> dict[str, bytes]:
     if not sources:
         return {}
     last = read.study.start  # dated by the infusion: the clock has no part in the files
-    files = {"dose.dcm": rt_dose(found.dose_gy, read.grid, source=sources[0], made=last)}
+    files = {
+        "dose.dcm": rt_dose(
+            found.dose_gy, read.grid, source=sources[0], made=last, by_ct=read.density is not None
+        )
+    }
     segments = segmentation(
         {region.name: region.mask for region in found.regions},
         frozenset(region.name for region in found.regions if region.role == "lesion"),
@@ -112,7 +116,8 @@ def _region_rows(found: ImageDosimetry) -> list[dict[str, Any]]:
 
 def as_json(found: ImageDosimetry) -> str:
     """The doses as text for machines."""
-    return json.dumps(found.as_json(), indent=2, ensure_ascii=False) + "\n"
+    document = found.as_json() | {"warnings": list(remarks(found))}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def lines(found: ImageDosimetry, *, out: Path) -> Iterator[str]:
