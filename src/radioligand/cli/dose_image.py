@@ -6,6 +6,7 @@ import io
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from radioligand.io.dose_files import (
 )
 from radioligand.io.outputs import MARK, check_output, sha256, write_folder
 
+READERS = ("pydicom", "highdicom", "nibabel")  # that read the images and wrote the files
 STAGES = 5  # images, kernel, doses, replicates, files
 
 
@@ -54,6 +56,7 @@ def run_dose_image(document: Path, *, out: Path, quiet: bool) -> ImageDosimetry:
 
 def _files(found: ImageDosimetry, *, document: bytes) -> dict[str, str | bytes]:
     provenance: dict[str, Any] = {"document": sha256(document), **versions()}
+    provenance["versions"] |= {name: version(name) for name in READERS}
     flat = {"document": sha256(document), "python": provenance["python"], **provenance["versions"]}
     page = dose_page(found, provenance=flat)
     read = found.read

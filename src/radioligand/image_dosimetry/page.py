@@ -24,7 +24,8 @@ def dose_page(found: ImageDosimetry, *, provenance: Mapping[str, object]) -> Ren
     made = _Parts()
     doses = made.table("doses", "Absorbed dose of each region", _doses(found))
     spread = made.table("dose-volume", "How the dose is spread", _spread(found))
-    activity = made.table("activity", "From activity to dose", _activity(found))
+    activity = made.table("activity", "Activity at each time", _activity(found))
+    integrals = made.table("integrals", "From activity to dose", _integrals(found))
     images = made.table("images", "Images", _images(found))
     method = made.table("method", "Method and constants", _method(found))
     inputs = made.table("provenance", "What this page was made from", _inputs(found, provenance))
@@ -32,7 +33,9 @@ def dose_page(found: ImageDosimetry, *, provenance: Mapping[str, object]) -> Ren
         Section("section-doses", "Doses", (doses,), tuple(remarks(found))),
         Section("section-isodoses", "Isodose lines", tuple(_isodoses(found, made))),
         Section("section-volumes", "Dose and volume", (made.dose_volumes(found), spread)),
-        Section("section-activity", "Activity over time", (made.curves(found), activity)),
+        Section(
+            "section-activity", "Activity over time", (made.curves(found), activity, integrals)
+        ),
         Section("section-method", "Method", (images, method), (_in_words(found),)),
         Section("section-provenance", "Provenance", (inputs,)),
     )
@@ -103,13 +106,19 @@ class _Parts:
 
         title = "Cumulative dose-volume histograms"
         drawn = dose_volumes(found, name="histograms", title=title)
-        return self.figure("histograms", title, drawn)
+        note = (
+            "The axes end a fifth above the highest D2; what a few voxels get beyond is in Table 2."
+        )
+        return self.figure("histograms", title, drawn, note)
 
     def curves(self, found: ImageDosimetry) -> Part:
         from radioligand.image_dosimetry.figures import curves
 
         title = "Activity of each region"
-        note = "Lines are sums of the curves of a region's voxels, points what the images hold."
+        note = (
+            "Lines are sums of the curves of a region's voxels, points what the images hold. "
+            "Below: measured over fitted, less one; the band is the stated error of one image."
+        )
         return self.figure("curves", title, curves(found, name="curves", title=title), note)
 
 
@@ -211,33 +220,45 @@ def _spread(found: ImageDosimetry) -> Body:
 
 
 def _activity(found: ImageDosimetry) -> Body:
-    times = [f"At {moment.time_hours:.1f} h, MBq" for moment in found.read.moments]
+    heads = tuple(f"At {moment.time_hours:.1f} h" for moment in found.read.moments)
+    rows = _rows(
+        found,
+        *(
+            tuple(
+                "{} ({})".format(*_numbers(measured, fitted))
+                for measured, fitted in zip(one.activity_mbq, one.fitted_mbq, strict=True)
+            )
+            for one in found.regions
+        ),
+    )
+    note = "MBq, as measured, and in brackets as fitted voxel by voxel."
+    return Body("Region", tuple(map(Column, heads)), rows, (note,))
+
+
+def _integrals(found: ImageDosimetry) -> Body:
     heads = (
-        *(*times, "Half-life, h", "Integrated, MBq h", "After the last, %"),
-        *("Mass, g", "Density, g/mL"),
+        *("Half-life, h", "Integrated, MBq h", "After the last, %", "Volume, mL", "Density, g/mL"),
+        *("Mass, g", "Sphere, Gy per MBq h"),
     )
     rows = _rows(
         found,
         *(
-            (
-                *(
-                    "{} ({})".format(*_numbers(measured, fitted))
-                    for measured, fitted in zip(one.activity_mbq, one.fitted_mbq, strict=True)
-                ),
-                *_numbers(
-                    one.half_life_hours,
-                    one.time_integrated_mbq_h,
-                    100 * one.tail_fraction,
-                    one.mass_g,
-                    one.density_g_ml,
-                ),
+            _numbers(
+                one.half_life_hours,
+                one.time_integrated_mbq_h,
+                100 * one.tail_fraction,
+                one.volume.volume_ml,
+                one.density_g_ml,
+                one.mass_g,
+                None if one.sphere_gy is None else one.sphere_gy / one.time_integrated_mbq_h,
             )
             for one in found.regions
         ),
     )
     notes = (
-        "Activity measured, and in brackets as fitted voxel by voxel. The half-life is effective: "
-        "ln 2 times integrated over initial activity.",
+        "The half-life is effective: ln 2 times integrated over initial activity. Mass is volume "
+        "times density. The sphere's dose in Table 1 is the integrated activity times the last "
+        "column.",
     )
     return Body("Region", tuple(map(Column, heads)), rows, notes)
 
