@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What part of the spread is method: by hand, its laws, and sites as they declare themselves."""
 
+import json
 import math
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from radioligand.cli import cli
 from radioligand.dosimetry.heterogeneity import Spread, spread_of
 from radioligand.io.documents import read_protocol, read_table
 from radioligand.patient_dosimetry import check_measurements, find_doses
-from radioligand.patient_dosimetry.sites import declared_methods, spreads
+from radioligand.patient_dosimetry.sites import declared_methods, sites_document, spreads
 
 PATIENTS = Path(__file__).parent / "patients"
 
@@ -95,3 +98,24 @@ def test_sites_of_a_table_declare_their_methods():
     assert isinstance(found["KIDNEYS"], Spread)
     assert found["KIDNEYS"].subjects == 3
     assert "takes two sites" in found["LIVER"]
+
+    document = sites_document(told, found)
+    assert document["declared"] == [
+        {"site": "01", "subjects": 1, "camera": "A", "calibration_factor": "not declared",
+         "recovery_curve": "not declared", "method": "mono-exponential fit"},
+        {"site": "02", "subjects": 2, "camera": "B", "calibration_factor": "9.5",
+         "recovery_curve": "not declared", "method": "mono-exponential fit"},
+    ]  # fmt: skip
+    by_region = {one["region"]: one for one in document["spread"]}
+    parts = [by_region["KIDNEYS"][key] for key in ("between_sites", "measurement", "patients")]
+    assert sum(parts) == pytest.approx(1)
+    assert by_region["KIDNEYS"]["log_sd"] == found["KIDNEYS"].log_sd
+    assert "takes two sites" in by_region["LIVER"]["not_estimated"]
+
+
+def test_the_reports_document_has_the_table_of_sites(tmp_path):
+    words = ["dose", "report", "dosimetry-prrt", str(PATIENTS), "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(cli, words).exit_code == 0
+    document = json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))
+    assert [one["site"] for one in document["sites"]["declared"]] == ["01", "02"]
+    assert [one["region"] for one in document["sites"]["spread"]] == ["KIDNEYS", "lesions", "LIVER"]

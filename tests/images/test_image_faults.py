@@ -132,7 +132,7 @@ def test_every_fault_stands_in_one_message(cycle):
 
     told = refused(document)
 
-    assert "three.toml: 3 faults." in told
+    assert "three.toml (01-001, cycle 1): 3 faults." in told
     assert all(where in told for where in ("day-1.nii.gz: its unit", "day-2.nii.gz: its time"))
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from radioligand.io.dose_files import (
 )
 from radioligand.io.outputs import MARK, check_output, sha256, write_folder
 
+READERS = ("pydicom", "highdicom", "nibabel")  # that read the images and wrote the files
 STAGES = 5  # images, kernel, doses, replicates, files
 
 
@@ -54,6 +56,7 @@ def run_dose_image(document: Path, *, out: Path, quiet: bool) -> ImageDosimetry:
 
 def _files(found: ImageDosimetry, *, document: bytes) -> dict[str, str | bytes]:
     provenance: dict[str, Any] = {"document": sha256(document), **versions()}
+    provenance["versions"] |= {name: version(name) for name in READERS}
     flat = {"document": sha256(document), "python": provenance["python"], **provenance["versions"]}
     page = dose_page(found, provenance=flat)
     read = found.read
@@ -78,7 +81,11 @@ def _dicom(found: ImageDosimetry) -> dict[str, bytes]:
     if not sources:
         return {}
     last = read.study.start  # dated by the infusion: the clock has no part in the files
-    files = {"dose.dcm": rt_dose(found.dose_gy, read.grid, source=sources[0], made=last)}
+    files = {
+        "dose.dcm": rt_dose(
+            found.dose_gy, read.grid, source=sources[0], made=last, by_ct=read.density is not None
+        )
+    }
     segments = segmentation(
         {region.name: region.mask for region in found.regions},
         frozenset(region.name for region in found.regions if region.role == "lesion"),
@@ -112,7 +119,8 @@ def _region_rows(found: ImageDosimetry) -> list[dict[str, Any]]:
 
 def as_json(found: ImageDosimetry) -> str:
     """The doses as text for machines."""
-    return json.dumps(found.as_json(), indent=2, ensure_ascii=False) + "\n"
+    document = found.as_json() | {"warnings": list(remarks(found))}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def lines(found: ImageDosimetry, *, out: Path) -> Iterator[str]:

@@ -41,7 +41,7 @@ from radioligand.patient_dosimetry.cohort_page import Cohort
 from radioligand.patient_dosimetry.doses import whole_body_warnings
 from radioligand.patient_dosimetry.plans import plans_frame
 from radioligand.patient_dosimetry.s_values import read_s_values
-from radioligand.patient_dosimetry.sites import declared_methods, spreads
+from radioligand.patient_dosimetry.sites import declared_methods, sites_document, spreads
 from radioligand.protocol.records import Dosimetry, Protocol
 from radioligand.simulation.dose_courses import compare_designs
 from radioligand.simulation.dose_scenarios import parse_dose_scenario
@@ -133,6 +133,9 @@ def document_of(found: Found, plans: tuple[SubjectPlan, ...]) -> dict[str, Any]:
         nuclide=found.measured.nuclide,
         provenance=found.provenance,
         warnings=found.warnings,
+        sites=sites_document(
+            declared_methods(found.measured, found.doses), spreads(found.measured, found.doses)
+        ),
     )
 
 

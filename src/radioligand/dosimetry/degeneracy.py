@@ -86,9 +86,14 @@ def _slower_than_physics(
     )
 
 
-def fit_warnings(found: Curve, time: Floats, tail: float, at_decay: bool) -> list[str]:
-    """What a reader should know of a curve that is kept."""
+def fit_warnings(found: Curve, time: Floats, tail: float, at_decay: bool, spare: int) -> list[str]:
+    """What a reader should know of a curve that is kept; `spare` scans are more than parameters."""
     said = []
+    if spare == 0 and time.size > 1:
+        said.append(
+            f"the curve passes through all {time.size} scans, so nothing tells whether its form is "
+            "right"
+        )
     if at_decay:
         said.append("the decay is the physical alone; no washout is seen")
     if tail > LONG_TAIL:

@@ -196,7 +196,7 @@ def fit_curve(
         degrees_of_freedom=degrees,
         errors=errors,
         prior=prior,
-        warnings=tuple(fit_warnings(found, time, tail, at_decay)),
+        warnings=tuple(fit_warnings(found, time, tail, at_decay, degrees)),
     )
 
 

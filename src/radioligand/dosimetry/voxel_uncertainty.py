@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from radioligand.dosimetry.contours import Contour, contour, mean_within
 from radioligand.dosimetry.kernels import VoxelKernel
 from radioligand.dosimetry.nuclide import LUTETIUM_177
 from radioligand.dosimetry.tables import Floats
@@ -37,24 +38,29 @@ def replicate_doses(
     calibration: float,
     each_image: float,
     each_voxel: float,
+    volume: float = 0.0,
+    density_ratio: Singles | None = None,
 ) -> Replicates:
     """Fit and convolve again and again, on images multiplied by errors drawn anew.
 
     activity, time_hours : as for `voxel_dose`.
-    regions : masks of one image's shape.
+    regions : masks of one image's shape, within the body's box.
     calibration : relative standard deviation that all images share (camera, recovery); more
         images do not lessen it.
     each_image : relative standard deviation of each image on its own.
     each_voxel : relative standard deviation of each voxel on its own. Noise of real images is
         correlated, so this tells little of a region's mean and something of its spread.
+    volume : relative standard deviation of a region's volume as drawn, all images sharing the
+        contour; in each replicate each contour is moved outwards or inwards to another volume.
+    density_ratio : the kernel's density over that of each voxel, in an image's shape; 1 without it.
 
-    Errors are lognormal for calibration and image and normal, cut at a tenth of the value, for
-    voxels. The box of the body, the regions and their volumes stay as they are.
+    Errors are lognormal for calibration, image and volume and normal, cut at a tenth of the value,
+    for voxels. The box of the body stays as it is. Raises ValueError for a region without voxels.
     """
     box = body_box(activity)
     inside = np.ascontiguousarray(activity[:, *box])
-    masks = [np.flatnonzero(region[box]) for region in regions]
-    lost = [int(np.sum(region)) for region in regions]
+    drawn_regions = _contours([region[box] for region in regions], kernel, volume)
+    ratio = None if density_ratio is None else density_ratio[box]
     convolution = prepare_convolution(kernel, inside.shape[1:])
     decay = LUTETIUM_177.decay_per_hour
     drawn = np.empty_like(inside)
@@ -66,9 +72,29 @@ def replicate_doses(
         )
         _draw(inside, factors, each_voxel, random, into=drawn)
         fit = fit_voxels(drawn, time_hours, decay_per_hour=decay)
-        dose = convolved_dose(fit.time_integrated, convolution).ravel()
-        means[i] = [dose[mask].sum() / n for mask, n in zip(masks, lost, strict=True)]
+        dose = convolved_dose(fit.time_integrated, convolution)
+        flat = (dose if ratio is None else dose * ratio).ravel()
+        volumes = np.ones(len(regions))
+        if volume:
+            volumes = np.exp(volume * random.standard_normal(len(regions)))
+        means[i] = [
+            mean_within(flat, one, volumes[place]) for place, one in enumerate(drawn_regions)
+        ]
     return Replicates(means)
+
+
+def _contours(regions: Sequence[Mask], kernel: VoxelKernel, volume: float) -> list[Contour]:
+    """Each region's contour, which does not enter the others."""
+    together = np.sum([region.astype(np.int8) for region in regions], axis=0)
+    return [
+        contour(
+            region,
+            others=together > region,
+            spacing_mm=kernel.spacing_mm,
+            volume=volume,
+        )
+        for region in regions
+    ]
 
 
 def _draw(

@@ -35,7 +35,10 @@ class RegionDose:
     name: str
     role: str
     drawn_ml: float
-    mass_g: float  # volume on the image times density
+    mass_g: float  # volume on the image times density, or the sum over its voxels by the CT
+    density_g_ml: float  # mass over volume
+    not_soft: float  # share of its voxels that are no soft tissue by the CT; 0 without its curve
+    plausible_gy_per_gbq: tuple[float, float] | None
     mask: NDArray[np.bool_]
     activity_mbq: tuple[float, ...]  # at the times of the images
     fitted_mbq: tuple[float, ...]  # sum of the voxels' curves at those times
@@ -49,6 +52,10 @@ class RegionDose:
     upper_gy: float | None
     initial_mbq: NDArray[np.float64]  # of each voxel, (n,)
     rate_per_hour: NDArray[np.float64]  # of each voxel, (n,)
+
+    def gy_per_gbq(self, activity_mbq: float) -> float:
+        """Mean dose per activity given."""
+        return self.volume.mean_gy / activity_mbq * 1e3
 
     def curve(self, time_hours: NDArray[np.float64]) -> NDArray[np.float64]:
         """Activity in MBq at those times: the sum of the voxels' curves."""
@@ -87,6 +94,9 @@ class ImageDosimetry:
             "photons_beyond_reach_kev": round(self.kernel.photons_beyond_kev, 4),
             "reach_mm": self.kernel.reach_mm,
             "density_g_ml": study.density_g_ml,
+            "density_of_voxels": "as declared, for all alike"
+            if study.density_curve is None
+            else f"of soft tissue by the CT ({study.density_curve.calibration}), else as declared",
             "overlap": study.overlap or "none found",
             "errors": None
             if errors is None
@@ -94,6 +104,7 @@ class ImageDosimetry:
                 "calibration": errors.calibration,
                 "each_image": errors.each_image,
                 "each_voxel": errors.each_voxel,
+                "volume": errors.volume,
                 "replicates": errors.replicates,
                 "seed": errors.seed,
                 "level": LEVEL,
@@ -148,7 +159,7 @@ def activity_rows(found: ImageDosimetry) -> list[dict[str, str | int | float]]:
             "systematic_error": errors.calibration,
             "volume_ml": float(f"{region.volume.volume_ml:.8g}"),
             "volume_error": errors.volume,
-            "density_g_per_ml": study.density_g_ml,
+            "density_g_per_ml": float(f"{region.density_g_ml:.6g}"),
             "nuclide": "Lu-177",
             "source": f"{moment.name} {moment.sha256[:16]}",
         }
@@ -158,10 +169,12 @@ def activity_rows(found: ImageDosimetry) -> list[dict[str, str | int | float]]:
 
 
 def _as_json(region: RegionDose, activity_mbq: float) -> dict[str, Any]:
-    found = region.volume
+    found, band = region.volume, region.plausible_gy_per_gbq
     numbers: dict[str, float | None] = {
         "volume_ml": found.volume_ml,
         "mass_g": region.mass_g,
+        "density_g_ml": region.density_g_ml,
+        "not_soft_tissue": region.not_soft,
         "drawn_ml": region.drawn_ml,
         "time_integrated_mbq_h": region.time_integrated_mbq_h,
         "half_life_hours": region.half_life_hours,
@@ -169,7 +182,9 @@ def _as_json(region: RegionDose, activity_mbq: float) -> dict[str, Any]:
         "mean_gy": found.mean_gy,
         "lower_gy": region.lower_gy,
         "upper_gy": region.upper_gy,
-        "gy_per_gbq": found.mean_gy / activity_mbq * 1e3,
+        "gy_per_gbq": region.gy_per_gbq(activity_mbq),
+        "plausible_from": band[0] if band else None,
+        "plausible_to": band[1] if band else None,
         "deviation_gy": found.deviation_gy,
         "d98_gy": found.d98_gy,
         "d70_gy": found.d70_gy,
@@ -202,13 +217,17 @@ def compute_doses(read: ReadStudy, *, told: Told = lambda stage: None) -> ImageD
     activity, times = read.activity, read.time_hours
     found = voxel_dose(activity, times, kernel=kernel, least=study.least_bq_ml * 1e-6)
     _check_inside(read, found.box)
-    intervals = _intervals(read, kernel, told)
+    ratio = _density_ratio(read, kernel)
+    dose = found.dose_gy if ratio is None else found.dose_gy * ratio
+    intervals = _intervals(read, kernel, ratio, told)
     integrated, rate = found.fit.time_integrated, found.fit.rate_per_hour
-    local = local_dose(integrated, density_g_ml=study.density_g_ml)
+    local = local_dose(integrated, density_g_ml=kernel.density_g_ml)
+    if ratio is not None:
+        local = local * ratio
     regions = []
     for i, (given, region) in enumerate(read.regions):
         mask = region.mask
-        volume = dose_volume(found.dose_gy, mask, voxel_ml=read.grid.voxel_ml)
+        volume = dose_volume(dose, mask, voxel_ml=read.grid.voxel_ml)
         held = integrated[mask].astype(np.float64) * read.grid.voxel_ml
         rates = np.where(rate[mask] > 0, rate[mask], 1.0).astype(np.float64)
         initial = held * rates
@@ -217,7 +236,10 @@ def compute_doses(read: ReadStudy, *, told: Told = lambda stage: None) -> ImageD
         measured = tuple(
             float(one[mask].sum(dtype=np.float64)) * read.grid.voxel_ml for one in activity
         )
-        mass_g = volume.volume_ml * study.density_g_ml
+        density = study.density_g_ml
+        if read.density is not None:
+            density = float(read.density.used[mask].mean(dtype=np.float64))
+        mass_g = volume.volume_ml * density
         ball = LEAST_G <= mass_g <= MOST_G
         lower, upper = intervals[i] if intervals is not None else (None, None)
         regions.append(
@@ -226,6 +248,11 @@ def compute_doses(read: ReadStudy, *, told: Told = lambda stage: None) -> ImageD
                 role=given.role,
                 drawn_ml=region.drawn_ml,
                 mass_g=mass_g,
+                density_g_ml=density,
+                not_soft=0.0
+                if read.density is None
+                else 1 - float(read.density.is_soft[mask].mean()),
+                plausible_gy_per_gbq=given.plausible_gy_per_gbq,
                 mask=mask,
                 activity_mbq=measured,
                 fitted_mbq=fitted,
@@ -234,7 +261,7 @@ def compute_doses(read: ReadStudy, *, told: Told = lambda stage: None) -> ImageD
                 tail_fraction=float((held * np.exp(-rates * times[-1])).sum() / max(total, 1e-30)),
                 volume=volume,
                 local_gy=float(local[mask].mean(dtype=np.float64)),
-                sphere_gy=float(total * sphere_s_value(mass_g, density_g_ml=study.density_g_ml))
+                sphere_gy=float(total * sphere_s_value(mass_g, density_g_ml=density))
                 if ball
                 else None,
                 lower_gy=lower,
@@ -247,13 +274,21 @@ def compute_doses(read: ReadStudy, *, told: Told = lambda stage: None) -> ImageD
         read=read,
         kernel=kernel,
         kernel_source=source,
-        dose_gy=found.dose_gy,
+        dose_gy=dose,
         rate_per_hour=rate,
         box=found.box,
         shared_rate=found.fit.shared_rate,
         measured=int((activity > 0).any(0).sum()),
         regions=tuple(regions),
     )
+
+
+def _density_ratio(read: ReadStudy, kernel: VoxelKernel) -> Singles | None:
+    """The kernel's density over each voxel's own, by which its dose is multiplied."""
+    if read.density is None:
+        return None
+    ratio: Singles = np.float32(kernel.density_g_ml) / read.density.used
+    return ratio
 
 
 def _check_inside(read: ReadStudy, box: Box) -> None:
@@ -266,11 +301,11 @@ def _check_inside(read: ReadStudy, box: Box) -> None:
             mend = "Lower least_bq_ml, or draw the region within the body."
             faults.append(Fault(f"region {region.name!r}", says, mend))
     if faults:
-        raise ImageStudyError(faults, name=read.study.name)
+        raise ImageStudyError(faults, name=read.study.whose)
 
 
 def _intervals(
-    read: ReadStudy, kernel: VoxelKernel, told: Told
+    read: ReadStudy, kernel: VoxelKernel, ratio: Singles | None, told: Told
 ) -> list[tuple[float, float]] | None:
     errors = read.study.errors
     if errors is None:
@@ -286,6 +321,8 @@ def _intervals(
         calibration=errors.calibration,
         each_image=errors.each_image,
         each_voxel=errors.each_voxel,
+        volume=errors.volume or 0.0,
+        density_ratio=ratio,
     )
     lower, upper = found.interval(LEVEL)
     return list(zip(lower.tolist(), upper.tolist(), strict=True))
@@ -307,7 +344,7 @@ def _kernel(read: ReadStudy) -> tuple[VoxelKernel, str]:
         faults.append(Fault("kernel", says, "Leave [kernel] out: ours is made for any voxel."))
     found = _user_kernel(given, faults)
     if faults or found is None:
-        raise ImageStudyError(faults, name=study.name)
+        raise ImageStudyError(faults, name=study.whose)
     return found, f"S values of {given.path.name}"
 
 

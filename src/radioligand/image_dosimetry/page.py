@@ -24,7 +24,8 @@ def dose_page(found: ImageDosimetry, *, provenance: Mapping[str, object]) -> Ren
     made = _Parts()
     doses = made.table("doses", "Absorbed dose of each region", _doses(found))
     spread = made.table("dose-volume", "How the dose is spread", _spread(found))
-    activity = made.table("activity", "From activity to dose", _activity(found))
+    activity = made.table("activity", "Activity at each time", _activity(found))
+    integrals = made.table("integrals", "From activity to dose", _integrals(found))
     images = made.table("images", "Images", _images(found))
     method = made.table("method", "Method and constants", _method(found))
     inputs = made.table("provenance", "What this page was made from", _inputs(found, provenance))
@@ -32,7 +33,9 @@ def dose_page(found: ImageDosimetry, *, provenance: Mapping[str, object]) -> Ren
         Section("section-doses", "Doses", (doses,), tuple(remarks(found))),
         Section("section-isodoses", "Isodose lines", tuple(_isodoses(found, made))),
         Section("section-volumes", "Dose and volume", (made.dose_volumes(found), spread)),
-        Section("section-activity", "Activity over time", (made.curves(found), activity)),
+        Section(
+            "section-activity", "Activity over time", (made.curves(found), activity, integrals)
+        ),
         Section("section-method", "Method", (images, method), (_in_words(found),)),
         Section("section-provenance", "Provenance", (inputs,)),
     )
@@ -53,8 +56,28 @@ def remarks(found: ImageDosimetry) -> Iterator[str]:
             f"{100 * share:.1f} % of the voxels with activity are not positive in every image and "
             "got the rate of the sum."
         )
-    if found.read.study.errors is None:
+    for region in found.regions:
+        each, band = region.gy_per_gbq(found.read.study.activity_mbq), region.plausible_gy_per_gbq
+        if band and not band[0] <= each <= band[1]:
+            yield (
+                f"{region.name}: {each:.3g} Gy/GBq lies outside {band[0]:g} to {band[1]:g}, what "
+                "the document holds for plausible."
+            )
+        if region.not_soft > 0.01:
+            yield (
+                f"{region.name}: {100 * region.not_soft:.0f} % of its voxels are no soft tissue by "
+                f"the CT and count with {found.read.study.density_g_ml:g} g/mL."
+            )
+    if found.read.density is None:
+        yield (
+            f"Every voxel counts with {found.read.study.density_g_ml:g} g/mL, as declared; no "
+            "calibration of a CT is there to take densities from."
+        )
+    errors = found.read.study.errors
+    if errors is None:
         yield "No uncertainty was given ([errors]), so no dose has an interval."
+    elif errors.volume is None:
+        yield "The intervals leave out how regions were drawn (volume in [errors])."
 
 
 class _Parts:
@@ -83,13 +106,19 @@ class _Parts:
 
         title = "Cumulative dose-volume histograms"
         drawn = dose_volumes(found, name="histograms", title=title)
-        return self.figure("histograms", title, drawn)
+        note = (
+            "The axes end a fifth above the highest D2; what a few voxels get beyond is in Table 2."
+        )
+        return self.figure("histograms", title, drawn, note)
 
     def curves(self, found: ImageDosimetry) -> Part:
         from radioligand.image_dosimetry.figures import curves
 
         title = "Activity of each region"
-        note = "Lines are sums of the curves of a region's voxels, points what the images hold."
+        note = (
+            "Lines are sums of the curves of a region's voxels, points what the images hold. "
+            "Below: measured over fitted, less one; the band is the stated error of one image."
+        )
         return self.figure("curves", title, curves(found, name="curves", title=title), note)
 
 
@@ -106,7 +135,7 @@ def _report(found: ImageDosimetry, provenance: Mapping[str, object]) -> Report:
     study = found.read.study
     lines = []
     for region in found.regions:
-        detail = f"{region.volume.mean_gy / study.activity_mbq * 1e3:.3g} Gy/GBq"
+        detail = f"{region.gy_per_gbq(study.activity_mbq):.3g} Gy/GBq"
         if region.lower_gy is not None and region.upper_gy is not None:
             detail += f", 95 % interval {region.lower_gy:.3g} to {region.upper_gy:.3g} Gy"
         lines.append(KeyLine(region.name, f"{region.volume.mean_gy:.3g} Gy", detail))
@@ -138,8 +167,11 @@ def _rows(found: ImageDosimetry, *columns: tuple[str, ...]) -> tuple[Row, ...]:
 
 
 def _doses(found: ImageDosimetry) -> Body:
-    heads = ("Role", "Mean, Gy", "95 % from", "to", "Gy/GBq", "Local deposition, Gy", "Sphere, Gy")
-    activity = found.read.study.activity_mbq / 1e3
+    heads = (
+        *("Role", "Mean, Gy", "95 % from", "to", "Gy/GBq", "Plausible, Gy/GBq"),
+        *("Local deposition, Gy", "Sphere, Gy"),
+    )
+    activity = found.read.study.activity_mbq
     rows = _rows(
         found,
         *(
@@ -149,10 +181,10 @@ def _doses(found: ImageDosimetry) -> Body:
                     one.volume.mean_gy,
                     one.lower_gy,
                     one.upper_gy,
-                    one.volume.mean_gy / activity,
-                    one.local_gy,
-                    one.sphere_gy,
+                    one.gy_per_gbq(activity),
                 ),
+                " to ".join(f"{end:g}" for end in one.plausible_gy_per_gbq or ()),
+                *_numbers(one.local_gy, one.sphere_gy),
             )
             for one in found.regions
         ),
@@ -188,29 +220,45 @@ def _spread(found: ImageDosimetry) -> Body:
 
 
 def _activity(found: ImageDosimetry) -> Body:
-    times = [f"At {moment.time_hours:.1f} h, MBq" for moment in found.read.moments]
-    heads = (*times, "Half-life, h", "Integrated, MBq h", "After the last, %", "Mass, g")
+    heads = tuple(f"At {moment.time_hours:.1f} h" for moment in found.read.moments)
     rows = _rows(
         found,
         *(
-            (
-                *(
-                    "{} ({})".format(*_numbers(measured, fitted))
-                    for measured, fitted in zip(one.activity_mbq, one.fitted_mbq, strict=True)
-                ),
-                *_numbers(
-                    one.half_life_hours,
-                    one.time_integrated_mbq_h,
-                    100 * one.tail_fraction,
-                    one.mass_g,
-                ),
+            tuple(
+                "{} ({})".format(*_numbers(measured, fitted))
+                for measured, fitted in zip(one.activity_mbq, one.fitted_mbq, strict=True)
+            )
+            for one in found.regions
+        ),
+    )
+    note = "MBq, as measured, and in brackets as fitted voxel by voxel."
+    return Body("Region", tuple(map(Column, heads)), rows, (note,))
+
+
+def _integrals(found: ImageDosimetry) -> Body:
+    heads = (
+        *("Half-life, h", "Integrated, MBq h", "After the last, %", "Volume, mL", "Density, g/mL"),
+        *("Mass, g", "Sphere, Gy per MBq h"),
+    )
+    rows = _rows(
+        found,
+        *(
+            _numbers(
+                one.half_life_hours,
+                one.time_integrated_mbq_h,
+                100 * one.tail_fraction,
+                one.volume.volume_ml,
+                one.density_g_ml,
+                one.mass_g,
+                None if one.sphere_gy is None else one.sphere_gy / one.time_integrated_mbq_h,
             )
             for one in found.regions
         ),
     )
     notes = (
-        "Activity measured, and in brackets as fitted voxel by voxel. The half-life is effective: "
-        "ln 2 times integrated over initial activity.",
+        "The half-life is effective: ln 2 times integrated over initial activity. Mass is volume "
+        "times density. The sphere's dose in Table 1 is the integrated activity times the last "
+        "column.",
     )
     return Body("Region", tuple(map(Column, heads)), rows, notes)
 
@@ -242,7 +290,9 @@ def _method(found: ImageDosimetry) -> Body:
     rows = []
     for name, value in found.method.items():
         if isinstance(value, dict):
-            value = ", ".join(f"{key} {one:g}" for key, one in value.items())
+            value = ", ".join(
+                f"{key} {'none' if one is None else f'{one:g}'}" for key, one in value.items()
+            )
         rows.append(Row(name.replace("_", " "), (cell(str(value)),)))
     return Body("What", (Column("Value"),), tuple(rows))
 
@@ -260,4 +310,10 @@ def _in_words(found: ImageDosimetry) -> str:
         "A / rate. The dose is the convolution of A / rate with the kernel, whose energies per "
         "decay and offset are divided by the density. Air, lung and bone are treated as the soft "
         "tissue of that density."
+        + (
+            ""
+            if found.read.density is None
+            else " A voxel that the CT's calibration shows as soft tissue has its dose multiplied "
+            "by that density over its own."
+        )
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from radioligand.dosimetry.densities import SOFT_TISSUE, Densities, densities
 from radioligand.dosimetry.grids import Grid, furthest_mm, is_same_place, resample
 from radioligand.dosimetry.nuclide import ACCEPTED_DAYS, LUTETIUM_177
 from radioligand.image_dosimetry.study import (
@@ -60,6 +61,7 @@ class ReadStudy:
     moments: tuple[Moment, ...]
     regions: tuple[tuple[GivenRegion, Region], ...]  # lesions subtracted where the rule says so
     ct: Singles | None  # on the same grid, Hounsfield units
+    density: Densities | None  # by the CT's curve, if the document has one
     hashes: dict[str, str]
     first: Image
 
@@ -83,7 +85,7 @@ def read_images(study: ImageStudy) -> ReadStudy:
     images = [_read(given.path, faults) for given in study.images]
     first = images[0]
     if first is None:
-        raise ImageStudyError(faults, name=study.name)
+        raise ImageStudyError(faults, name=study.whose)
     _check_grid(first, faults)
     moments = [
         moment
@@ -94,8 +96,9 @@ def read_images(study: ImageStudy) -> ReadStudy:
     _check_totals(study, moments, faults)
     regions, digest = _regions(study, first, faults)
     ct, ct_digest = _ct(study, first, faults)
+    density = _density(study, ct, regions, faults)
     if faults:
-        raise ImageStudyError(faults, name=study.name)
+        raise ImageStudyError(faults, name=study.whose)
     hashes = {f"image {moment.name}": moment.sha256 for moment in moments}
     hashes |= {"segmentation": digest} | ({"ct": ct_digest} if ct is not None else {})
     return ReadStudy(
@@ -104,6 +107,7 @@ def read_images(study: ImageStudy) -> ReadStudy:
         moments=tuple(moments),
         regions=tuple(regions),
         ct=ct,
+        density=density,
         hashes=hashes,
         first=first,
     )
@@ -423,3 +427,26 @@ def _ct(study: ImageStudy, first: Image, faults: list[Fault]) -> tuple[Singles |
         return None, ""
     shift = np.float32(1000)  # air beyond the CT's edge
     return resample(image.values + shift, grid, first.grid).values - shift, image.sha256
+
+
+def _density(
+    study: ImageStudy,
+    ct: Singles | None,
+    regions: Sequence[tuple[GivenRegion, Region]],
+    faults: list[Fault],
+) -> Densities | None:
+    """Return what voxels weigh by the CT; regions that are no soft tissue by it are faults."""
+    curve = study.density_curve
+    if ct is None or curve is None:
+        return None
+    found = densities(ct, curve=curve, otherwise_g_ml=study.density_g_ml)
+    low, high = SOFT_TISSUE
+    for given, region in regions:
+        if given.role == "remainder" or not region.mask.any():
+            continue
+        mean = float(found.by_ct[region.mask].mean(dtype=np.float64))
+        if not low <= mean <= high:
+            says = f"weighs {mean:.2f} g/mL by the CT, outside {low:g} to {high:g}"
+            mend = "The kernel is of soft tissue: leave the region out, or check the CT's place."
+            faults.append(Fault(f"region {region.name!r}", says, mend))
+    return found

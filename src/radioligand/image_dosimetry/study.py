@@ -4,8 +4,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from radioligand.dosimetry.densities import DensityCurve
 
 ROLES = ("organ", "lesion", "remainder")
 CORRECTIONS = ("none", "scan", "injection")
@@ -62,6 +65,7 @@ class GivenRegion:
     name: str
     role: str
     label: int | str
+    plausible_gy_per_gbq: tuple[float, float] | None = None  # outside: a remark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +84,7 @@ class Errors:
     calibration: float
     each_image: float
     each_voxel: float = 0.0
-    volume: float | None = None  # of a region as drawn; needed to go on with `dose fit`
+    volume: float | None = None  # of a region as drawn: its contour moves; needed by `dose fit`
     replicates: int = 200
     seed: int = 1
 
@@ -99,12 +103,18 @@ class ImageStudy:
     regions: tuple[GivenRegion, ...]
     density_g_ml: float
     ct: GivenFile | None = None
+    density_curve: DensityCurve | None = None  # of the CT; without it every voxel has one density
     reach_mm: float = 120.0
     least_bq_ml: float = 0.0  # up to which a voxel lies outside the body
     overlap: str = ""  # rule for lesions within organs
     quantification: float = 0.05  # relative standard uncertainty of an image's total
     errors: Errors | None = None
     kernel: GivenKernel | None = None
+
+    @property
+    def whose(self) -> str:
+        """The document and whose images of which cycle it names, to head a message."""
+        return f"{self.name} ({self.subject}, cycle {self.cycle})"
 
 
 KEYS = {
@@ -118,9 +128,9 @@ KEYS = {
         *("path", "acquired", "unit", "corrected_to", "duration_minutes"),
         *("transform", "same_frame", "segmentation"),
     ),
-    "ct": ("path", "transform", "same_frame"),
+    "ct": ("path", "transform", "same_frame", "hounsfield", "density_g_ml", "calibration"),
     "segmentation": ("path", "transform", "same_frame"),
-    "regions": ("name", "role", "label"),
+    "regions": ("name", "role", "label", "plausible_gy_per_gbq"),
     "errors": ("calibration", "each_image", "each_voxel", "volume", "replicates", "seed"),
     "kernel": ("path", "spacing_mm", "density_g_ml"),
 }
@@ -200,6 +210,15 @@ class _Reader:
             self.fault(place, f"{value!r} is not known", f"Known: {_told(among)}.")
         return value
 
+    def numbers(self, table: Mapping[str, Any], where: str, key: str) -> tuple[float, ...]:
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(
+            isinstance(one, int | float) and not isinstance(one, bool) for one in value
+        ):
+            self.fault(f"{where}.{key}", f"{value!r} is no list of numbers", "Write [1.0, 2.0].")
+            return ()
+        return tuple(map(float, value))
+
     def path(self, table: Mapping[str, Any], where: str, key: str) -> Path | None:
         value = self.text(table, where, key)
         if not value:
@@ -255,6 +274,7 @@ def parse_study(document: Mapping[str, Any], *, folder: Path, name: str) -> Imag
         activity_mbq=activity_mbq,
         images=tuple(_image(reader, *one) for one in reader.tables(document, "images")),
         ct=_file(reader, document, "ct"),
+        density_curve=_density_curve(reader, document),
         segmentation=_file(reader, document, "segmentation") or _missing(reader),
         regions=tuple(_region(reader, *one) for one in reader.tables(document, "regions")),
         density_g_ml=reader.number(document, "", "density_g_ml", low=0.9, high=1.2, mend=density),
@@ -267,7 +287,7 @@ def parse_study(document: Mapping[str, Any], *, folder: Path, name: str) -> Imag
     )
     _check_whole(reader, study)
     if reader.faults:
-        raise ImageStudyError(reader.faults, name=name)
+        raise ImageStudyError(reader.faults, name=study.whose if subject else name)
     return study
 
 
@@ -321,6 +341,29 @@ def _file(reader: _Reader, document: Mapping[str, Any], key: str) -> GivenFile |
     )
 
 
+def _density_curve(reader: _Reader, document: Mapping[str, Any]) -> DensityCurve | None:
+    """The scanner's calibration: all three of its keys, or none."""
+    table = document.get("ct")
+    if not isinstance(table, Mapping):
+        return None  # told by `_file` where it is no table
+    units, values = (reader.numbers(table, "ct", key) for key in ("hounsfield", "density_g_ml"))
+    calibration = reader.text(table, "ct", "calibration")
+    if not (units or values or calibration):
+        return None
+    mend = "Take both rows from the scanner's calibration, or leave all three keys out."
+    if not calibration:
+        reader.fault("ct.calibration", "is missing", "Name scanner, voltage and phantom.")
+    if len(units) < 2 or len(units) != len(values):
+        says = f"{len(units)} Hounsfield units and {len(values)} densities"
+        reader.fault("ct.hounsfield", says, mend)
+    elif any(a >= b for a, b in pairwise(units)) or any(a > b for a, b in pairwise(values)):
+        reader.fault("ct.hounsfield", "units or densities do not rise", mend)
+    elif not (values[0] >= 0 and values[-1] <= 5):
+        says = f"{values[0]:g} to {values[-1]:g} lie outside 0 to 5"
+        reader.fault("ct.density_g_ml", says, "Give g/mL.")
+    return DensityCurve(hounsfield=units, density_g_ml=values, calibration=calibration)
+
+
 def _missing(reader: _Reader) -> GivenFile:
     reader.fault("segmentation", "is missing", "Name a label map, a DICOM SEG or an RTSTRUCT.")
     return GivenFile(path=reader.folder)
@@ -337,7 +380,17 @@ def _region(reader: _Reader, where: str, table: Mapping[str, Any]) -> GivenRegio
     if isinstance(label, bool) or not isinstance(label, int | str):
         reader.fault(f"{where}.label", f"{label!r} is neither number nor text", "Mend it.")
         label = name
-    return GivenRegion(name=name, role=role, label=label)
+    band = reader.numbers(table, where, "plausible_gy_per_gbq")
+    if band and (len(band) != 2 or not 0 < band[0] < band[1]):
+        says = f"{list(band)} are no two ends of a band"
+        reader.fault(f"{where}.plausible_gy_per_gbq", says, "Write it as [0.15, 1.2].")
+        band = ()
+    return GivenRegion(
+        name=name,
+        role=role,
+        label=label,
+        plausible_gy_per_gbq=(band[0], band[1]) if band else None,
+    )
 
 
 def _errors(reader: _Reader, document: Mapping[str, Any]) -> Errors | None:

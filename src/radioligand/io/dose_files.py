@@ -46,10 +46,13 @@ def identifier(*parts: str) -> str:
     return f"2.25.{int(digest[:32], 16)}"
 
 
-def rt_dose(dose_gy: Singles, grid: Grid, *, source: Any, made: datetime) -> bytes:
+def rt_dose(
+    dose_gy: Singles, grid: Grid, *, source: Any, made: datetime, by_ct: bool = False
+) -> bytes:
     """Return a dose image as DICOM RTDOSE: Gy, physical, 32 bits, one frame a slice.
 
     source : dataset of an image of that patient, study and frame of reference.
+    by_ct : whether voxels have their own density, else all have one.
     Raises ImageError for voxels whose axes are not at right angles.
     """
     pydicom = optional("pydicom")
@@ -79,7 +82,7 @@ def rt_dose(dose_gy: Singles, grid: Grid, *, source: Any, made: datetime) -> byt
     dataset.HighBit, dataset.PixelRepresentation = 31, 0
     dataset.DoseUnits, dataset.DoseType, dataset.DoseSummationType = "GY", "PHYSICAL", "PLAN"
     dataset.DoseGridScaling = _decimal(scale)
-    dataset.TissueHeterogeneityCorrection = "WATER"
+    dataset.TissueHeterogeneityCorrection = "IMAGE" if by_ct else "WATER"
     dataset.PixelData = stored.tobytes()
     return _written(dataset)
 

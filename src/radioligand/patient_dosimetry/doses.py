@@ -23,6 +23,7 @@ from radioligand.patient_dosimetry.deposition import (
 from radioligand.patient_dosimetry.integrals import Integral, chosen_form, integrate
 from radioligand.patient_dosimetry.measurements import Measurements
 from radioligand.patient_dosimetry.records import RegionDose
+from radioligand.patient_dosimetry.s_values import check_table
 from radioligand.protocol.records import DoseLimit, DoseMethod, Dosimetry
 
 SUM_DIFFERS = 0.03
@@ -37,8 +38,11 @@ def find_doses(
     With a `table` of S values organs have cross doses and the phantom's self-dose at their mass;
     without, and for lesions, a region is a sphere of its mass and self-dose is all.
 
-    Raises DatasetError that tells of every region that cannot be dosed.
+    Raises DatasetError that tells of every region that cannot be dosed, and before that of a table
+    that does not fit the patients.
     """
+    if table is not None:
+        check_table(table, regions=measured.regions, given=measured.given)
     fits: dict[tuple[str, str], CurveFit] = {}
     integrals: dict[tuple[str, int, str], Integral] = {}
     frames = measured.regions.filter(pl.col("role") != "whole body").partition_by(

@@ -76,8 +76,11 @@ def results_document(
     nuclide: Nuclide,
     provenance: Mapping[str, object],
     warnings: Sequence[str] = (),
+    sites: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Everything as plain values for JSON: constants, inputs' hashes, doses, plans.
+    """Everything as plain values for JSON: constants, inputs' hashes, doses, plans, sites.
+
+    `sites` is that of `sites.sites_document`; without it the key is not there.
 
     What is not known is null; the same inputs give the same document.
     """
@@ -100,6 +103,7 @@ def results_document(
         if any(one.dose_gy is not None for one in doses)
         else [],
         "plans": [_plan(one) for one in plans],
+        **({"sites": _plain(sites)} if sites else {}),
     }
 
 

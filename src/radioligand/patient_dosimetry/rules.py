@@ -243,6 +243,12 @@ GIVEN_RULES = (
         mend="Correct the activity; it is in MBq.",
     ),
     Rule(
+        holds=pl.col("sex").is_in(["F", "M"]) | pl.col("sex").is_null(),
+        says="the sex of a patient is F or M",
+        shows=(*CYCLE, "sex"),
+        mend="Correct it, or leave it empty.",
+    ),
+    Rule(
         holds=pl.col("cycle") == pl.col("cycle").rank("ordinal").over("subject"),
         says="cycles are numbered from 1 without gaps",
         shows=CYCLE,

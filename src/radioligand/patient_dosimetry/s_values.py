@@ -74,3 +74,39 @@ def read_s_values(text: pl.DataFrame) -> SValues:
         phantom=frame["phantom"][0],
         citation="; ".join(frame["citation"].unique(maintain_order=True)),
     )
+
+
+def check_table(table: SValues, *, regions: pl.DataFrame, given: pl.DataFrame) -> None:
+    """Refuse a table that does not know an organ, and a phantom of the other sex.
+
+    regions, given : as in `Measurements`. The sex of a phantom is known if its name says female or
+        male, that of a patient from `sex` of administrations.csv.
+
+    Raises DatasetError. Without the first rule an organ would silently be a sphere, or its cross
+    dose be left out.
+    """
+    organs = regions.filter(role="organ").unique(["subject", "cycle", "region"], keep="first")
+    known = Rule(
+        holds=pl.col("region")
+        .str.to_lowercase()
+        .is_in(list(set(table.targets) & set(table.sources))),
+        says="every organ is a target and a source of svalues.csv",
+        shows=("subject", "cycle", "region"),
+        mend=f"Add its S values, or name it as there ({', '.join(table.targets)}).",
+    )
+    words = table.phantom.lower()
+    sex = "F" if "female" in words else "M" if "male" in words else None
+    alike = Rule(
+        holds=(pl.col("sex") == sex) | pl.col("sex").is_null(),
+        says=f"every patient is of the sex of the phantom, {table.phantom!r}",
+        shows=("subject", "cycle", "sex"),
+        mend="Keep patients of the other sex in a folder with their own phantom's svalues.csv.",
+    )
+    refuse(
+        together(
+            [
+                find(organs, dataset="activities.csv", rules=(known,)),
+                find(given, dataset="administrations.csv", rules=(alike,) if sex else ()),
+            ]
+        )
+    )

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sites side by side: what each measured with, and what part of the spread is method."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -73,3 +74,24 @@ def spreads(measured: Measurements, doses: Sequence[RegionDose]) -> dict[str, Sp
         except ValueError as error:
             found[name] = str(error)
     return found
+
+
+def sites_document(declared: pl.DataFrame, spread: Mapping[str, Spread | str]) -> dict[str, Any]:
+    """Both as plain values for JSON; a region whose spread has no parts says why."""
+    return {
+        "declared": declared.to_dicts(),
+        "spread": [
+            {"region": region, "not_estimated": one}
+            if isinstance(one, str)
+            else {
+                "region": region,
+                "subjects": one.subjects,
+                "sites": one.sites,
+                "log_sd": one.log_sd,
+                "between_sites": one.site,
+                "measurement": one.measurement,
+                "patients": one.patients,
+            }
+            for region, one in spread.items()
+        ],
+    }
