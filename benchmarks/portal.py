@@ -75,6 +75,7 @@ DAYS_BEFORE = {
     "lowest_uptake_score_date": 10,
     "diagnosis_date": 50,
 }
+PATIENCE = 240  # seconds after which a browser gives up
 HARM = ("worker killed", "connection cut", "disk full")
 
 
@@ -100,14 +101,15 @@ def client(
     run: Run, subjects: Iterator[str], browser: Browser, lock: threading.Lock, until: float
 ) -> None:
     """Randomise subjects until there are none, as somebody would who never gives up."""
-    while True:
+    while time.monotonic() < until:
         with lock:
             subject = next(subjects, None)
-        if subject is None:
-            return
+            if subject is None:
+                return
+            run.told[subject] = set()
         times = 2 if int(subject[-4:]) % 3 == 0 else 1  # a double click
         started = time.monotonic()
-        while time.monotonic() < until:
+        while time.monotonic() < started + PATIENCE:
             try:
                 certificates, refused = browser.randomise(subject, times=times)
             except NoAnswerError:
@@ -116,7 +118,7 @@ def client(
                 time.sleep(0.05 + 0.1 * random.random())
                 continue
             with lock:
-                run.told.setdefault(subject, set()).update(map(told_by, certificates))
+                run.told[subject].update(map(told_by, certificates))
                 run.refused.update(refused)
             break
         with lock:
@@ -273,6 +275,7 @@ def judged(run: Run, url: str, anchor: Path) -> dict[str, object]:
         "database": run.database,
         "workers": run.workers,
         "requests": run.requests,
+        "not asked": run.requests - len(run.told),  # when the time was up
         "per second": round(len(rows) / run.seconds, 1),
         "p50 ms": round(1000 * waits[len(waits) // 2], 1),
         "p99 ms": round(1000 * waits[int(len(waits) * 0.99)], 1),
@@ -283,9 +286,7 @@ def judged(run: Run, url: str, anchor: Path) -> dict[str, object]:
         + sum(len(told) > 1 for told in run.told.values()),
         "holes": sum(max(one) - len(set(one)) for one in places.values()),
         "inversions": sum(a > b for one in places.values() for a, b in pairwise(one)),
-        "lost answers": run.requests
-        - sum(bool(told) for told in run.told.values())
-        + sum(bool(told) and kept.get(subject) not in told for subject, told in run.told.items())
+        "lost answers": sum(kept.get(subject) not in told for subject, told in run.told.items())
         + abs(answers - len(rows)),
         "faults": sum(len(check.faults) for check in sound.checks),
         "refused": sum(run.refused.values()),

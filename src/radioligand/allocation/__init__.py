@@ -2,6 +2,7 @@
 """Lists and allocation as pure functions: permuted blocks, minimisation, checks, commitments."""
 
 from radioligand.allocation.checks import check_list
+from radioligand.allocation.fallback import envelopes, fallback_stratum, with_fallback
 from radioligand.allocation.lists import (
     ListError,
     commitments,
@@ -20,6 +21,8 @@ __all__ = [
     "check_list",
     "commitments",
     "entry_values",
+    "envelopes",
+    "fallback_stratum",
     "list_hash",
     "make_draws",
     "make_list",
@@ -28,4 +31,5 @@ __all__ = [
     "plan_of",
     "strata",
     "stratum_of",
+    "with_fallback",
 ]

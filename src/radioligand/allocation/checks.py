@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from radioligand.allocation.fallback import parted
 from radioligand.allocation.lists import (
     ListError,
     plan_of,
@@ -43,22 +44,44 @@ def check_list(
     each place of the block, each against what shuffled blocks of these sizes give. A good list
     fails one of these by chance once in a thousand.
 
+    A fallback list that was appended (`with_fallback`) is checked alike, in as many entries a
+    stratum as it has.
+
     Raises ListError.
     """
+    sizes = tuple(blocks or (plan_of(protocol).block_size,))
+    length = entries_per_stratum or plan_of(protocol).entries_per_stratum
+    main, fallback = entries, None
+    if entries.schema.get("STRATUM") == pl.String:
+        main, fallback = parted(entries)
+    faults = _faults(main, protocol, sizes, length, sites, against)
+    if fallback is not None and fallback.height:
+        reserved = int(fallback["STRATUM"].value_counts()["count"].max())  # type: ignore[arg-type]
+        told = _faults(fallback, protocol, sizes, reserved, sites, None)
+        faults += [f"fallback list: {fault}" for fault in told]
+    if faults:
+        many = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
+        raise ListError("\n  ".join([f"the randomisation list has {many}:", *faults]))
+    return entries
+
+
+def _faults(
+    entries: pl.DataFrame,
+    protocol: Protocol,
+    sizes: Sequence[int],
+    length: int,
+    sites: Sequence[str],
+    against: pl.DataFrame | None,
+) -> list[str]:
     faults = list(_form_faults(entries, protocol, sites))
     if not faults:
-        sizes = tuple(blocks or (plan_of(protocol).block_size,))
-        length = entries_per_stratum or plan_of(protocol).entries_per_stratum
         faults += _order_faults(entries, length)
         faults += _block_faults(entries, protocol, sizes)
         if not faults:
             faults += _chance_faults(entries, protocol)
         if against is not None:
             faults += _same_faults(entries, against)
-    if faults:
-        many = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
-        raise ListError("\n  ".join([f"the randomisation list has {many}:", *faults]))
-    return entries
+    return faults
 
 
 def _form_faults(entries: pl.DataFrame, protocol: Protocol, sites: Sequence[str]) -> Iterator[str]:

@@ -29,7 +29,7 @@ SITES = click.option(
 
 @click.group("list")
 def list_group() -> None:
-    """Make or check a randomisation list.
+    """Make or check a randomisation list, print its sealed envelopes.
 
     Whoever makes the list, and keeps its seed and salts, is not who releases it.
 
@@ -49,6 +49,11 @@ def list_group() -> None:
 @ENTRIES
 @SITES
 @click.option(
+    "--fallback",
+    type=click.IntRange(1),
+    help="Entries of a stratum in sealed envelopes, for when the portal is away.",
+)
+@click.option(
     "--seed-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File of a seed of 32 letters or more; one is drawn by the machine otherwise.",
@@ -59,6 +64,7 @@ def make(
     blocks: str | None,
     entries: int | None,
     sites: tuple[str, ...],
+    fallback: int | None,
     seed_file: Path | None,
 ) -> None:
     """Make the list of a protocol from a seed, the same to the byte for the same seed.
@@ -78,6 +84,7 @@ def make(
         make_list,
         make_salts,
         plan_of,
+        with_fallback,
     )
     from radioligand.io.documents import read_protocol
     from radioligand.io.lists import LIST, SALTS, salted, write_list
@@ -91,6 +98,10 @@ def make(
     else:
         listed = make_list(found, seed=seed, blocks=sizes, entries_per_stratum=entries, sites=sites)
         check_list(listed, found, blocks=sizes, entries_per_stratum=entries, sites=sites)
+    if fallback:
+        listed = with_fallback(
+            listed, found, seed=seed, entries_per_stratum=fallback, blocks=sizes, sites=sites
+        )
     salts = make_salts(listed, seed=seed)
     write_list(out, {LIST: listed, SALTS: salted(listed, salts)}, seed=seed)
     digest = list_hash(listed, commitments(listed, salts))
@@ -138,3 +149,33 @@ def check(
     )
     many = listed["STRATUM"].n_unique()
     click.echo(f"{file}: no faults. {listed.height} entries in {many} strata.")
+
+
+@list_group.command("envelopes")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("protocol")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="New HTML file, to be printed."
+)
+@SITES
+def envelopes_command(file: Path, protocol: str, out: Path, sites: tuple[str, ...]) -> None:
+    """Print the fallback entries of a list, to be sealed: two sides of paper each.
+
+    FILE is a list made with `--fallback`. Allocations from envelopes are entered with `radioligand
+    ledger fallback` when the portal is back.
+
+    Example:  radioligand list envelopes list/list.csv netter-2 --out envelopes.html
+    """
+    from radioligand.allocation import envelopes
+    from radioligand.io.documents import read_protocol
+    from radioligand.io.lists import read_list
+    from radioligand.io.outputs import OutputError
+
+    page = envelopes(read_list(file), read_protocol(protocol), sites=sites)
+    try:
+        with out.open("x", encoding="utf-8") as sealed:
+            out.chmod(0o600)
+            sealed.write(page)
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written: {error.strerror}.") from None
+    click.echo(f"{out}: print it, seal each arm, and destroy the file.")

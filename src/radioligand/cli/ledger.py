@@ -233,6 +233,50 @@ def reconcile(
     click.echo(f"{database}: {event.payload['certificates']} allocations entered again.")
 
 
+@ledger_group.command("fallback")
+@click.argument("protocol")
+@click.argument("database")
+@click.argument("certificates", type=FILE)
+@click.option("--actor", required=True, help="Who enters them.")
+@click.option("--reason", required=True, help="Why the envelopes were opened.")
+@SECRET
+@ANCHOR
+def fallback(
+    protocol: str,
+    database: str,
+    certificates: Path,
+    actor: str,
+    reason: str,
+    secret: Path | None,
+    anchor: Path | None,
+) -> None:
+    """Enter allocations from sealed envelopes, opened while the portal was away.
+
+    CERTIFICATES is a JSON list: subject, site, arm, strata, actor, signature, envelope,
+    opened_at. Each patient has consent, form and signed eligibility in the ledger first. Sent
+    twice, an envelope is entered once.
+
+    Example:  radioligand ledger fallback netter-2 netter-2.db opened.json --actor me --reason fire
+    """
+    from radioligand.io.documents import read_protocol
+
+    found = read_protocol(protocol)
+    with told(), opened(database) as engine:
+        from radioligand.service.keys import read_secret
+        from radioligand.service.ledger import Ledger
+
+        ledger = Ledger(
+            engine,
+            found,
+            keys=read_secret(beside(database, secret, ".secret")),
+            anchor=beside(database, anchor, ".anchor"),
+        )
+        for one in _certificates(certificates):
+            key = f"envelope of {one.subject}"
+            ledger.enter_envelope(one, actor=actor, reason=reason, key=key)
+            click.echo(f"{one.subject}: envelope {one.envelope} entered.")
+
+
 def _certificates(path: Path) -> "list[Certificate]":
     from radioligand.service.events import Signature
     from radioligand.service.reconciling import Certificate

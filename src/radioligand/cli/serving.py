@@ -127,7 +127,7 @@ def serve(
         raise DocumentError(f"{host}:{port} cannot be listened at: {error.strerror}.") from None
     with channel:
         _tell(found, host, port)
-        run_workers(make, channel, workers=workers)
+        run_workers(make, channel, workers=workers, imports=__name__)
 
 
 def _tell(found: Started, host: str, port: int) -> None:

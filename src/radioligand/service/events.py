@@ -185,7 +185,7 @@ class Patient:
     verdict: str | None = None
     levels: Mapping[str, str | None] = field(default_factory=dict)  # of the strata, by the form
     arm: str | None = None
-    randomised_at: str | None = None
+    randomised_at: str | None = None  # or when the sealed envelope was opened
     strata_entered: Mapping[str, str] | None = None  # as randomised: these chose the list
     strata: Mapping[str, str] | None = None  # as corrected since
     cycles: tuple[int, ...] = ()  # infused, in their order
@@ -214,7 +214,7 @@ def after(patient: Patient, event: Event) -> Patient:
             return replace(
                 patient,
                 arm=payload["arm"],
-                randomised_at=event.at,
+                randomised_at=payload.get("opened_at", event.at),
                 strata_entered=strata,
                 strata=strata,
             )

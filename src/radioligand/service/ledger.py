@@ -27,6 +27,7 @@ from radioligand.allocation import ListError, plan_of, stratum_of
 from radioligand.protocol import Protocol
 from radioligand.service.audit import Head, anchor_line, canonical, write_anchor
 from radioligand.service.database import ANSWER, DatabaseError, has_ledger, is_passing, reading
+from radioligand.service.envelopes import entered
 from radioligand.service.events import KINDS, Event, Patient, Signature, faults_of, patient_of
 from radioligand.service.forms import judged
 from radioligand.service.journal import (
@@ -249,6 +250,33 @@ class Ledger:
             return {"number": event.number}
 
         told = self._write(key or str(uuid.uuid4()), _request("reconciled", asked), act)
+        return self.event(told["number"])
+
+    def enter_envelope(
+        self, certificate: Certificate, *, actor: str, reason: str, key: str | None = None
+    ) -> Event:
+        """Enter the allocation of a sealed envelope that was opened while the portal was away.
+
+        It takes the next entry of its stratum's fallback list and has to come out with the arm
+        that was in the envelope; it names that arm, it does not choose it. The patient counts as
+        randomised from when it was opened. Raises RefusalError otherwise.
+        """
+        asked = {"certificates": [asdict(certificate)], "actor": actor, "reason": reason}
+        asked |= {"subject": certificate.subject, "site": certificate.site}
+
+        def act(connection: Connection, head: Head) -> Mapping[str, Any]:
+            return entered(
+                connection,
+                head,
+                certificate,
+                actor=actor,
+                reason=reason,
+                at=iso(self._clock()),
+                protocol=self.protocol,
+                keys=self._keys,
+            )
+
+        told = self._write(key or str(uuid.uuid4()), _request("envelope", asked), act)
         return self.event(told["number"])
 
     # --- what reads it ----------------------------------------------------------------------------

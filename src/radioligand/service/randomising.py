@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from radioligand.allocation import ListError, minimise, plan_of, stratum_of
+from radioligand.allocation import ListError, fallback_stratum, minimise, plan_of, stratum_of
 from radioligand.protocol import Protocol
 from radioligand.protocol.records import Arm
 from radioligand.service.audit import Head
@@ -41,6 +41,15 @@ class Wish:
     strata: Mapping[str, str] | None = None
 
 
+def next_envelope(connection: Connection, stratum: str) -> int | None:
+    """Return the number of a stratum's next sealed envelope; None if there is none left."""
+    asked = locked(select(CURSOR).where(CURSOR.c.stratum == fallback_stratum(stratum)))
+    cursor = connection.execute(asked).first()
+    if cursor is None or cursor.next_sequence > cursor.entries:
+        return None
+    return int(cursor.next_sequence)
+
+
 def randomise(
     connection: Connection, head: Head, wish: Wish, *, protocol: Protocol, keys: Keys
 ) -> dict[str, Any]:
@@ -66,9 +75,12 @@ def take_entry(
     protocol: Protocol,
     keys: Keys,
     payload: Mapping[str, Any] | None = None,
+    is_fallback: bool = False,
 ) -> dict[str, Any]:
-    """Take the next entry of the stratum without any check, and append and store it."""
+    """Take the next entry of the stratum, or of its fallback list, and append and store it."""
     stratum = stratum_of(levels, protocol=protocol, site=wish.site)
+    if is_fallback:
+        stratum = fallback_stratum(stratum)
     entry, sequence = _next_entry(connection, stratum, trial=protocol.trial.id, keys=keys)
     arm = _arm_of(connection, entry, levels, protocol=protocol)
     told = {"strata": dict(levels), "stratum": stratum, "arm": arm.id}  # its place stays untold

@@ -30,7 +30,11 @@ REFERENCE_LETTERS = 16  # of a certificate's reference, at least
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """What a site holds of an allocation, word for word."""
+    """What a site holds of an allocation, word for word.
+
+    An allocation from a sealed envelope has the envelope's number in its stratum and the time, in
+    UTC, when it was opened, and no reference before the ledger gave it one.
+    """
 
     subject: str
     site: str
@@ -38,7 +42,9 @@ class Certificate:
     strata: Mapping[str, str]
     actor: str
     signature: Signature
-    reference: str  # the hash, or the first 16 letters of it or more
+    reference: str = ""  # the hash, or the first 16 letters of it or more
+    envelope: int | None = None
+    opened_at: str | None = None
 
 
 def state_of(connection: Connection, *, trial: str, public: str, anchor: Path | None) -> str:
@@ -163,6 +169,13 @@ def reconciled(
     )
 
 
+def _envelope_told(one: Certificate) -> dict[str, Any]:
+    if one.envelope is None:
+        return {}
+    told = {"envelope": one.envelope, "opened_at": one.opened_at}
+    return told | {"date": str(one.opened_at)[:10]}
+
+
 def _anchored_order(
     certificates: Sequence[Certificate], *, trial: str, keys: Keys, anchor: Path | None
 ) -> dict[str, tuple[int, int]]:
@@ -184,7 +197,7 @@ def _enter_again(
     earlier = read_events(connection, subject=one.subject, kinds=("randomised",))
     if earlier:
         raise RefusalError("reconcile", f"{one.subject} has an allocation in this database")
-    payload: dict[str, Any] = {"restored_from": one.reference}
+    payload: dict[str, Any] = {"restored_from": one.reference} | _envelope_told(one)
     head = read_head(connection, lock=False)
     try:
         told = take_entry(
@@ -195,6 +208,7 @@ def _enter_again(
             protocol=protocol,
             keys=keys,
             payload=payload,
+            is_fallback=one.envelope is not None,
         )
     except ListError as error:
         raise RefusalError("strata", f"{one.subject}: {error}") from None

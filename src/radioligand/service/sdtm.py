@@ -245,7 +245,7 @@ def _event(event: Event, patient: Patient, protocol: Protocol) -> Iterator[tuple
         case "consented":
             yield "DS", _milestone("INFORMED CONSENT OBTAINED", str(said["consent_date"]))
         case "randomised":
-            yield "DS", _milestone("RANDOMIZED", event.at[:10])
+            yield "DS", _milestone("RANDOMIZED", day)
         case "screen failed":
             yield "DS", _disposition("SCREEN FAILURE", event.reason, None, event.at[:10])
         case "treatment ended":

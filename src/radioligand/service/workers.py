@@ -34,14 +34,17 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
-def run_workers(make: Callable[[], Starlette], channel: socket.socket, *, workers: int) -> None:
+def run_workers(
+    make: Callable[[], Starlette], channel: socket.socket, *, workers: int, imports: str
+) -> None:
     """Answer requests in so many processes until the parent gets SIGINT or SIGTERM.
 
     `make` is called in each worker and has to be picklable. Workers are forked by a server process
-    that has imported the portal and opened nothing, so that one starts in a fraction of a second.
+    that has imported the module `imports` and opened nothing, so that one starts in a fraction of a
+    second.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["radioligand.service.starting"])
+    context.set_forkserver_preload([imports])
     is_over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: is_over.set())
