@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import polars as pl
 from sqlalchemy import Engine, MetaData, inspect, make_url, text
 from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
 
 from radioligand.allocation import make_list, make_salts, strata, stratum_of
 from radioligand.protocol import Protocol
@@ -30,6 +32,7 @@ from radioligand.service import (
 from radioligand.service.accounts import ACCOUNTS, TABLES, accounts, make_account
 from radioligand.service.application import application
 from radioligand.service.database import HEAD, DatabaseError, connect, reading
+from radioligand.service.description import described
 from radioligand.service.dose_view import next_dose
 from radioligand.service.events import Signature
 from radioligand.service.forms import levels_of
@@ -37,9 +40,16 @@ from radioligand.service.journal import read_events, utc_now
 from radioligand.service.keys import Keys, read_secret, write_secret
 from radioligand.service.ledger import Ledger
 from radioligand.service.opening import open_ledger
-from radioligand.service.portal import Page, Portal
+from radioligand.service.portal import Ask, Page, Portal
 from radioligand.service.roles import Role
 from radioligand.service.snapshot import Step
+
+
+def describe(ask: Ask) -> Response:
+    """Every address of the portal as an OpenAPI document; it tells nothing of the trial."""
+    told = described(PAGES, title="radioligand portal", version=version("radioligand"))
+    return JSONResponse(told)
+
 
 PAGES: tuple[Page, ...] = (
     *pages_account.PAGES,
@@ -53,6 +63,7 @@ PAGES: tuple[Page, ...] = (
     *pages_audit.PAGES,
     *pages_data.PAGES,
     *pages_guidance.PAGES,
+    Page(path="/openapi.json", method="GET", action=None, answer=describe, for_machines=True),
 )
 ADMINISTRATOR = "admin"
 STUDY_RECORD = "study record"  # who recorded what a study under way brought
