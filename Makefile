@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check lint types contracts reference kernels benchmarks clean
+.PHONY: demo test check lint types contracts audit reference kernels benchmarks clean
 
 demo: .venv/installed-run
 	$(BIN)/radioligand demo netter-2 --out demo-report
@@ -24,6 +24,15 @@ types: .venv/installed-check
 contracts: .venv/installed-check
 	$(BIN)/lint-imports
 
+# Known vulnerabilities of the pinned packages; UNREACHABLE=--unreachable-passes lets a machine pass
+# that cannot ask, and says that nothing was looked at.
+audit: .venv-audit/bin/pip-audit
+	.venv-audit/bin/python .ci/audit.py constraints.txt $(UNREACHABLE)
+
+.venv-audit/bin/pip-audit:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip --disable-pip-version-check --quiet install pip-audit
+
 # The oracles of the tests, recomputed where R and its packages are installed; in Debian they are
 #   r-base-core r-cran-cmprsk r-cran-jsonlite r-cran-lmertest r-cran-metafor r-cran-mvtnorm
 #   r-cran-nlme r-cran-numderiv r-cran-rpact r-cran-survival
@@ -39,7 +48,7 @@ benchmarks: .venv/installed-run
 	$(BIN)/python benchmarks/survival.py $(if $(PEERS),--peers $(PEERS))
 
 clean:
-	rm -rf .venv demo-report
+	rm -rf .venv .venv-audit demo-report
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

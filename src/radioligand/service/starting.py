@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import polars as pl
 from sqlalchemy import Engine, MetaData, inspect, make_url, text
 from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
 
 from radioligand.allocation import (
     make_draws,
@@ -39,6 +41,7 @@ from radioligand.service import (
 from radioligand.service.accounts import ACCOUNTS, accounts, make_account
 from radioligand.service.application import application
 from radioligand.service.database import HEAD, DatabaseError, connect, reading
+from radioligand.service.description import described
 from radioligand.service.dose_view import next_dose
 from radioligand.service.events import Signature
 from radioligand.service.forms import levels_of
@@ -46,9 +49,16 @@ from radioligand.service.journal import read_events, utc_now
 from radioligand.service.keys import Keys, read_secret, write_secret
 from radioligand.service.ledger import Ledger
 from radioligand.service.opening import open_ledger
-from radioligand.service.portal import Page, Portal
+from radioligand.service.portal import Ask, Page, Portal
 from radioligand.service.roles import Role
 from radioligand.service.snapshot import Step
+
+
+def describe(ask: Ask) -> Response:
+    """Every address of the portal as an OpenAPI document; it tells nothing of the trial."""
+    told = described(PAGES, title="radioligand portal", version=version("radioligand"))
+    return JSONResponse(told)
+
 
 PAGES: tuple[Page, ...] = (
     *pages_account.PAGES,
@@ -62,6 +72,7 @@ PAGES: tuple[Page, ...] = (
     *pages_audit.PAGES,
     *pages_data.PAGES,
     *pages_guidance.PAGES,
+    Page(path="/openapi.json", method="GET", action=None, answer=describe, for_machines=True),
 )
 ADMINISTRATOR = "admin"
 STUDY_RECORD = "study record"  # who recorded what a study under way brought

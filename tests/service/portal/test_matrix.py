@@ -22,6 +22,7 @@ EXPECTED = {
     ("POST", "/sign-in"): NOBODY_SIGNED_IN,
     ("GET", "/cds-services"): NOBODY_SIGNED_IN,
     ("POST", "/cds-services/{service}"): NOBODY_SIGNED_IN,
+    ("GET", "/openapi.json"): NOBODY_SIGNED_IN,
     ("POST", "/sign-out"): ALL,
     ("GET", "/account"): ALL,
     ("POST", "/account/password"): ALL,
