@@ -382,6 +382,21 @@ def test_every_dose_can_be_repeated_from_the_document():
     assert kidneys["bed_gy"] == pytest.approx(sum(one["bed_gy"] for one in each[:2]))
 
 
+@pytest.mark.by_hand
+def test_a_dose_outside_the_band_of_the_protocol_is_a_warning():
+    # 7.97 Gy of 7.4 GBq are 1.08 Gy/GBq, inside 0.15 to 1.2; a quarter more is outside
+    inside, outside = (
+        found(ONE.filter(region="KIDNEYS").with_columns(volume_ml=pl.lit(volume)))[0]
+        for volume in ("290", "232")
+    )
+    assert inside.warnings == ()
+    assert outside.gy_per_gbq == pytest.approx(1.25 * inside.gy_per_gbq, rel=0.005)
+    assert outside.warnings == (
+        f"{outside.gy_per_gbq:.2f} Gy/GBq lies outside 0.15 to 1.2, what the protocol holds for "
+        "plausible",
+    )
+
+
 def test_the_order_of_rows_changes_nothing():
     mixed = ALL.sample(fraction=1, shuffle=True, seed=3)
     plain, again = doses_frame(found(ALL)), doses_frame(found(mixed))
@@ -432,8 +447,17 @@ def test_the_report_holds_every_region(tmp_path):
     told = run("report", "dosimetry-prrt", str(folder), "--out", str(out))
     assert told.exit_code == 0, told.output
     page = (out / "index.html").read_text("utf-8")
-    for says in ("3.610", "organ-limited", "Energy that stays", "protraction G", "residual",
-                 "0.000576784", "A recommendation is not a prescription"):  # fmt: skip
+    for says in (
+        "3.610",
+        "organ-limited",
+        "Energy that stays",
+        "protraction G",
+        "residual",
+        "0.000576784",
+        "plausible: 0.15 to 1.2",
+        "no band in the protocol",
+        "A recommendation is not a prescription",
+    ):
         assert says in page
     rows = list(csv.DictReader((out / "doses.csv").read_text("utf-8").splitlines()))
     document = json.loads((out / "results.json").read_text("utf-8"))

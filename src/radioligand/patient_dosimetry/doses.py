@@ -187,6 +187,7 @@ def _dose(
         protraction=g,
         bed_gy=bed,
         eqd2_gy=eqd2,
+        plausible_gy_per_gbq=method.plausible_gy_per_gbq,
         warnings=(*found.warnings, *_warnings(dose, injected, method)),
     )
 

@@ -288,6 +288,9 @@ def _worked(one: RegionDose) -> Body:
             Row("Cross dose", cells(f"{one.cross_gy:.4g} Gy", "")),
             Row("Dose", cells(f"{one.dose_gy:.5g} Gy", f"of {one.injected_gbq:.5g} GBq given")),
         ]
+        band = one.plausible_gy_per_gbq
+        told = f"plausible: {band[0]:g} to {band[1]:g}" if band else "no band in the protocol"
+        rows.append(Row("Dose per activity", cells(f"{one.gy_per_gbq:.4g} Gy/GBq", told)))
     if not math.isnan(one.bed_gy):
         rows.append(
             Row("BED", cells(f"{one.bed_gy:.5g} Gy", f"protraction G {one.protraction:.5g}"))

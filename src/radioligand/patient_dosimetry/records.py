@@ -50,6 +50,7 @@ class RegionDose:
     protraction: float  # Lea–Catcheside factor, nan without a repair half-time
     bed_gy: float
     eqd2_gy: float
+    plausible_gy_per_gbq: tuple[float, float] | None  # by the protocol; outside is a warning
     warnings: tuple[str, ...]
 
     @property

@@ -123,6 +123,7 @@ def _detailed(one: RegionDose) -> dict[str, Any]:
         "chi_square": one.chi_square,
         "degrees_of_freedom": one.degrees_of_freedom,
         "method_source": one.method_source or None,
+        "plausible_gy_per_gbq": one.plausible_gy_per_gbq,
         "warnings": list(one.warnings),
     }
     found: dict[str, Any] = _plain(_row(one) | more)
