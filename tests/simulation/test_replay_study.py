@@ -14,6 +14,10 @@ from radioligand.cli import cli
 from radioligand.derivation import derive
 from radioligand.io.datasets import read_study
 from radioligand.io.documents import read_protocol
+from radioligand.protocol import Adaptation, ArmAddition
+from radioligand.simulation.adaptive_design import virtual_design
+from radioligand.simulation.adaptive_replay import replay_adaptive_trial
+from radioligand.simulation.cohort_kernels import cohort_seeds
 from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.replay import replay_trial
 from radioligand.simulation.replay_study import trial_study
@@ -22,6 +26,7 @@ from radioligand.simulation.trial_design import trial_design
 
 SEED = 20_260_101
 TRIALS = 100
+FEW = 8  # of several parts each
 PAIR = "LU v CONTROL"
 
 
@@ -73,8 +78,10 @@ def together(studies):
 
 
 CASES = {
+    # progression is seen on its day
+    "at once": ("PFS", {"visits": False, "events": 45}),
     # every scan is held: the protocol's own rule of censoring finds the same
-    "scans": ("PFS", {"visits": True}),
+    "scans": ("PFS", {"visits": True, "events": 45}),
     "fuller": ("PFSEMA", {"looks": LookAssumption(events=(30, 45), futility_z=(0.0,))}),
 }
 
@@ -82,9 +89,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_the_way_from_sdtm_gives_the_kernels_statistics(protocol, plain, fuller, case):
     endpoint, more = CASES[case]
-    scenario = replace(plain if case == "scans" else fuller, subjects=90, **more)
-    if case == "scans":
-        scenario = replace(scenario, events=45)
+    scenario = replace(fuller if case == "fuller" else plain, subjects=90, **more)
     design, short = trial_design(protocol, scenario), of_protocol(protocol, endpoint)
     virtual = [replay_trial(design, seed=SEED, trial=trial) for trial in range(TRIALS)]
     studies = [trial_study(one, design=design, protocol=protocol) for one in virtual]
@@ -148,30 +153,100 @@ def test_the_command_writes_one_trial_that_analyse_reads(tmp_path):
     assert z == pytest.approx(told["results"]["z"], abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["netter-2", "--replay", "1"], "Give --out"),
-        (["netter-2", "--replay", "1", "--out", "x"], "Assume visits = true."),
-        (["prrt-ddr", "--replay", "1", "--out", "x"], "this has several arms"),
-    ],
-)
-def test_what_cannot_be_written_is_refused(words, says, tmp_path, monkeypatch):
+def test_a_trial_is_written_into_a_folder_that_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    run = CliRunner().invoke(cli, ["simulate", *words])
+    run = CliRunner().invoke(cli, ["simulate", "netter-2", "--replay", "1"])
 
-    assert run.exit_code in (1, 2)
-    assert says in run.stderr
+    assert run.exit_code == 2
+    assert "Give --out" in run.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_without_scans_there_is_no_study(protocol, plain):
+def test_progression_on_the_day_of_entry_is_no_scan(protocol, plain):
     design = trial_design(protocol, plain)
-    virtual = replay_trial(design, seed=1, trial=0)
+    found = (replay_trial(design, seed=1, trial=trial) for trial in range(200))
+    virtual = next(one for one in found if (one.event & (one.time_days == 1)).any())
+    soon = virtual.event & (virtual.time_days == 1)
+    study = trial_study(virtual, design=design, protocol=protocol)
 
-    with pytest.raises(SimulationError, match=r"Assume visits = true\."):
-        trial_study(virtual, design=design, protocol=protocol)
+    assert (study["DM"]["DTHFL"] == "Y").to_list() == soon.tolist()
+    followed = replace(virtual, survival_days=virtual.time_days)
+    with pytest.raises(SimulationError, match="progress on the day of entry"):
+        trial_study(followed, design=design, protocol=protocol)
+
+
+SEVERAL = {
+    "picked": ("prrt-ddr", Scenario()),
+    "scans": ("prrt-resistant", Scenario(visits=True)),
+    "added": (
+        "prrt-resistant",
+        Scenario(adaptation=Adaptation(additions=(ArmAddition(arm="LUCAP", month=8.0),))),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SEVERAL)
+def test_every_comparison_of_several_arms_goes_the_way_from_sdtm(case):
+    name, scenario = SEVERAL[case]
+    protocol = read_protocol(name)
+    design, short = virtual_design(protocol, scenario), of_protocol(protocol, "PFS")
+    control = design.arms[0]
+    ended = [
+        one
+        for trial in range(FEW)
+        for one in replay_adaptive_trial(design, seed=SEED, trial=trial).comparisons
+    ]
+    studies = [trial_study(one, design=design, protocol=protocol) for one in ended]
+    adam = derive(join_supplemental(together(studies)).frames, protocol=short)
+
+    assert len(ended) >= 2 * FEW
+    for number, one in enumerate(ended):
+        own = pl.col("USUBJID").str.starts_with(f"{number:03d}-")
+        frames = {name: adam[name].filter(own) for name in ("ADSL", "ADTTE")}
+        results = analyse(frames, protocol=short).filter(analysis="pfs")
+        pair = f"{one.arm} v {control}"
+        for statistic, expected in (
+            ("logrank_z", one.results["z"]),
+            ("hazard_ratio", np.exp(one.results["log_hazard_ratio"])),
+        ):
+            found = results.filter(statistic=statistic, arm=pair)["value"]
+            assert found[0] == pytest.approx(expected, rel=1e-9, abs=1e-9), (number, statistic)
+
+
+def test_each_cohort_goes_the_way_from_sdtm():
+    protocol = read_protocol("sabr-prrt")
+    design, short = virtual_design(protocol), of_protocol(protocol, "PFS")
+    seeds = cohort_seeds(4, 2).tolist()
+    ended = [
+        (own, replay_trial(own, seed=seed, trial=trial))
+        for own, seed in zip(design.cohorts, seeds, strict=True)
+        for trial in range(FEW)
+    ]
+    studies = [trial_study(one, design=own, protocol=protocol) for own, one in ended]
+    adam = derive(join_supplemental(together(studies)).frames, protocol=short)
+
+    for number, (_, one) in enumerate(ended):
+        own = pl.col("USUBJID").str.starts_with(f"{number:03d}-")
+        frames = {name: adam[name].filter(own) for name in ("ADSL", "ADTTE")}
+        results = analyse(frames, protocol=short).filter(analysis="pfs", statistic="logrank_z")
+        assert results["value"][0] == pytest.approx(one.results["z"], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [("prrt-ddr", {"LUATR", "LUDNAPK", "LUPARP"}), ("sabr-prrt", {"PANCREAS", "OTHER"})],
+)
+def test_the_command_writes_every_part_of_a_trial(name, parts, tmp_path):
+    words = ["simulate", name, "--replay", "3", "--out", str(tmp_path / "out"), "--json"]
+    run = CliRunner().invoke(cli, words)
+
+    assert run.exit_code == 0, run.output
+    told = json.loads(run.stdout)["parts"]
+    assert len(told) == len(parts)
+    for part, results in told.items():
+        subjects = read_study(tmp_path / "out" / part / "sdtm")["DM"]
+        assert subjects.height == results["entered"]
 
 
 def test_scans_are_those_of_the_kernel(protocol):

@@ -438,7 +438,7 @@ def simulate(
         if out is None:
             raise click.UsageError("Give --out, the folder for the trial.")
         told = simulation.write_trial(protocol, trial=replay, seed=seed, scenario=scenario, out=out)
-        click.echo(json.dumps(told, indent=2) if as_json else f"Trial {replay}: {out / 'sdtm'}")
+        click.echo(json.dumps(told, indent=2) if as_json else f"Trial {replay}: {out}")
         return
     found = simulation.run_simulation(
         protocol,

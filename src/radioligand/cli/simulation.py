@@ -10,22 +10,25 @@ from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from radioligand.cli.adaptive_simulation import as_told, text
 from radioligand.cli.cohort_simulation import cohorts_json, cohorts_text
 from radioligand.cli.pair_simulation import pair_json, pair_text, share_text
 from radioligand.io.documents import DocumentError, read_protocol
+from radioligand.protocol import Protocol
 from radioligand.simulation.adaptive_design import AdaptiveDesign, virtual_design
 from radioligand.simulation.adaptive_tallies import AdaptiveCharacteristics
 from radioligand.simulation.cohort_design import CohortDesign
 from radioligand.simulation.cohort_tallies import CohortCharacteristics
-from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.results import Run
 from radioligand.simulation.scenarios import Scenario, parse_scenarios, without_effect
 from radioligand.simulation.tallies import Characteristics
 from radioligand.simulation.trial_design import TrialDesign
 from radioligand.simulation.trials import AnyCharacteristics, AnyDesign, simulate
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,34 +98,52 @@ def write_trial(
 ) -> dict[str, Any]:
     """Write one virtual trial of the first scenario as SDTM, and return what the kernel found.
 
-    Raises SimulationError for a trial of several arms or with changes, or without scans.
+    A trial of two arms stands in the folder sdtm; of several arms each comparison with control, as
+    it stood when its arm ended, and of cohorts each cohort, in a folder of its own.
     """
     from radioligand.io.outputs import MARK, check_output, parquet, write_folder
-    from radioligand.simulation.replay import replay_trial
-    from radioligand.simulation.replay_study import trial_study
 
     check_output(out)
     protocol = read_protocol(name)
     chosen = read_scenarios(scenario)[0] if scenario else Scenario()
     design = virtual_design(protocol, chosen)
-    if not isinstance(design, TrialDesign):
-        raise SimulationError(
-            f"{design.trial}: trials of two arms without changes are written as SDTM; this has "
-            "several arms, cohorts, rules of change, looks by the calendar or max_combo."
-        )
-    virtual = replay_trial(design, seed=seed, trial=trial)
-    study = trial_study(virtual, design=design, protocol=protocol)
-    told: dict[str, Any] = _plain(
-        {"trial": trial, "seed": seed, "scenario": chosen.name, "results": virtual.results}
-    )
-    write_folder(
-        out,
-        {
-            **{f"sdtm/{domain.lower()}.parquet": parquet(frame) for domain, frame in study.items()},
-            MARK: json.dumps(told, indent=2) + "\n",
-        },
-    )
+    told: dict[str, Any] = {"trial": trial, "seed": seed, "scenario": chosen.name}
+    files: dict[str, Any] = {}
+    for folder, results, study in _studies(design, protocol, trial=trial, seed=seed):
+        files |= {
+            f"{folder}sdtm/{domain.lower()}.parquet": parquet(frame)
+            for domain, frame in study.items()
+        }
+        if folder:
+            told.setdefault("parts", {})[folder.rstrip("/")] = results
+        else:
+            told["results"] = results
+    told = _plain(told)
+    write_folder(out, {**files, MARK: json.dumps(told, indent=2) + "\n"})
     return told
+
+
+def _studies(
+    design: AnyDesign, protocol: Protocol, *, trial: int, seed: int
+) -> "Iterator[tuple[str, dict[str, float], dict[str, pl.DataFrame]]]":
+    """Folder, what the kernel found and SDTM of each part of a trial drawn again."""
+    from radioligand.simulation.adaptive_replay import replay_adaptive_trial
+    from radioligand.simulation.cohort_kernels import cohort_seeds
+    from radioligand.simulation.replay import replay_trial
+    from radioligand.simulation.replay_study import trial_study
+
+    if isinstance(design, AdaptiveDesign):
+        for one in replay_adaptive_trial(design, seed=seed, trial=trial).comparisons:
+            yield f"{one.arm}/", one.results, trial_study(one, design=design, protocol=protocol)
+        return
+    parts = [("", design, seed)] if isinstance(design, TrialDesign) else []
+    if isinstance(design, CohortDesign):
+        seeds = cohort_seeds(seed, len(design.names)).tolist()
+        names = [f"{name}/" for name in design.names]
+        parts = list(zip(names, design.cohorts, seeds, strict=True))
+    for folder, own, own_seed in parts:
+        virtual = replay_trial(own, seed=own_seed, trial=trial)
+        yield folder, virtual.results, trial_study(virtual, design=own, protocol=protocol)
 
 
 def without_speed(answer: dict[str, Any]) -> dict[str, Any]:

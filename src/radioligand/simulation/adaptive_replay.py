@@ -13,11 +13,16 @@ from radioligand.simulation.kernels import cut, cut_survival
 from radioligand.simulation.model import (
     ARM,
     DAY,
+    DEATH,
     ENTRY,
     EVENT,
+    FOREVER,
+    LOST,
+    PROGRESSION,
     STRATUM,
     bench_for,
 )
+from radioligand.simulation.replay import scan_days_of
 from radioligand.simulation.trials import check_request
 from radioligand.statistics.observations import Bools
 
@@ -38,6 +43,11 @@ class VirtualComparison:
     event: Bools
     survival_days: Whole | None  # None if survival is not simulated
     died: Bools | None
+    # what only the simulation knows: 1,000,000 stands for never
+    progression_day: Whole
+    death_day: Whole
+    dropout_day: Whole
+    scan_days: Whole | None  # (n, v) on which scans are held if all went on, -1 if missed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +103,12 @@ def replay_adaptive_trial(design: AdaptiveDesign, *, seed: int, trial: int) -> V
                 event=seen[EVENT] == 1,
                 survival_days=pair[DAY] if drawn.has_survival else None,
                 died=pair[EVENT] == 1 if drawn.has_survival else None,
+                progression_day=seen[PROGRESSION],
+                death_day=seen[DEATH]
+                if drawn.has_course
+                else np.full(seen.shape[1], FOREVER, np.int32),
+                dropout_day=seen[LOST],
+                scan_days=scan_days_of(drawn, keys, day),
             )
         )
     return VirtualAdaptiveTrial(

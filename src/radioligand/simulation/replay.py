@@ -21,12 +21,14 @@ from radioligand.simulation.model import (
     ENTERED,
     ENTRY,
     EVENT,
+    FOREVER,
     LOST,
     PROGRESSION,
     RESPONDS,
     RESULTS,
     SEEN,
     STRATUM,
+    Model,
     bench_for,
 )
 from radioligand.simulation.trial_design import TrialDesign
@@ -98,16 +100,18 @@ def replay_trial(design: TrialDesign, *, seed: int, trial: int) -> VirtualTrial:
         survival_days=alive[DAY].copy() if scenario.has_course else None,
         died=alive[EVENT] == 1 if scenario.has_course else None,
         progression_day=seen[PROGRESSION],
-        death_day=seen[DEATH],
+        death_day=seen[DEATH] if scenario.has_course else np.full(entered, FOREVER, np.int32),
         crossover_day=seen[CROSSED],
         dropout_day=seen[LOST],
-        scan_days=_scan_days(design, bench.visit_key[:entered], day),
+        scan_days=scan_days_of(model, bench.visit_key[:entered], day),
     )
 
 
-def _scan_days(design: TrialDesign, keys: Words, day: int) -> Whole | None:
-    """The day of each scan planned by the end of the trial; None if there are none."""
-    model = design.model
+def scan_days_of(model: Model, keys: Words, day: int) -> Whole | None:
+    """Return the day of each scan planned by a day of the trial, (n, v), -1 if it was missed.
+
+    None if there are no scans.
+    """
     if not model.visits.size:
         return None
     many = int(np.searchsorted(model.visits, day + model.window_days, "right"))

@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 
 from radioligand.protocol import Protocol
+from radioligand.simulation.adaptive_design import AdaptiveDesign
+from radioligand.simulation.adaptive_replay import VirtualComparison
 from radioligand.simulation.counters import Whole
 from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.frames import dataset, iso_dates, supplemental
@@ -28,32 +30,40 @@ READERS = (("INDEPENDENT ASSESSOR", "CENTRAL"), ("INVESTIGATOR", None))
 
 
 def trial_study(
-    virtual: VirtualTrial, *, design: TrialDesign, protocol: Protocol, opens: date | None = None
+    virtual: VirtualTrial | VirtualComparison,
+    *,
+    design: TrialDesign | AdaptiveDesign,
+    protocol: Protocol,
+    opens: date | None = None,
 ) -> dict[str, pl.DataFrame]:
     """Return a virtual trial as SDTM, as it stood on the day of its last look.
 
+    virtual : a trial of two arms; or of several one arm and control, as they stood on the day on
+        which that arm ended.
     opens : the day of the trial's day 0; the protocol's first screening, if it says so.
 
     Subjects are followed for survival to that day or to dropout. Response is not told: a
-    responder of the kernel has no lesions that shrink.
+    responder of the kernel has no lesions that shrink. Without scans in the design progression is
+    seen as it happens: the scans are then those of the schedule and one more, on the day of the
+    event or of the last contact. No scan shows progression on the day of entry, which is baseline:
+    such an event is written as death.
 
-    Raises SimulationError for a design without scans, in which progression is seen as it happens.
+    Raises SimulationError if there is such an event, and deaths are simulated for themselves.
     """
-    if virtual.scan_days is None:
-        raise SimulationError(
-            f"{design.trial}: progression is seen at once, and a study sees it on scans. Assume "
-            "visits = true."
-        )
+    control, experimental = design.arms[0], design.arms[1]
+    if isinstance(virtual, VirtualComparison):
+        experimental = virtual.arm
     study = protocol.trial.name
     first = np.datetime64(opens or protocol.trial.first_screened or OPENS).astype(np.int64)
     entry = first + virtual.entry_day.astype(np.int64)
     subject = np.array([f"{study}-{number:05d}" for number in range(1, entry.size + 1)])
     arms = {arm.id: arm.label for arm in protocol.arms}
-    arm = np.where(virtual.experimental, design.arms[1], design.arms[0])
+    arm = np.where(virtual.experimental, experimental, control)
     limit = first + np.int64(virtual.results["day"]) - entry + 1
-    died = virtual.death_day <= np.minimum(virtual.dropout_day, limit)
-    last = np.minimum(np.minimum(virtual.dropout_day, limit), virtual.death_day)
-    death = np.where(died, entry + virtual.death_day - 1, np.inf)
+    death_day = _deaths(virtual, design)
+    died = death_day <= np.minimum(virtual.dropout_day, limit)
+    last = np.minimum(np.minimum(virtual.dropout_day, limit), death_day)
+    death = np.where(died, entry + death_day - 1, np.inf)
     frames = {
         "DM": dataset(
             "DM",
@@ -98,7 +108,7 @@ def trial_study(
                 "TSVAL": [protocol.trial.title, "Y"],
             }
         ),
-        **_scans(study, subject, entry, virtual),
+        **_scans(study, subject, entry, virtual, protocol=protocol),
     }
     if design.factors:
         levels = [design.strata[place].id.split("/") for place in virtual.stratum.tolist()]
@@ -110,12 +120,27 @@ def trial_study(
     return frames
 
 
+def _deaths(
+    virtual: VirtualTrial | VirtualComparison, design: TrialDesign | AdaptiveDesign
+) -> Whole:
+    """The day of death, with events on the day of entry that no scan can show."""
+    if virtual.scan_days is not None:
+        return virtual.death_day
+    at_entry = virtual.event & (virtual.time_days == 1) & (virtual.progression_day == 1)
+    if at_entry.any() and virtual.survival_days is not None:
+        raise SimulationError(
+            f"{design.trial}: {at_entry.sum()} of {at_entry.size} subjects progress on the day of "
+            "entry, which no scan can show. Assume visits = true, or write another trial."
+        )
+    return np.where(at_entry, 1, virtual.death_day)
+
+
 def _disposition(
     study: str,
     subject: Any,
     entry: Whole,
     last: Whole,
-    virtual: VirtualTrial,
+    virtual: VirtualTrial | VirtualComparison,
     *,
     died: Any,
     limit: Whole,
@@ -149,12 +174,32 @@ def _disposition(
     return dataset("DS", study, pl.concat(rows), order=["DSSTDTC"])
 
 
+def _assessed(time_days: Whole, protocol: Protocol) -> Whole:
+    """The scans of the schedule that lie before each subject's last day, and that day, (n, v + 1).
+
+    -1 stands for a scan that is not held.
+    """
+    last = int(time_days.max(initial=1))
+    imaging = [one for one in protocol.schedule if "TR" in one.domains]
+    planned = [1 + day for one in imaging[:1] for day in one.planned_days(last)]
+    days = np.append(np.array(planned, np.int64), 0)
+    held = np.where(days < time_days[:, None], days, -1)
+    held[:, -1] = time_days
+    return np.asarray(held, np.int64)
+
+
 def _scans(
-    study: str, subject: Any, entry: Whole, virtual: VirtualTrial
+    study: str,
+    subject: Any,
+    entry: Whole,
+    virtual: VirtualTrial | VirtualComparison,
+    *,
+    protocol: Protocol,
 ) -> dict[str, pl.DataFrame]:
     """TU, TR and RS of a target lesion: stable until the scan on which progression is seen."""
-    assert virtual.scan_days is not None
     days = virtual.scan_days
+    if days is None:
+        days = _assessed(virtual.time_days, protocol)
     until = np.minimum(virtual.time_days, virtual.dropout_day)
     who, visit = np.nonzero((days > 0) & (days <= until[:, None]))
     scanned = days[who, visit]
