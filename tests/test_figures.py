@@ -478,7 +478,49 @@ def test_a_profile_says_which_way_is_worse():
     assert {"Global health status", "lower is worse", "Mean change", "Lu", "Control"} <= set(found)
 
 
+def dose_rows():
+    """Two subjects an arm: doses of lesions and kidneys over two cycles, plan, and an effect."""
+    rows = [
+        row("target_lower", 80.0, variable="TARGET LESIONS"),
+        row("target_upper", 120.0, variable="TARGET LESIONS"),
+        row("limit", 23.0, variable="KIDNEYS"),
+    ]
+    for place, (subject, arm) in enumerate(
+        (("S1", "LU"), ("S2", "LU"), ("S3", "CONTROL"), ("S4", "CONTROL"))
+    ):
+        who = {"arm": arm, "subject": subject}
+        for cycle in (1, 2):
+            level = {"level": str(cycle), **who}
+            rows += [
+                row("cumulative", 30.0 * cycle + place, variable="TARGET LESIONS", **level),
+                row("cumulative", 4.0 * cycle + place, variable="KIDNEYS", **level),
+                row("planned", 7.4 + place * cycle, **level),
+                row("given", 7.2 + place * cycle, **level),
+            ]
+        for pair, unit, effect in (
+            ("target lesions: best change of the sum of diameters", "%", -10.0 * place),
+            ("target lesions: confirmed response", "1", float(place > 1)),
+            ("kidneys: worst grade of creatinine, high", "grade", float(place)),
+        ):
+            rows += [
+                row("dose", 60.0 + place, variable=pair, unit="Gy", **who),
+                row("effect", effect, variable=pair, unit=unit, **who),
+            ]
+    pair = "target lesions: best change of the sum of diameters"
+    told = {"subjects": 4.0, "spearman": -1.0, "spearman_p": 0.0}
+    return [*rows, *(row(name, value, variable=pair) for name, value in told.items())]
+
+
+def test_dose_figures_tell_target_limit_and_correlation():
+    over_cycles = words(drawn("dose-cycles", dose_rows())[0])
+    assert {"80–120 Gy", "limit 23 Gy", "Target lesions", "Kidneys"} <= set(over_cycles)
+    effects = words(drawn("dose-effect", dose_rows())[0])
+    assert "n = 4, Spearman −1.00, p&lt;0.0001" in effects
+    assert "no correlation can be told" in effects  # of the pairs without one
+
+
 EVERY = {
+    **dict.fromkeys(("dose-cycles", "dose-plan", "dose-effect"), dose_rows),
     **dict.fromkeys(("planned-curves", "power-curve", "boundaries", "timeline"), plan_rows),
     "shrinkage-forest": landmark_rows,
     "shrinkage-medians": landmark_rows,
