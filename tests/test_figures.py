@@ -478,6 +478,17 @@ def test_a_profile_says_which_way_is_worse():
     assert {"Global health status", "lower is worse", "Mean change", "Lu", "Control"} <= set(found)
 
 
+def heterogeneity_rows():
+    """The fixed design, and an informed one at two spreads between sites."""
+    shares = {("fixed", "any"): 20.0, ("lesion target, one scan", "0"): 60.0,
+              ("lesion target, one scan", "0.3"): 40.0}  # fmt: skip
+    return [
+        row(name, value, variable=line, level=level)
+        for (line, level), share in shares.items()
+        for name, value in (("share_percent", share), ("share_error_percent", 2.0))
+    ]
+
+
 def dose_rows():
     """Two subjects an arm: doses of lesions and kidneys over two cycles, plan, and an effect."""
     rows = [
@@ -539,6 +550,7 @@ EVERY = {
     "fan": fan_rows,
     "simulated-power": simulated_power_rows,
     "simulated-looks": simulated_look_rows,
+    "dose-heterogeneity": heterogeneity_rows,
 }
 
 

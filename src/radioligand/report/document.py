@@ -73,7 +73,7 @@ FIGURES = (
     *("shrinkage-forest", "shrinkage-medians", "shrinkage-scatter", "shrinkage-contrast"),
     *("incidence", "grades-over-time", "profile"),
     *("dose-cycles", "dose-plan", "dose-effect"),
-    *("scenario-map", "simulated-power", "fan", "simulated-looks"),
+    *("scenario-map", "simulated-power", "fan", "simulated-looks", "dose-heterogeneity"),
 )
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 

@@ -26,6 +26,7 @@ from radioligand.report.planning_figures import (
 from radioligand.report.profile_figures import grades_over_time, profile
 from radioligand.report.shrinkage_figures import contrast, medians, scatter, shrinkage_forest
 from radioligand.report.simulation_figures import (
+    dose_heterogeneity,
     fan,
     scenario_map,
     simulated_looks,
@@ -67,6 +68,7 @@ DRAWINGS = {
     "scenario-map": Kind("power", scenario_map, by_arm=False),
     "simulated-power": Kind("power_simulated", simulated_power, by_arm=False),
     "fan": Kind("events_median", fan, by_arm=False),
+    "dose-heterogeneity": Kind("share_percent", dose_heterogeneity, by_arm=False),
     "simulated-looks": Kind("z_median", simulated_looks, by_arm=False),
 }
 
