@@ -158,9 +158,9 @@ def test_every_name_and_label_fits_a_transport_file(contract):
 
 
 def test_every_domain_of_the_plan_has_a_contract():
-    domains = "DM DS EX EC AE LB VS CM PR MH SV TU TR RS QS MI SC DD TS"
+    domains = "DM DS EX EC XA AE LB VS CM PR MH SV TU TR RS QS MI SC DD TS"
     assert " ".join(name for name in domains.split(" ") if name in SDTM) == domains
-    derived = "ADSL ADTR ADRS ADTTE ADEX ADDOSE ADAE ADLB ADQS"
+    derived = "ADSL ADTR ADRS ADTTE ADEX ADDOSE ADRAD ADAE ADLB ADQS"
     assert " ".join(ADAM) == derived
 
 

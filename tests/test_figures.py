@@ -478,7 +478,60 @@ def test_a_profile_says_which_way_is_worse():
     assert {"Global health status", "lower is worse", "Mean change", "Lu", "Control"} <= set(found)
 
 
+def heterogeneity_rows():
+    """The fixed design, and an informed one at two spreads between sites."""
+    shares = {("fixed", "any"): 20.0, ("lesion target, one scan", "0"): 60.0,
+              ("lesion target, one scan", "0.3"): 40.0}  # fmt: skip
+    return [
+        row(name, value, variable=line, level=level)
+        for (line, level), share in shares.items()
+        for name, value in (("share_percent", share), ("share_error_percent", 2.0))
+    ]
+
+
+def dose_rows():
+    """Two subjects an arm: doses of lesions and kidneys over two cycles, plan, and an effect."""
+    rows = [
+        row("target_lower", 80.0, variable="TARGET LESIONS"),
+        row("target_upper", 120.0, variable="TARGET LESIONS"),
+        row("limit", 23.0, variable="KIDNEYS"),
+    ]
+    for place, (subject, arm) in enumerate(
+        (("S1", "LU"), ("S2", "LU"), ("S3", "CONTROL"), ("S4", "CONTROL"))
+    ):
+        who = {"arm": arm, "subject": subject}
+        for cycle in (1, 2):
+            level = {"level": str(cycle), **who}
+            rows += [
+                row("cumulative", 30.0 * cycle + place, variable="TARGET LESIONS", **level),
+                row("cumulative", 4.0 * cycle + place, variable="KIDNEYS", **level),
+                row("planned", 7.4 + place * cycle, **level),
+                row("given", 7.2 + place * cycle, **level),
+            ]
+        for pair, unit, effect in (
+            ("target lesions: best change of the sum of diameters", "%", -10.0 * place),
+            ("target lesions: confirmed response", "1", float(place > 1)),
+            ("kidneys: worst grade of creatinine, high", "grade", float(place)),
+        ):
+            rows += [
+                row("dose", 60.0 + place, variable=pair, unit="Gy", **who),
+                row("effect", effect, variable=pair, unit=unit, **who),
+            ]
+    pair = "target lesions: best change of the sum of diameters"
+    told = {"subjects": 4.0, "spearman": -1.0, "spearman_p": 0.0}
+    return [*rows, *(row(name, value, variable=pair) for name, value in told.items())]
+
+
+def test_dose_figures_tell_target_limit_and_correlation():
+    over_cycles = words(drawn("dose-cycles", dose_rows())[0])
+    assert {"80–120 Gy", "limit 23 Gy", "Target lesions", "Kidneys"} <= set(over_cycles)
+    effects = words(drawn("dose-effect", dose_rows())[0])
+    assert "n = 4, Spearman −1.00, p&lt;0.0001" in effects
+    assert "no correlation can be told" in effects  # of the pairs without one
+
+
 EVERY = {
+    **dict.fromkeys(("dose-cycles", "dose-plan", "dose-effect"), dose_rows),
     **dict.fromkeys(("planned-curves", "power-curve", "boundaries", "timeline"), plan_rows),
     "shrinkage-forest": landmark_rows,
     "shrinkage-medians": landmark_rows,
@@ -497,6 +550,7 @@ EVERY = {
     "fan": fan_rows,
     "simulated-power": simulated_power_rows,
     "simulated-looks": simulated_look_rows,
+    "dose-heterogeneity": heterogeneity_rows,
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from radioligand.analysis.absorbed_dose import absorbed_dose
 from radioligand.analysis.adverse_events import adverse_events
 from radioligand.analysis.agreement import agreement
 from radioligand.analysis.baseline import baseline
@@ -37,6 +38,7 @@ from radioligand.analysis.subject_figures import subject_figure
 from radioligand.analysis.time_to_event import time_to_event
 from radioligand.protocol import Protocol
 from radioligand.protocol.records import (
+    AbsorbedDose,
     AdverseEvents,
     Agreement,
     Analysis,
@@ -83,6 +85,7 @@ KINDS: dict[type[Analysis], Callable[[Scope, Any], Iterator[Row]]] = {
     ShrinkageWaterfall: shrinkage_waterfall,
     Agreement: agreement,
     AdverseEvents: adverse_events,
+    AbsorbedDose: absorbed_dose,
     CompetingRisks: competing_risks,
     Deaths: deaths,
     LaboratoryGrades: laboratory,

@@ -158,6 +158,7 @@ OBSERVED = {
     "TR": "TRDTC",
     "RS": "RSDTC",
     "QS": "QSDTC",
+    "XA": "XADTC",
 }
 
 

@@ -398,6 +398,14 @@ SDTM_DATASETS = (
         expected="ECDOSE ECDOSU ECSTDTC ECENDTC",
     ),
     Contents(
+        "XA",
+        "Radioactivity Measurements",
+        keys="USUBJID XASEQ",
+        required="XATESTCD XACAT XALOC XASTRESN XASTRESU VISIT",
+        expected="XATEST XADTC",
+        optional="XAORRES XAORRESU XASTRESC XAMETHOD XAREFID",
+    ),
+    Contents(
         "AE",
         "Adverse Events",
         keys="USUBJID AESEQ",
@@ -562,6 +570,13 @@ ADAM_DATASETS = (
         keys="USUBJID ASEQ",
         required="PARAMCD AVALC ADT",
         optional="PARAM PARCAT1 PARCAT2 CYCLE AVAL GIVEN AUDIT RULE FIELDS MISSING ORIGIN",
+    ),
+    Contents(
+        "ADRAD",
+        "Absorbed Dose Analysis Dataset",
+        keys="USUBJID ASEQ",
+        required="PARAMCD AVAL",
+        optional="PARAM PARCAT1 AVISIT AVISITN AVALC AVALU TRT01P SITEID",
     ),
     Contents(
         "ADAE",

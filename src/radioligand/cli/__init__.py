@@ -408,6 +408,18 @@ def plan(
 )
 @click.option("--null/--no-null", default=True, help="Also simulate no effect: the type I error.")
 @click.option(
+    "--doses",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML document of kinetics and scans, in place of the shipped virtual patients.",
+)
+@click.option(
+    "--patients",
+    default=300,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Whose doses are compared, where the protocol has dosimetry.",
+)
+@click.option(
     "--replay",
     type=click.IntRange(0),
     metavar="NUMBER",
@@ -423,12 +435,16 @@ def simulate(
     scheduler: str | None,
     out: Path | None,
     null: bool,
+    doses: Path | None,
+    patients: int,
     replay: int | None,
     as_json: bool,
 ) -> None:
     """Run a protocol as virtual trials: power, type I error, duration, bias, coverage.
 
-    The same seed gives the same trials, on however many cores.
+    The same seed gives the same trials, on however many cores. Of a protocol with dosimetry, a
+    fixed activity is also compared with one that measured doses decide: dose to lesions, who ends
+    in the target or over a limit, with several scans and with one, by spread between sites.
 
     Example:  radioligand simulate netter-2 --trials 100000
     """
@@ -449,6 +465,8 @@ def simulate(
         scheduler=scheduler,
         out=out,
         null=null,
+        doses=doses,
+        patients=patients,
         quiet=as_json,
     )
     if as_json:

@@ -64,6 +64,10 @@ DISPLAYS: dict[str, tuple[tuple[str, str], ...]] = {
     "cycles": (("laboratory-cycles", ""),),
     "over time": (("grades-over-time", ""),),
     "dose decisions": (("dose-decisions", ""),),
+    "doses": (("dose-cycles", "-cycles"), ("absorbed-dose", "")),
+    "activities": (("dose-plan", "-plan"), ("absorbed-dose", "")),
+    "effects": (("dose-effect", "-figure"), ("dose-effects", "")),
+    "sites": (("dose-sites", ""), ("dose-spread", "-spread")),
     "quality of life": (("profile", "-figure"), ("quality-of-life", "")),
     "repeated measures": (("repeated-measures", ""),),
 }
@@ -74,6 +78,7 @@ SHOWS = {
     "shrinkage-medians": "median best change",
     "shrinkage-eligible": "who was eligible",
     "shrinkage-probabilities": "probability of an event",
+    "dose-spread": "what part of the spread is method",
 }
 AFTERWARDS = (
     "The groups are made of what happened after randomisation; a difference between their curves "

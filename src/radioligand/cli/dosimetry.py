@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from radioligand.analysis import results_json
 from radioligand.cli.main_job import versions
 from radioligand.cli.progress import stages
 from radioligand.dosimetry.absorbed_dose import SValues
+from radioligand.dosimetry.next_activity import Strategy
 from radioligand.io.datasets import read_datasets
 from radioligand.io.documents import (
     DocumentError,
@@ -43,8 +45,8 @@ from radioligand.patient_dosimetry.plans import plans_frame
 from radioligand.patient_dosimetry.s_values import read_s_values
 from radioligand.patient_dosimetry.sites import declared_methods, sites_document, spreads
 from radioligand.protocol.records import Dosimetry, Protocol
-from radioligand.simulation.dose_courses import compare_designs
-from radioligand.simulation.dose_scenarios import parse_dose_scenario
+from radioligand.simulation.dose_courses import DesignOutcome, compare_designs
+from radioligand.simulation.dose_scenarios import DoseScenario, parse_dose_scenario
 
 TABLES = ("activities.csv", "administrations.csv", "svalues.csv")
 
@@ -222,33 +224,66 @@ def simulated(
     Raises DocumentError or SimulationError for a document that does not say enough.
     """
     dosimetry, document = asked_dosimetry(protocol, strategy=strategy)
-    given = [one.amount for one in document.arm("control").treatments if one.unit == "GBq"]
-    if len(given) != 1 or given[0] is None:
-        raise DocumentError(f"{protocol}: the control arm has no activity in GBq to compare with.")
     assumed = parse_dose_scenario(read_tables(scenario), name=str(scenario))
-    with stages(2 * len(assumed.scanning.site_log_sd), quiet=quiet) as told:
-        outcomes = compare_designs(
-            dosimetry,
+    outcomes = dose_designs(
+        document,
+        assumed,
+        patients=patients,
+        seed=seed,
+        strategies=(dosimetry.strategy,),
+        quiet=quiet,
+    )
+    return [asdict(one) for one in outcomes]
+
+
+def dose_designs(
+    document: Protocol,
+    assumed: DoseScenario,
+    *,
+    patients: int,
+    seed: int,
+    strategies: tuple[Strategy, ...],
+    quiet: bool = False,
+) -> tuple[DesignOutcome, ...]:
+    """Compare the activity of the control arm with one informed by dosimetry, by each strategy.
+
+    Raises DocumentError for a control arm without an activity in GBq.
+    """
+    given = [one.amount for one in document.arm("control").treatments if one.unit == "GBq"]
+    if len(given) != 1 or given[0] is None or document.dosimetry is None:
+        raise DocumentError(
+            f"{document.trial.id}: the control arm has no activity in GBq to compare with."
+        )
+    with stages(2 * len(strategies) * len(assumed.scanning.site_log_sd), quiet=quiet) as told:
+        return compare_designs(
+            document.dosimetry,
             assumed,
             fixed_gbq=given[0],
             patients=patients,
             rng=np.random.default_rng(seed),
+            strategies=strategies,
             progress=told,
         )
-    return [asdict(one) for one in outcomes]
 
 
 def tell_designs(outcomes: list[dict[str, Any]]) -> None:
     """Print a line a design."""
-    click.echo(
-        f"{'design':10}{'scans':15}{'sites':>6}{'GBq':>8}{'lesions, Gy (5-95 %)':>26}"
+    for line in design_lines(outcomes):
+        click.echo(line)
+
+
+def design_lines(outcomes: list[dict[str, Any]]) -> Iterator[str]:
+    """A line a design: what is given, what lesions get, who is in the target or over a limit."""
+    yield (
+        f"{'design':24}{'scans':15}{'sites':>6}{'GBq':>8}{'lesions, Gy (5-95 %)':>26}"
         f"{'in target':>11}{'over limit':>12}"
     )
     for one in outcomes:
         spread = f"{one['steering_gy']:.0f} ({one['steering_lower_gy']:.0f}-"
         spread += f"{one['steering_upper_gy']:.0f})"
-        click.echo(
-            f"{one['design']:10}{one['scans']:15}{one['site_log_sd']:6.2f}"
+        design = f"{one['design']}, {one['strategy']}" if one["strategy"] else one["design"]
+        yield (
+            f"{design:24}{one['scans']:15}{one['site_log_sd']:6.2f}"
             f"{one['activity_gbq']:8.1f}{spread:>26}"
             f"{100 * one['in_target']:9.1f} %{100 * one['over_limit']:10.1f} %"
         )

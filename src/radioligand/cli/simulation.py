@@ -6,7 +6,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import isfinite
 from pathlib import Path
@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 from radioligand.cli.adaptive_simulation import as_told, text
 from radioligand.cli.cohort_simulation import cohorts_json, cohorts_text
 from radioligand.cli.pair_simulation import pair_json, pair_text, share_text
+from radioligand.dosimetry.next_activity import Strategy
 from radioligand.io.documents import DocumentError, read_protocol
 from radioligand.protocol import Protocol
 from radioligand.simulation.adaptive_design import AdaptiveDesign, virtual_design
 from radioligand.simulation.adaptive_tallies import AdaptiveCharacteristics
 from radioligand.simulation.cohort_design import CohortDesign
 from radioligand.simulation.cohort_tallies import CohortCharacteristics
+from radioligand.simulation.dose_courses import DesignOutcome
 from radioligand.simulation.results import Run
 from radioligand.simulation.scenarios import Scenario, parse_scenarios, without_effect
 from radioligand.simulation.tallies import Characteristics
@@ -29,6 +31,9 @@ from radioligand.simulation.trials import AnyCharacteristics, AnyDesign, simulat
 
 if TYPE_CHECKING:
     import polars as pl
+
+PATIENTS = 300  # whose doses are compared
+STRATEGIES: tuple[Strategy, ...] = ("lesion target", "organ limit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,7 @@ class Simulated:
     found: AnyCharacteristics
     null: AnyCharacteristics | None
     seconds: float
+    doses: tuple[DesignOutcome, ...] | None = None  # None: the protocol has no dosimetry
 
 
 def run_simulation(
@@ -51,9 +57,14 @@ def run_simulation(
     scheduler: str | None = None,
     out: Path | None = None,
     null: bool = True,
+    doses: Path | None = None,
+    patients: int = PATIENTS,
     quiet: bool = False,
 ) -> list[Simulated]:
     """Run the virtual trials of a protocol under each scenario, with and without effect.
+
+    Of a protocol with dosimetry, activities fixed and informed are compared on so many `patients`
+    of the document `doses`, or of the virtual patients that are shipped.
 
     With `out`, finished parts are kept in its folder "parts", and the results stand beside them:
     a page with figures, JSON, CSV, each table and figure.
@@ -84,13 +95,46 @@ def run_simulation(
             with_effect, none = run(design), run(without) if without else None
             seconds = time.perf_counter() - begun
             found.append(Simulated(design=design, found=with_effect, null=none, seconds=seconds))
+    if protocol.dosimetry:
+        compared = compared_doses(protocol, doses, patients=patients, seed=seed, quiet=quiet)
+        found = [replace(one, doses=compared) for one in found]
     if out:
         from radioligand.cli.simulation_contents import write_page
 
         runs = [Run(design=one.design, found=one.found, null=one.null) for one in found]
         answer = without_speed(as_json(found, seed=seed))
-        write_page(out, runs, protocol=protocol, seed=seed, told=answer)
+        compared = found[0].doses or ()
+        write_page(out, runs, protocol=protocol, seed=seed, told=answer, doses=compared)
     return found
+
+
+def compared_doses(
+    protocol: Protocol, doses: Path | None, *, patients: int, seed: int, quiet: bool
+) -> tuple[DesignOutcome, ...]:
+    """What fixed and informed activity do, by both strategies; empty where no kinetics are known.
+
+    Raises SimulationError or DocumentError for a document that does not say enough.
+    """
+    from radioligand.cli.dosimetry import dose_designs
+    from radioligand.io.documents import read_tables
+    from radioligand.simulation.dose_scenarios import parse_dose_scenario
+    from radioligand.simulation.parameters import PopulationError, read_population
+
+    if doses is not None:
+        assumed = parse_dose_scenario(read_tables(doses), name=str(doses))
+    else:
+        try:
+            shipped = read_population(protocol.trial.id).dosimetry
+        except PopulationError:
+            shipped = None
+        if shipped is None:
+            return ()
+        assumed = shipped
+    steered = protocol.dosimetry is not None and protocol.dosimetry.target is not None
+    strategies = STRATEGIES if steered else STRATEGIES[1:]
+    return dose_designs(
+        protocol, assumed, patients=patients, seed=seed, strategies=strategies, quiet=quiet
+    )
 
 
 def write_trial(
@@ -204,6 +248,8 @@ def as_json(found: list[Simulated], *, seed: int) -> dict[str, Any]:
     answer = {"seed": seed, **told[0]}
     if len(told) > 1:
         answer["scenarios"] = [dict(one) for one in told]
+    if found[0].doses is not None:
+        answer["dosimetry"] = [asdict(one) for one in found[0].doses]
     return _plain(answer)  # type: ignore[no-any-return]
 
 
@@ -246,7 +292,20 @@ def _plain(value: Any) -> Any:
 
 def lines(found: list[Simulated]) -> list[str]:
     """What was found, for a terminal."""
-    return [line for one in found for line in _one_text(one)]
+    return [*(line for one in found for line in _one_text(one)), *_dose_text(found[0].doses)]
+
+
+def _dose_text(doses: tuple[DesignOutcome, ...] | None) -> Iterator[str]:
+    """Fixed against informed activity, on virtual patients whose true doses are known."""
+    if doses is None:
+        return
+    if not doses:
+        yield "\nNo kinetics of this trial's patients are known; name a document with --doses."
+        return
+    from radioligand.cli.dosimetry import design_lines
+
+    yield f"\nDoses of {doses[0].patients} virtual patients, fixed and informed by dosimetry"
+    yield from design_lines([asdict(one) for one in doses])
 
 
 def _one_text(one: Simulated) -> Iterator[str]:

@@ -14,6 +14,7 @@ from radioligand.protocol import Protocol
 from radioligand.report import Arm, Display, KeyLine, Report, Statement, render
 from radioligand.simulation.adaptive_design import AdaptiveDesign, virtual_design
 from radioligand.simulation.calendar import calendar_fan, z_at_looks
+from radioligand.simulation.dose_courses import DesignOutcome
 from radioligand.simulation.results import (
     Run,
     curve_power,
@@ -36,7 +37,11 @@ DISPLAYS = (
     ("power", "simulated-power", "Power, simulated and by theory"),
     ("fan", "fan", "Accrual and events"),
     ("looks", "simulated-looks", "Boundaries and simulated z"),
+    ("dose-designs", "grid", "Fixed activity and activity informed by dosimetry"),
+    ("in-target", "dose-heterogeneity", "In the target, by spread between sites"),
+    ("over-limit", "dose-heterogeneity", "Over a limit, by spread between sites"),
 )
+SECTIONS = dict.fromkeys(("dose-designs", "in-target", "over-limit"), "Dosimetry")
 NOTES = {
     "scenarios": (
         "End / true: the hazard ratio estimated at the last look over the one assumed, as the "
@@ -53,14 +58,31 @@ NOTES = {
     "fan": (
         "Middle and nine in ten of the trials, each followed on after it stops; grey: last looks.",
     ),
+    "dose-designs": (
+        "True doses of virtual patients: the median of what steers with its 5th and 95th "
+        "percentile, who ends in the target, and who exceeds any limit. Every number of their "
+        "kinetics is assumed.",
+    ),
+    **dict.fromkeys(
+        ("in-target", "over-limit"),
+        ("Spread between sites: standard deviation of the logarithm of what they measure.",),
+    ),
     "looks": ("z is that of trials that all go on to the look, upward where the effect is.",),
 }
 
 
 def write_page(
-    out: Path, runs: Sequence[Run], *, protocol: Protocol, seed: int, told: dict[str, Any]
+    out: Path,
+    runs: Sequence[Run],
+    *,
+    protocol: Protocol,
+    seed: int,
+    told: dict[str, Any],
+    doses: Sequence[DesignOutcome] = (),
 ) -> None:
     """Write index.html with every figure inside, and each table and figure as a file of its own.
+
+    `doses` are what fixed and informed activity do, of a protocol with dosimetry.
 
     Raises OutputError if the disk refuses.
     """
@@ -75,6 +97,7 @@ def write_page(
             months=np.linspace(0, _last_month(runs[0]), 97),
         ),
         z=_z(first, seed=seed, trials=min(LOOK_TRIALS, runs[0].found.trials)),
+        doses=doses,
     )
     names = set(frame["analysis"])
     report = Report(
@@ -84,11 +107,11 @@ def write_page(
         arms=tuple(Arm(arm.id, arm.label, arm.short) for arm in protocol.arms),
         displays=tuple(
             Display(
-                name=kind if kind != "grid" else name,
+                name=kind if kind not in ("grid", "dose-heterogeneity") else name,
                 analysis=name,
                 kind=kind,
                 title=title,
-                section=protocol.endpoint(first.endpoint).label,
+                section=SECTIONS.get(name, protocol.endpoint(first.endpoint).label),
                 footnotes=(*NOTES.get(name, ()), *(_curve_note(first) if name == "power" else ())),
             )
             for name, kind, title in DISPLAYS

@@ -12,6 +12,7 @@ from radioligand.derivation.cutoff import cut, date_of_event
 from radioligand.derivation.invariants import invariants, joined
 from radioligand.derivation.remarks import remarks, summed, unavailable
 from radioligand.endpoints import derive_adtte
+from radioligand.patient_dosimetry.sdtm import derive_study_adrad
 from radioligand.protocol import Protocol
 from radioligand.quality_of_life import derive_adqs
 from radioligand.response import derive_adrs, derive_adtr
@@ -46,6 +47,7 @@ DEPENDS = {
     "DS": "disposition",
     "MI": "histology: Ki-67 and differentiation",
     "SC": "disease characteristics",
+    "XA": "absorbed doses (ADRAD)",
 }
 
 
@@ -54,10 +56,14 @@ def missing_domains(
 ) -> tuple[tuple[str, str], ...]:
     """Domains a study lacks, and what depends on each.
 
-    Questionnaires are not missed where the protocol plans none.
+    Questionnaires are not missed where the protocol plans none, nor scans without dosimetry.
     """
-    planned = protocol is None or protocol.quality_of_life is not None
-    asked = (domain for domain in DEPENDS if domain != "QS" or planned)
+    unplanned = set()
+    if protocol is not None and protocol.quality_of_life is None:
+        unplanned.add("QS")
+    if protocol is None or protocol.dosimetry is None:
+        unplanned.add("XA")
+    asked = (domain for domain in DEPENDS if domain not in unplanned)
     return tuple((domain, DEPENDS[domain]) for domain in asked if domain not in study)
 
 
@@ -88,7 +94,10 @@ def derive(
         adam["ADIE"] = _derive_adie(adsl, protocol)
     if (ex := get("EX")) is not None:
         progress("ADEX")
-        adam["ADEX"] = derive_adex(ex, adsl, protocol=protocol, ds=get("DS"))
+        adam["ADEX"] = derive_adex(ex, adsl, protocol=protocol, ds=get("DS"), ec=get("EC"))
+    if (xa := get("XA")) is not None and ex is not None and protocol.dosimetry:
+        progress("ADRAD")
+        adam["ADRAD"] = derive_study_adrad(xa, ex, adam["ADEX"], adsl, dosimetry=protocol.dosimetry)
     tr, tu, rs = get("TR"), get("TU"), get("RS")
     if tr is not None and tu is not None:
         progress("ADTR")

@@ -6,6 +6,7 @@ from functools import partial
 
 import polars as pl
 
+from radioligand.derivation.dose_checks import dose_checks, recommendation_checks
 from radioligand.derivation.flags import FIRSTS, WORSTS, Check, Frames, Result, flag_checks
 from radioligand.protocol import Protocol
 
@@ -26,6 +27,7 @@ LOOKED_AT = {
     *("ANL01FL", "ANL02FL", "ANL03FL", "ANL04FL", "DETERFL", "ROOM", "TRTEMFL", "AENDT"),
     *("AESEQ", "AEDECOD", "AEBODSYS", "ATOXGR", "ATOXGRN", "AEITOXGR", *FIRSTS, *WORSTS),
     *("ATOXGRL", "ATOXGRH", "WORSTLFL", "WORSTHFL", "ONTRTFL"),
+    *("XRLOC", "PARCAT1", "AVISITN", "AVALLO", "AVALHI", "TRT01P"),
 }
 
 
@@ -43,7 +45,8 @@ def invariants(adam: Frames, *, protocol: Protocol | None = None) -> pl.DataFram
         for name, frame in adam.items()
     }
     rows = []
-    for name, says, datasets, check in (*_GENERAL, *_of_evaluations(suffixes), *_of(protocol)):
+    asked = (*_GENERAL, *dose_checks(), *_of_evaluations(suffixes), *_of(protocol))
+    for name, says, datasets, check in asked:
         if not all(dataset in adam for dataset in datasets):
             continue
         found = check(narrow)
@@ -228,6 +231,8 @@ def _of(protocol: Protocol | None) -> Iterator[Check]:
     if protocol is None:
         return
     yield from flag_checks(protocol)
+    if protocol.dosimetry:
+        yield from recommendation_checks(protocol.dosimetry)
     flags = [population.flag for population in protocol.populations]
     if {"FASFL", "SAFFL"} <= set(flags):
 

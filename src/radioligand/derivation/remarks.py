@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import polars as pl
 
 from radioligand.cdisc import FINDINGS, found, together
+from radioligand.derivation.dose_checks import dose_remarks
 from radioligand.endpoints import unavailable as unavailable_endpoints
 from radioligand.protocol import Protocol
 from radioligand.response import disagreements
@@ -29,6 +30,8 @@ def remarks(study: Frames, adam: Frames, *, protocol: Protocol) -> pl.DataFrame:
         said.append(disagreements(adam["ADRS"], study.get("RS"), protocol=protocol))
     if "ADEX" in adam:
         said.append(deviations(adam["ADEX"], protocol=protocol))
+    if "ADRAD" in adam:
+        said += dose_remarks(adam["ADRAD"])
     if "ADDOSE" in adam:
         said.append(departures(adam["ADDOSE"]))
     return together(said)

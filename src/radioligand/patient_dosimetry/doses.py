@@ -26,6 +26,8 @@ from radioligand.patient_dosimetry.records import RegionDose
 from radioligand.patient_dosimetry.s_values import check_table
 from radioligand.protocol.records import DoseLimit, DoseMethod, Dosimetry
 
+Key = tuple[str, int, str]  # subject, cycle, region
+
 SUM_DIFFERS = 0.03
 DOSED = ("organ", "lesion", "marrow")
 
@@ -43,12 +45,35 @@ def find_doses(
     """
     if table is not None:
         check_table(table, regions=measured.regions, given=measured.given)
+    doses, undosed = doses_and_faults(measured, dosimetry=dosimetry, table=table)
+    if undosed:
+        told = "\n  ".join(f"{_named(key)}{fault}" for key, fault in undosed)
+        regions = measured.regions.filter(pl.col("role") != "whole body")
+        count = regions.select("subject", "cycle", "region").n_unique()
+        raise DatasetError(
+            f"activities.csv: {len(undosed)} of {count} regions have no dose.\n  {told}"
+        )
+    return doses
+
+
+def _named(key: Key | None) -> str:
+    return f"{key[0]}, cycle {key[1]}, {key[2]}: " if key else ""
+
+
+def doses_and_faults(
+    measured: Measurements, *, dosimetry: Dosimetry, table: SValues | None = None
+) -> tuple[tuple[RegionDose, ...], tuple[tuple[Key | None, str], ...]]:
+    """Return the doses that `find_doses` finds, and of each other region why it has none.
+
+    A fault that is of a method and no single region has no key.
+    """
     fits: dict[tuple[str, str], CurveFit] = {}
-    integrals: dict[tuple[str, int, str], Integral] = {}
+    integrals: dict[Key, Integral] = {}
     frames = measured.regions.filter(pl.col("role") != "whole body").partition_by(
         ["subject", "cycle", "region"], as_dict=True, maintain_order=True
     )
-    methods, chosen, faults = _methods(frames, measured, dosimetry)
+    methods, chosen, said_of_methods = _methods(frames, measured, dosimetry)
+    faults: list[tuple[Key | None, str]] = [(None, said) for said in said_of_methods]
     for (subject, cycle, region), frame in sorted(frames.items()):
         method = methods.get((region, frame["role"][0]))
         if method is None:
@@ -64,29 +89,24 @@ def find_doses(
                 nuclide=measured.nuclide,
             )
         except ValueError as error:
-            faults.append(f"{subject}, cycle {cycle}, {region}: {error}")
+            faults.append(((subject, cycle, region), str(error)))
             continue
         said = chosen.get((region, frame["role"][0]), "")
         integrals[subject, cycle, region] = dataclasses.replace(found, method=found.method + said)
         if found.fit is not None:
             fits[subject, region] = found.fit
+    sources: dict[tuple[str, int], dict[str, float]] = {}
+    for key, found in integrals.items():
+        if frames[key]["role"][0] != "marrow":  # a concentration is no source of its cycle
+            sources.setdefault(key[:2], {})[key[2]] = found.tia_mbq_h
     doses = []
     for key, found in integrals.items():
-        sources = {  # a concentration in marrow is no source of its cycle
-            other[2]: one.tia_mbq_h
-            for other, one in integrals.items()
-            if other[:2] == key[:2] and frames[other]["role"][0] != "marrow"
-        }
+        others = sources.get(key[:2], {})
         try:
-            doses.append(_dose(key, frames[key], found, sources, dosimetry, table))
+            doses.append(_dose(key, frames[key], found, others, dosimetry, table))
         except ValueError as error:
-            faults.append(f"{key[0]}, cycle {key[1]}, {key[2]}: {error}")
-    if faults:
-        raise DatasetError(
-            f"activities.csv: {len(faults)} of {len(frames)} regions have no dose.\n  "
-            + "\n  ".join(faults)
-        )
-    return tuple(doses)
+            faults.append((key, str(error)))
+    return tuple(doses), tuple(faults)
 
 
 def _methods(

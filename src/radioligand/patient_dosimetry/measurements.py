@@ -49,36 +49,39 @@ def nuclide_of(dosimetry: Dosimetry) -> Nuclide:
 
 
 def check_measurements(
-    activities: pl.DataFrame, administrations: pl.DataFrame, *, dosimetry: Dosimetry
+    activities: pl.DataFrame,
+    administrations: pl.DataFrame,
+    *,
+    dosimetry: Dosimetry,
+    names: tuple[str, str] = ("activities.csv", "administrations.csv"),
 ) -> Measurements:
-    """Read both tables of text and hold them against every rule.
+    """Read both tables of text and hold them against every rule; `names` is what they are called.
 
     Raises DatasetError that tells of every broken rule in both: rule, how many rows, up to three of
     them with region, cycle and value, and the mend.
     """
     nuclide = nuclide_of(dosimetry)
-    given, given_cells = read_columns(
-        administrations, name="administrations.csv", columns=ADMINISTRATIONS
-    )
-    rows, row_cells = read_columns(activities, name="activities.csv", columns=ACTIVITIES)
+    of_scans, of_infusions = names
+    given, given_cells = read_columns(administrations, name=of_infusions, columns=ADMINISTRATIONS)
+    rows, row_cells = read_columns(activities, name=of_scans, columns=ACTIVITIES)
     given = _injected(given, nuclide)
     frame = prepared(rows, given, nuclide=nuclide)
     rules = (*RULES, INSIDE, *((OVERLAP,) if dosimetry.overlap == "refuse" else ()))
     findings = together(
         [
             given_cells,
-            find(given, dataset="administrations.csv", rules=GIVEN_RULES),
+            find(given, dataset=of_infusions, rules=GIVEN_RULES),
             row_cells,
-            find(frame, dataset="activities.csv", rules=rules),
-            _methods_missing(frame, dosimetry),
+            find(frame, dataset=of_scans, rules=rules),
+            _methods_missing(frame, dosimetry, name=of_scans),
         ]
     )
     if not frame.height:
-        nothing = found("activities.csv", "there is a scan", "Add the measured activities.")
+        nothing = found(of_scans, "there is a scan", "Add the measured activities.")
         findings = together([findings, nothing])
     warnings = refuse(findings)
     return Measurements(
-        regions=_apart(frame) if dosimetry.overlap == "subtract" else frame,
+        regions=_apart(frame, name=of_scans) if dosimetry.overlap == "subtract" else frame,
         given=given.sort(*CYCLE),
         nuclide=nuclide,
         warnings=warnings,
@@ -178,7 +181,7 @@ def _with_totals(frame: pl.DataFrame, nuclide: Nuclide) -> pl.DataFrame:
     ).with_columns(pl.col("total_is_whole").fill_null(False), pl.col("total_falls").fill_null(True))
 
 
-def _methods_missing(frame: pl.DataFrame, dosimetry: Dosimetry) -> pl.DataFrame:
+def _methods_missing(frame: pl.DataFrame, dosimetry: Dosimetry, *, name: str) -> pl.DataFrame:
     """A finding for regions that the protocol has no method for."""
     asked = frame.filter(pl.col("role") != "whole body")
     regions = asked.select("region", "role").unique(maintain_order=True).rows()
@@ -190,7 +193,7 @@ def _methods_missing(frame: pl.DataFrame, dosimetry: Dosimetry) -> pl.DataFrame:
     if not without:
         return together([])
     return found(
-        "activities.csv",
+        name,
         "the protocol has a method for every region",
         "Add an entry of [[dosimetry.methods]] for that role.",
         broken=len(without),
@@ -199,7 +202,7 @@ def _methods_missing(frame: pl.DataFrame, dosimetry: Dosimetry) -> pl.DataFrame:
     )
 
 
-def _apart(frame: pl.DataFrame) -> pl.DataFrame:
+def _apart(frame: pl.DataFrame, *, name: str) -> pl.DataFrame:
     """Take lesions out of the organs that they lie in: activity, volume; errors add in squares.
 
     Raises DatasetError where nothing of an organ is left.
@@ -222,6 +225,6 @@ def _apart(frame: pl.DataFrame) -> pl.DataFrame:
         relative_error=error / left,
         volume_ml=pl.col("volume_ml") - pl.col("inner_ml").fill_null(0),
     )
-    check(outer, dataset="activities.csv", rules=(LEFT_OVER,))
+    check(outer, dataset=name, rules=(LEFT_OVER,))
     mass = pl.col("volume_ml").mean().over(*KEYS) * pl.col("density_g_per_ml")
     return outer.with_columns(mass_g=mass).drop("inner_mbq", "inner_ml", "inner_error")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A subject's doses so far to the next activity, by the protocol's strategy, limits and target."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,12 +57,92 @@ def plan_subjects(
     return tuple(plans)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """What the doses before a cycle recommended for it, or why they could not."""
+
+    subject: str
+    cycle: int
+    activity_gbq: float | None
+    status: str | None
+    binding: str | None
+    why: str | None
+
+
+def recommended(
+    doses: tuple[RegionDose, ...],
+    measured: Measurements,
+    *,
+    dosimetry: Dosimetry,
+    subjects: Collection[str],
+) -> tuple[Recommendation, ...]:
+    """Return, for each cycle after the first that `subjects` were given, what was recommended.
+
+    Only doses of earlier cycles count, so it is what stood there when the cycle was planned.
+    """
+    return tuple(
+        _recommendation(subject, own, given[: cycle - 1], dosimetry)
+        for subject, own, given in _by_subject(doses, measured)
+        if subject in subjects
+        for cycle in range(2, min(given.size, dosimetry.cycles) + 1)
+    )
+
+
+def next_recommended(
+    doses: tuple[RegionDose, ...], measured: Measurements, *, dosimetry: Dosimetry
+) -> tuple[Recommendation, ...]:
+    """Return what is recommended for the cycle after the last that each subject was given."""
+    return tuple(
+        _recommendation(subject, own, given, dosimetry)
+        for subject, own, given in _by_subject(doses, measured)
+        if given.size < dosimetry.cycles
+    )
+
+
+def _by_subject(
+    doses: tuple[RegionDose, ...], measured: Measurements
+) -> Iterator[tuple[str, list[RegionDose], Floats]]:
+    """Each subject's doses and the activities given, by cycle."""
+    by_subject: dict[str, list[RegionDose]] = {}
+    for one in doses:
+        if one.dose_gy is not None:
+            by_subject.setdefault(one.subject, []).append(one)
+    parts = measured.given.partition_by(["subject"], as_dict=True, maintain_order=True)
+    for (subject,), rows in parts.items():
+        given = rows.sort("cycle")["injected_gbq"].to_numpy()
+        yield subject, by_subject.get(subject, []), given
+
+
+def _recommendation(
+    subject: str, doses: list[RegionDose], given: Floats, dosimetry: Dosimetry
+) -> Recommendation:
+    """What follows from the cycles `given`; later doses are not looked at."""
+    own = [one for one in doses if one.cycle <= given.size]
+    activity, status, binding, why = None, None, None, None
+    try:
+        stream = np.random.default_rng(0)  # its probabilities are not looked at
+        plan = _planned(subject, own, given, dosimetry, stream, samples=1).plan
+        activity, status, binding = plan.activity_gbq, plan.status, plan.binding
+    except ValueError as error:
+        why = str(error)
+    return Recommendation(
+        subject=subject,
+        cycle=given.size + 1,
+        activity_gbq=activity,
+        status=status,
+        binding=binding,
+        why=why,
+    )
+
+
 def _planned(
     subject: str,
     doses: list[RegionDose],
     given: Floats,
     dosimetry: Dosimetry,
     rng: Generator,
+    *,
+    samples: int = SAMPLES,
 ) -> SubjectPlan:
     left = dosimetry.cycles - given.size
     courses = [
@@ -94,7 +174,7 @@ def _planned(
         cap_gbq=dosimetry.cap_gbq,
         step_ratio=dosimetry.step_ratio or np.inf,
         cycles_left=left if dosimetry.spread_over_cycles else min(left, 1),
-        samples=SAMPLES,
+        samples=samples,
         rng=rng,
     )
     return SubjectPlan(

@@ -246,6 +246,30 @@ class AdverseEvents(Analysis):
     level: Fraction = 0.95
 
 
+class DoseAndEffect(Record):
+    """A dose and what it is set beside.
+
+    `region` is one of ADRAD, TARGET LESIONS for the statistic that steers, or ACTIVITY for the GBq
+    given. The effect is the best change of the sum of diameters, the best confirmed response, or
+    the worst grade of a laboratory test on treatment.
+    """
+
+    region: str
+    effect: Literal["best change", "response", "grade"]
+    test: Name | None = None  # of a grade: the laboratory test, and the side on which it is graded
+    direction: Literal["low", "high"] | None = None
+
+
+class AbsorbedDose(Analysis):
+    """Doses by region and arm, activity planned and given, dose beside effect, or sites."""
+
+    kind: Literal["absorbed dose"]
+    table: Literal["doses", "activities", "effects", "sites"]
+    effects: tuple[DoseAndEffect, ...] = ()
+    evaluation: str | None = None  # whose sums and responses are the effect
+    responses: tuple[str, ...] = ()  # best responses that count as one; empty: CR and PR
+
+
 class Step(Record):
     """One hypothesis of the chain: an analysis of this protocol and its p value."""
 
@@ -297,6 +321,7 @@ AnyAnalysis = Annotated[
     | ShrinkageWaterfall
     | Agreement
     | AdverseEvents
+    | AbsorbedDose
     | CompetingRisks
     | Deaths
     | LaboratoryGrades

@@ -9,12 +9,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from radioligand.protocol.analysis_records import (
+    AbsorbedDose,
     AdverseEvents,
     Agreement,
     AnyAnalysis,
     Baseline,
     BestResponse,
     Disposition,
+    DoseAndEffect,
     Eligibility,
     Exposure,
     Hierarchy,
@@ -118,6 +120,7 @@ from radioligand.protocol.trial_records import (
 __all__ = [
     "MONTH_DAYS",
     "TIMES",
+    "AbsorbedDose",
     "AccrualStep",
     "Activity",
     "Adaptation",
@@ -144,6 +147,7 @@ __all__ = [
     "Data",
     "Deaths",
     "Disposition",
+    "DoseAndEffect",
     "DoseDecisions",
     "DoseExpectation",
     "DoseLimit",

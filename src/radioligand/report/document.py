@@ -15,6 +15,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from radioligand.report import (
+    dose_tables,
     formatting,
     planning_tables,
     population_tables,
@@ -44,6 +45,10 @@ BUILDERS: dict[str, Callable[[View], Body]] = {
     "laboratory-shift": safety_tables.laboratory_shift,
     "laboratory-cycles": safety_tables.laboratory_cycles,
     "dose-decisions": safety_tables.dose_decisions,
+    "absorbed-dose": population_tables.characteristics,
+    "dose-effects": dose_tables.dose_effects,
+    "dose-sites": dose_tables.dose_sites,
+    "dose-spread": dose_tables.dose_spread,
     "quality-of-life": safety_tables.quality_of_life,
     "repeated-measures": safety_tables.repeated_measures,
     "response": response_tables.response,
@@ -67,7 +72,8 @@ FIGURES = (
     *("planned-curves", "power-curve", "boundaries", "timeline"),
     *("shrinkage-forest", "shrinkage-medians", "shrinkage-scatter", "shrinkage-contrast"),
     *("incidence", "grades-over-time", "profile"),
-    *("scenario-map", "simulated-power", "fan", "simulated-looks"),
+    *("dose-cycles", "dose-plan", "dose-effect"),
+    *("scenario-map", "simulated-power", "fan", "simulated-looks", "dose-heterogeneity"),
 )
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 

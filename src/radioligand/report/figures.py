@@ -8,6 +8,11 @@ import polars as pl
 
 from radioligand.report.canvas import Drawing, house_style, svg
 from radioligand.report.change_figures import spider, waterfall
+from radioligand.report.dose_study_figures import (
+    dose_and_effect,
+    dose_by_cycle,
+    plan_and_given,
+)
 from radioligand.report.flow_figure import consort
 from radioligand.report.forest_figure import forest
 from radioligand.report.incidence_figure import incidence
@@ -21,6 +26,7 @@ from radioligand.report.planning_figures import (
 from radioligand.report.profile_figures import grades_over_time, profile
 from radioligand.report.shrinkage_figures import contrast, medians, scatter, shrinkage_forest
 from radioligand.report.simulation_figures import (
+    dose_heterogeneity,
     fan,
     scenario_map,
     simulated_looks,
@@ -56,9 +62,13 @@ DRAWINGS = {
     "incidence": Kind("incidence", incidence),
     "grades-over-time": Kind("grade_share", grades_over_time),
     "profile": Kind("mean_change", profile),
+    "dose-cycles": Kind("cumulative", dose_by_cycle),
+    "dose-plan": Kind("given", plan_and_given),
+    "dose-effect": Kind("dose", dose_and_effect),
     "scenario-map": Kind("power", scenario_map, by_arm=False),
     "simulated-power": Kind("power_simulated", simulated_power, by_arm=False),
     "fan": Kind("events_median", fan, by_arm=False),
+    "dose-heterogeneity": Kind("share_percent", dose_heterogeneity, by_arm=False),
     "simulated-looks": Kind("z_median", simulated_looks, by_arm=False),
 }
 

@@ -36,6 +36,12 @@ COLUMNS = {
     "found_percent": ("Found, %", 1),
     "dropped_percent": ("Dropped, %", 1),
     "futile_percent": ("Futile, %", 1),
+    "activity_mean": ("GBq, mean", 1),
+    "steering_median": ("Lesions, Gy", 0),
+    "steering_low": ("5 %", 0),
+    "steering_high": ("95 %", 0),
+    "in_target_percent": ("In target, %", 1),
+    "over_limit_percent": ("Over limit, %", 1),
 }
 
 

@@ -130,7 +130,9 @@ def _median_cell(view: View, arm: Arm, variable: str) -> Cell:
 
 
 def _decimals(numbers: Numbers, variable: str) -> int:
-    """No decimals where the extremes are whole, as of age in years; else one."""
+    """No decimals where the extremes are whole, as of age in years; two of Gy/GBq; else one."""
+    if any(row.unit == "Gy/GBq" for row in numbers.rows if row.variable == variable):
+        return 2
     extremes = [
         row.value
         for row in numbers.rows

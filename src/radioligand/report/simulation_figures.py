@@ -125,6 +125,42 @@ def simulated_power(view: View) -> Drawing:
     return Drawing(figure=figure, description=f"Power, simulated and by theory: {told}.")
 
 
+def dose_heterogeneity(view: View) -> Drawing:
+    """A share of patients over the spread between sites, a line a design; the fixed one across."""
+    numbers = view.main
+    figure, axes = _axes()
+    told = []
+    for place, line in enumerate(numbers.variables):
+        levels = numbers.levels(line)
+        shares, errors = (
+            [value_of(numbers.find(name, variable=line, level=level)) or 0.0 for level in levels]
+            for name in ("share_percent", "share_error_percent")
+        )
+        if levels[0] == "any":
+            axes.axhline(shares[0], color=QUIET, linewidth=0.9, linestyle="--", label=line)
+            told.append(f"{line} {shares[0]:.1f} %")
+            continue
+        shift = 0.35 * (place - len(numbers.variables) / 2)  # so that bars do not overlap
+        axes.errorbar(
+            [100 * float(level) + shift for level in levels],
+            shares,
+            yerr=[1.96 * error for error in errors],
+            fmt="o-" if "several" in line else "s--",
+            color=ARM_COLOURS[0 if "target" in line else 1],
+            markersize=4,
+            linewidth=0.9,
+            label=line,
+        )
+        told.append(f"{line} from {shares[0]:.1f} % to {shares[-1]:.1f} %")
+    axes.set(xlabel="Spread between sites (%)", ylabel="Patients (%)")
+    axes.set_ylim(bottom=0)
+    lower, upper = axes.get_ylim()
+    axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= min(upper, 100)])
+    axes.set_ylim(lower, 1.5 * upper)  # room for the key above the lines
+    axes.legend(frameon=False, fontsize=SMALL, loc="upper right")
+    return Drawing(figure=figure, description=f"Share of virtual patients: {'; '.join(told)}.")
+
+
 def simulated_looks(view: View) -> Drawing:
     """Boundaries at each look, with z of nine in ten trials if all went on so far."""
     numbers = view.main

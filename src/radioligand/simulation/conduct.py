@@ -5,11 +5,12 @@ Days are counted from randomisation (day 0); `inf` is never. Progression is not 
 the readers find on the scans, and the central finding ends randomised treatment and scanning.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from radioligand.simulation.design import Design, Drug
+from radioligand.simulation.dose_study import VirtualDoses
 from radioligand.simulation.dosing import Doses, further_doses, infusions, injections, last_dose
 from radioligand.simulation.parameters import Population
 from radioligand.simulation.population import EPOCH_ORDINAL, Subjects
@@ -87,8 +88,12 @@ def simulate_course(
     design: Design,
     seed: int,
     draws: Whole | None = None,
+    doses: VirtualDoses | None = None,
 ) -> Course:
     """Take randomised subjects (all of `subjects`) through the study.
+
+    doses : activities that follow dosimetry, and how they change shrinkage; without them everyone
+        infused is given the protocol's activity.
 
     draws : (n,) which draw of tumour kinetics, visits, withdrawal and death each subject has;
         without it the seed's own. What one subject draws changes nothing for another.
@@ -105,6 +110,8 @@ def simulate_course(
     tumours = simulate_tumours(
         subjects, population=population, arm_ids=design.arms, seed=seed, draws=draws
     )
+    if doses is not None:
+        tumours = replace(tumours, shrinkage=tumours.shrinkage * doses.shrinkage[:, None])
     scanned_early = np.where(early.kind == "early scan", early.day - 9, np.inf)
     scans = simulate_scans(population, design=design, early=scanned_early, seed=seed, draws=draws)
     central, local = _readings(tumours, scans, start, population, seed)
@@ -160,8 +167,15 @@ def simulate_course(
     drugs = conduct.next_therapies
     drug = np.array([*drugs])[chosen(u[:, 5], [*drugs.values()])]
 
-    def infused(first: Floats, until: Floats, phase: str) -> Doses:
-        return infusions(first, until, population=population, design=design, phase=phase, seed=seed)
+    def infused(first: Floats, until: Floats, phase: str, given_gbq: Floats | None = None) -> Doses:
+        return infusions(
+            *(first, until),
+            population=population,
+            design=design,
+            phase=phase,
+            seed=seed,
+            given_gbq=given_gbq,
+        )
 
     other_therapy = np.where(
         new_therapy < end, new_therapy, after_progression("THERAPY", 4, conduct.next_therapy_days)
@@ -179,7 +193,8 @@ def simulate_course(
 
     # the next infusion waits for the reading of a scan, the next injection does not
     in_cycles = np.where(is_infused, start, np.inf)
-    radioligand = infused(in_cycles, np.minimum(stop, central_pd + 1), "treatment")
+    given_gbq = doses.given_gbq if doses else None
+    radioligand = infused(in_cycles, np.minimum(stop, central_pd + 1), "treatment", given_gbq)
     octreotide = injections(
         start, stop, subjects.arm, radioligand, population=population, design=design, seed=seed
     )

@@ -8,6 +8,7 @@ import polars as pl
 
 from radioligand.simulation.conduct import Course
 from radioligand.simulation.design import Design, Drug
+from radioligand.simulation.dose_study import VirtualDoses
 from radioligand.simulation.dosing import Doses
 from radioligand.simulation.frames import dataset, iso_dates, numbers, texts
 from radioligand.simulation.population import Subjects
@@ -17,9 +18,17 @@ _FOLLOW_UP_DAYS = 84
 
 
 def exposure(
-    subjects: Subjects, course: Course, *, design: Design, seed: int
+    subjects: Subjects,
+    course: Course,
+    *,
+    design: Design,
+    seed: int,
+    planned: VirtualDoses | None = None,
 ) -> dict[str, pl.DataFrame]:
-    """EX (as given) and EC (as collected, cycles that were not given included)."""
+    """EX (as given) and EC (as collected, cycles that were not given included).
+
+    With `planned`, what is scheduled in EC is what dosimetry recommended.
+    """
     parts = []
     for doses, epoch in (
         (course.radioligand, "TREATMENT"),
@@ -31,7 +40,10 @@ def exposure(
     parts += [_further_rows(subjects, course, drug, doses) for drug, doses in course.further]
     rows = pl.concat([pl.DataFrame(part) for part in parts], how="vertical_relaxed")
     ex = dataset("EX", design.study, rows, order=["EXSTDTC", "EXTRT"])
-    return {"EX": ex, "EC": _collected(ex, subjects, course, design)}
+    planned_gbq = np.full((course.start.size, design.cycles), design.activity_gbq)
+    if planned is not None:
+        planned_gbq = planned.planned_gbq
+    return {"EX": ex, "EC": _collected(ex, subjects, course, design, planned_gbq)}
 
 
 def _infusion_rows(
@@ -111,7 +123,7 @@ def _moment(day: np.ndarray, minutes: Floats) -> list[str]:
 
 
 def _collected(
-    ex: pl.DataFrame, subjects: Subjects, course: Course, design: Design
+    ex: pl.DataFrame, subjects: Subjects, course: Course, design: Design, planned_gbq: Floats
 ) -> pl.DataFrame:
     given = ex.filter(pl.col("EXTRT") != design.protection).select(
         "USUBJID",
@@ -130,11 +142,14 @@ def _collected(
     given_cycles = np.bincount(course.radioligand.subject, minlength=course.start.size)
     due = (np.array(design.infused)[subjects.arm] & np.isfinite(course.start))[:, None]
     number = np.arange(design.cycles)
-    planned = _cycles(subjects, due & (number >= 0), "SCHEDULED", design).with_columns(
-        ECDOSE=pl.lit(design.activity_gbq), ECDOSU=pl.lit("GBq")
+    scheduled = due & (planned_gbq > 0)
+    planned = _cycles(subjects, scheduled, "SCHEDULED", design).with_columns(
+        ECDOSE=planned_gbq[scheduled], ECDOSU=pl.lit("GBq")
     )
     not_given = due & (number >= given_cycles[:, None])
-    reason = course.stop_reason[np.nonzero(not_given)[0]]
+    who, cycle = np.nonzero(not_given)
+    nothing_due = (course.stop_reason[who] == "") & (planned_gbq[who, cycle] == 0)
+    reason = np.where(nothing_due, "NO ACTIVITY RECOMMENDED", course.stop_reason[who])
     missed = _cycles(subjects, not_given, "PERFORMED", design).with_columns(
         ECOCCUR=pl.lit("N"), ECREASOC=texts(reason)
     )

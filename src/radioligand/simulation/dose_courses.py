@@ -7,22 +7,24 @@ truth: dose to lesions, who ends in the target, who exceeds a limit.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from radioligand.dosimetry.course import Course, Expectation, Limit, Target, steering_gy
 from radioligand.dosimetry.curve_forms import FORMS
-from radioligand.dosimetry.next_activity import next_activity
+from radioligand.dosimetry.next_activity import Strategy, next_activity
 from radioligand.dosimetry.nuclide import LUTETIUM_177
 from radioligand.dosimetry.radiobiology import bed_gy
 from radioligand.dosimetry.time_activity import fit_replicates
 from radioligand.protocol.records import DoseLimit, Dosimetry
 from radioligand.simulation.dose_scenarios import DoseScenario
 from radioligand.simulation.faults import SimulationError
+from radioligand.simulation.kinetics import Terms, terms
 
 Floats = NDArray[np.float64]
 MULTIPLE, SINGLE = "several scans", "one scan"
@@ -33,6 +35,7 @@ class DesignOutcome:
     """What one design does to the virtual patients, with Monte Carlo errors of the shares."""
 
     design: str  # "fixed", or "informed"
+    strategy: str  # of the informed design
     scans: str
     site_log_sd: float
     patients: int
@@ -56,6 +59,11 @@ class _Cohort:
     gy_per_gbq: Floats
     half_life_hours: Floats
     organs: int
+    shapes: tuple[Terms, ...]  # of each organ, and of all lesions together
+
+    def at(self, hours: Floats) -> Floats:
+        """Every region's curve of integral 1 at these times, (n, r, t), per hour."""
+        return np.concatenate([one.at(hours) for one in self.shapes], axis=1)
 
 
 def compare_designs(
@@ -65,11 +73,13 @@ def compare_designs(
     fixed_gbq: float,
     patients: int,
     rng: Generator,
+    strategies: Sequence[Strategy] = (),
     progress: Callable[[str], None] | None = None,
 ) -> tuple[DesignOutcome, ...]:
     """Return what the fixed and the informed design do, by scans and by spread between sites.
 
-    All designs meet the same patients. `progress` is told of each informed design as it begins.
+    All designs meet the same patients. Informed designs follow each of `strategies`; without them
+    that of the protocol. `progress` is told of each informed design as it begins.
 
     Raises SimulationError if the scenario lacks an organ that the protocol limits, or the protocol
     has no target.
@@ -85,24 +95,39 @@ def compare_designs(
     cohort = _draw(scenario, dosimetry.cycles, patients, rng)
     scanning = scenario.scanning
     fixed = np.full((patients, dosimetry.cycles), fixed_gbq)
-    outcomes = [_outcome("fixed", "none", 0.0, cohort, fixed, dosimetry, scenario)]
-    site = rng.standard_normal(scanning.sites)[np.arange(patients) % scanning.sites]
+    outcomes = [_outcome("fixed", "", "none", 0.0, cohort, fixed, dosimetry, scenario)]
+    site = _sites(scanning.sites)[np.arange(patients) % scanning.sites]
     shared = rng.standard_normal((2, patients, cohort.gy_per_gbq.shape[2]))
     noise = rng.standard_normal((*cohort.gy_per_gbq.shape, len(scanning.hours)))
-    for spread in scanning.site_log_sd:
-        for scans in (MULTIPLE, SINGLE):
-            if progress:
-                progress(f"{scans}, {spread:g}")
-            given = _informed(
-                cohort, dosimetry, scenario, fixed_gbq, scans, spread * site, shared, noise
-            )
-            outcomes.append(_outcome("informed", scans, spread, cohort, given, dosimetry, scenario))
+    for strategy in strategies or (dosimetry.strategy,):
+        steered = dosimetry.model_copy(update={"strategy": strategy})
+        for spread in scanning.site_log_sd:
+            for scans in (MULTIPLE, SINGLE):
+                if progress:
+                    progress(f"{strategy}, {scans}, {spread:g}")
+                given = _informed(
+                    cohort, steered, scenario, fixed_gbq, scans, spread * site, shared, noise
+                )
+                found = _outcome(
+                    "informed", strategy, scans, spread, cohort, given, steered, scenario
+                )
+                outcomes.append(found)
     return tuple(outcomes)
+
+
+def _sites(count: int) -> Floats:
+    """Site effects of spread 1: quantiles of a normal distribution, so that few stand for all.
+
+    A draw of ten sites would decide the answer, and no number of patients would tell its error.
+    """
+    quantiles = ndtri((np.arange(count) + 0.5) / count)
+    spread = quantiles.std()
+    return np.asarray(quantiles / spread if spread > 0 else quantiles)
 
 
 def _draw(scenario: DoseScenario, cycles: int, patients: int, rng: Generator) -> _Cohort:
     """True kinetics; lesions of one patient share what is the patient's."""
-    rates, half_lives = [], []
+    rates, half_lives, shapes = [], [], []
     groups = [*((one, 1) for one in scenario.organs), (scenario.lesion, scenario.lesions)]
     for one, members in groups:
         own = one.log_sd * rng.standard_normal((patients, 1))
@@ -113,10 +138,12 @@ def _draw(scenario: DoseScenario, cycles: int, patients: int, rng: Generator) ->
         spread = one.half_life_log_sd * rng.standard_normal((patients, members))
         half_life = one.half_life_hours * np.exp(spread)
         half_lives.append(np.minimum(half_life, 0.99 * LUTETIUM_177.half_life_hours))
+        shapes.append(terms(one, half_lives[-1]))
     return _Cohort(
         gy_per_gbq=np.concatenate(rates, axis=2),
         half_life_hours=np.concatenate(half_lives, axis=1),
         organs=len(scenario.organs),
+        shapes=tuple(shapes),
     )
 
 
@@ -145,7 +172,7 @@ def _informed(
     going = np.ones(patients, bool)
     for cycle in range(cycles):
         true = cohort.gy_per_gbq[:, cycle] * given[:, cycle, None]
-        found = _measure(true, cohort.half_life_hours, scenario, scans, noise[:, cycle])
+        found = _measure(true, cohort, scenario, scans, noise[:, cycle])
         measured[:, cycle] = found[0] * bias
         random[:, cycle], half[:, cycle] = found[1], found[2]
         if cycle + 1 == cycles:
@@ -169,14 +196,15 @@ def _informed(
 
 
 def _measure(
-    dose_gy: Floats, half_life_hours: Floats, scenario: DoseScenario, scans: str, noise: Floats
+    dose_gy: Floats, cohort: _Cohort, scenario: DoseScenario, scans: str, noise: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Measured dose, its relative random error and the half-life found, (n, r) each.
 
-    Activities are in units of dose: the curve is dose × rate × exp(-rate t).
+    Activities are in units of dose: the curve is the dose times one of integral 1. Whatever its
+    form, one exponential is fitted to it, as the protocol's methods do.
     """
     scanning = scenario.scanning
-    rate = np.log(2) / half_life_hours
+    rate = np.log(2) / cohort.half_life_hours
     u = scanning.random_error
     if scans == SINGLE:
         median = np.array(
@@ -189,14 +217,13 @@ def _measure(
         )
         borrowed = np.log(2) / median
         when = scanning.single_hours
-        seen = dose_gy * rate * np.exp(-rate * when) * np.exp(u * noise[..., 0])
+        seen = dose_gy * cohort.at(np.array([when]))[..., 0] * np.exp(u * noise[..., 0])
         by_rate = np.abs(borrowed * when - 1) * spread  # d ln(dose) / d ln(rate) = rate T - 1
         error = np.broadcast_to(np.hypot(u, by_rate), dose_gy.shape)
         half = np.broadcast_to(median, dose_gy.shape)
         return seen * np.exp(borrowed * when) / borrowed, error, half
     times = np.asarray(scanning.hours, float)
-    curve = dose_gy[..., None] * rate[..., None] * np.exp(-rate[..., None] * times)
-    seen = curve * np.exp(u * noise)
+    seen = dose_gy[..., None] * cohort.at(times) * np.exp(u * noise)
     rows = (seen[..., 0].size, times.size)
     treated = dose_gy.reshape(-1) > 0  # who had no activity has nothing to fit
     flat = np.where(treated[:, None], seen.reshape(rows), 1.0)
@@ -276,6 +303,7 @@ def _limit(one: DoseLimit) -> Limit:
 
 def _outcome(
     design: str,
+    strategy: str,
     scans: str,
     spread: float,
     cohort: _Cohort,
@@ -296,8 +324,7 @@ def _outcome(
         place = names.index(limit.region)
         each = doses[..., place]
         if limit.quantity == "bed" and limit.alpha_beta_gy and limit.repair_half_time_hours:
-            repair = limit.repair_half_time_hours
-            g = repair / (repair + cohort.half_life_hours[:, place, None])
+            g = cohort.shapes[place].protraction(limit.repair_half_time_hours)
             each = bed_gy(each, protraction=g, alpha_beta_gy=limit.alpha_beta_gy)
         over |= each.sum(axis=1) > limit.limit_gy
     inside = (steering >= target.lower_gy) & (steering <= target.upper_gy)
@@ -305,6 +332,7 @@ def _outcome(
     low, middle, high = np.quantile(steering, (0.05, 0.5, 0.95))
     return DesignOutcome(
         design=design,
+        strategy=strategy,
         scans=scans,
         site_log_sd=spread,
         patients=n,

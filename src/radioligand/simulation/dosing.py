@@ -33,13 +33,42 @@ class Doses:
     adjustment: Texts  # DELAYED, REDUCED or ""
 
 
+def filling(
+    subjects: int, *, population: Population, design: Design, phase: str, seed: int
+) -> tuple[Floats, Flags]:
+    """Activity given over planned, (subjects, cycles), and whether it was halved for toxicity."""
+    conduct, cycles = population.conduct, design.cycles
+    arm, number = design.arms[design.infused.index(True)], np.arange(cycles)
+    toxic = uniforms(seed, f"{phase} reduction", subjects, 2)
+    first = 1 + np.floor((cycles - 1) * toxic[:, 1])
+    halved = (toxic[:, 0] < conduct.reduced[arm])[:, None] & (number >= first[:, None])
+    own = uniforms(seed, f"{phase} activity", subjects, 1)
+    given = (
+        from_quantiles(own, conduct.activity_fraction)
+        * (
+            1
+            + conduct.activity_sd * normals(seed, f"{phase} activity of a cycle", subjects, cycles)
+        )
+        * np.where(halved, 0.5, 1.0)
+    )
+    return given, halved
+
+
 def infusions(
-    start: Floats, stop: Floats, *, population: Population, design: Design, phase: str, seed: int
+    start: Floats,
+    stop: Floats,
+    *,
+    population: Population,
+    design: Design,
+    phase: str,
+    seed: int,
+    given_gbq: Floats | None = None,
 ) -> Doses:
     """Radioligand infusions of one phase, from the day `start` (inf: none) until before `stop`.
 
     Both are (n,). Doses are put off and reduced as often as in the first arm that is infused. A
-    subject may have one cycle put off and its later cycles halved.
+    subject may have one cycle put off and its later cycles halved. What is given is the protocol's
+    activity as filled, or `given_gbq`, (n, cycles), of which 0 is no infusion.
     """
     conduct, n, cycles = population.conduct, start.size, design.cycles
     arm, number = design.arms[design.infused.index(True)], np.arange(design.cycles)
@@ -54,16 +83,10 @@ def infusions(
     interval[:, 0] = 0
     day = np.where(np.isfinite(start), start, 0.0)[:, None] + np.cumsum(interval, axis=1)
 
-    toxic = uniforms(seed, f"{phase} reduction", n, 2)
-    first = 1 + np.floor((cycles - 1) * toxic[:, 1])
-    halved = (toxic[:, 0] < conduct.reduced[arm])[:, None] & (number >= first[:, None])
-    activity = (
-        design.activity_gbq
-        * from_quantiles(uniforms(seed, f"{phase} activity", n, 1), conduct.activity_fraction)
-        * (1 + conduct.activity_sd * normals(seed, f"{phase} activity of a cycle", n, cycles))
-        * np.where(halved, 0.5, 1.0)
-    )
-    who, cycle = np.nonzero((day < stop[:, None]) & np.isfinite(start)[:, None])
+    filled, halved = filling(n, population=population, design=design, phase=phase, seed=seed)
+    activity = design.activity_gbq * filled if given_gbq is None else given_gbq
+    is_given = (day < stop[:, None]) & np.isfinite(start)[:, None]
+    who, cycle = np.nonzero(is_given & (activity > 0))
     return Doses(
         subject=who,
         day=day[who, cycle].astype(np.int64),

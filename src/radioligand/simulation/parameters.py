@@ -14,6 +14,7 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from radioligand.protocol.inheritance import InheritanceError, inherit, renamed
+from radioligand.simulation.dose_scenarios import DoseScenario, shape_faults
 
 Quantiles = tuple[tuple[float, float], ...]  # (probability, value), linear in between
 Share = dict[str, float]
@@ -319,6 +320,7 @@ class Population:
     safety: Safety
     laboratory: tuple[LaboratoryTest, ...]
     quality_of_life: QualityOfLife | None  # left out where no questionnaire is filled in
+    dosimetry: DoseScenario | None  # left out where doses are not measured
     calibration: Calibration | None  # left out unless it was calibrated to one paper
 
 
@@ -329,6 +331,11 @@ def parse_population(document: Mapping[str, Any], *, name: str = "population") -
     """
     faults: list[str] = []
     population = _value(Population, document, "", faults)
+    if not faults and population.dosimetry:
+        for one in (*population.dosimetry.organs, population.dosimetry.lesion):
+            faults += [f"dosimetry.{one.region}.{fault}" for fault in shape_faults(one)]
+            if one.mass_g is None or one.mass_log_sd is None:
+                faults.append(f"dosimetry.{one.region}.mass_g: a virtual study needs the mass.")
     if faults:
         listed = "\n".join(f"  {fault}" for fault in faults)
         raise PopulationError(f"{name}: {len(faults)} to mend.\n{listed}")

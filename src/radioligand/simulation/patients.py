@@ -22,6 +22,7 @@ from radioligand.simulation.demography import (
 )
 from radioligand.simulation.design import Design, design_of
 from radioligand.simulation.disposition import deaths, disposition, exposure, medication, visits
+from radioligand.simulation.dose_study import measurements, simulate_doses
 from radioligand.simulation.frames import dataset
 from radioligand.simulation.imaging import imaging
 from radioligand.simulation.laboratory import karnofsky, laboratory, vital_signs
@@ -68,7 +69,12 @@ def simulate_study(
     subjects = _of(everyone)
     step()
     draws = _draws(population, subjects, seed)
-    course = simulate_course(subjects, population=population, design=design, seed=seed, draws=draws)
+    doses = simulate_doses(
+        subjects, protocol=protocol, population=population, design=design, seed=seed
+    )
+    course = simulate_course(
+        subjects, population=population, design=design, seed=seed, draws=draws, doses=doses
+    )
     step()
     screening = screening_day(everyone, seed)
     study = demographics(everyone, course, design=design, visit=screening)
@@ -81,7 +87,16 @@ def simulate_study(
     study["DS"] = disposition(everyone, subjects, course, design=design)
     study["DD"] = deaths(subjects, course, design=design)
     study["SV"] = visits(everyone, subjects, course, design=design, screening=screening)
-    study |= exposure(subjects, course, design=design, seed=seed)
+    study |= exposure(subjects, course, design=design, seed=seed, planned=doses)
+    if doses is not None:
+        study["XA"] = measurements(
+            study["EX"],
+            subjects.identifier,
+            course.end,
+            subjects.randomised_day,
+            doses,
+            design=design,
+        )
     step()
     study |= imaging(subjects, course, design=design)
     study["RS"] = _with_scores(

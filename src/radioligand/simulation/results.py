@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,7 @@ from radioligand.simulation.adaptive_tallies import AdaptiveCharacteristics
 from radioligand.simulation.calendar import Fan
 from radioligand.simulation.cohort_design import CohortDesign
 from radioligand.simulation.cohort_tallies import CohortCharacteristics
+from radioligand.simulation.dose_courses import DesignOutcome
 from radioligand.simulation.scenarios import ASSUMED, Scenario
 from radioligand.simulation.tallies import Characteristics
 from radioligand.simulation.trial_design import TrialDesign
@@ -38,13 +39,19 @@ class Run:
 
 
 def simulation_results(
-    runs: Sequence[Run], *, curve: Curve, fan: Fan, z: Floats | None
+    runs: Sequence[Run],
+    *,
+    curve: Curve,
+    fan: Fan,
+    z: Floats | None,
+    doses: Sequence[DesignOutcome] = (),
 ) -> pl.DataFrame:
     """Return the numbers of simulated scenarios; the analyses are named by what they tell.
 
     curve : power at other hazard ratios, of the first scenario.
     fan : its calendar.
     z : quantiles of z at its looks, (l, 3), None where looks are not by events of two arms.
+    doses : what fixed and informed activity do to virtual patients.
     """
     parts: Mapping[str, Iterator[Row]] = {
         "scenarios": _scenarios(runs),
@@ -54,6 +61,9 @@ def simulation_results(
         "power": _power(runs[0].design, curve),
         "fan": _fan(runs[0], fan),
         "looks": _looks(runs[0].design, z),
+        "dose-designs": _designs(doses),
+        "in-target": _heterogeneity(doses, "in_target"),
+        "over-limit": _heterogeneity(doses, "over_limit"),
     }
     rows = [{"analysis": name, **row} for name, of in parts.items() for row in of]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
@@ -226,6 +236,36 @@ def _looks(design: AnyDesign, z: Floats | None) -> Iterator[Row]:
         numbers |= dict(zip(("z_lower", "z_median", "z_upper"), z[look].tolist(), strict=True))
         for statistic, value in numbers.items():
             yield _cell("looks", f"{events} events", statistic, value)
+
+
+def _designs(doses: Sequence[DesignOutcome]) -> Iterator[Row]:
+    """Each design by its scans and the spread between sites."""
+    for one in doses:
+        name = ", ".join(filter(None, (one.design, one.strategy)))
+        if one.strategy:
+            name += f", {one.scans}, sites {100 * one.site_log_sd:g} %"
+        for statistic, value in (
+            ("activity_mean", one.activity_gbq),
+            ("steering_median", one.steering_gy),
+            ("steering_low", one.steering_lower_gy),
+            ("steering_high", one.steering_upper_gy),
+            ("in_target_percent", 100 * one.in_target),
+            ("over_limit_percent", 100 * one.over_limit),
+        ):
+            yield _cell("designs", name, statistic, value)
+
+
+def _heterogeneity(
+    doses: Sequence[DesignOutcome], share: Literal["in_target", "over_limit"]
+) -> Iterator[Row]:
+    """A share over the spread between sites, a line a design; the fixed one has no spread."""
+    for one in doses:
+        line = ", ".join(filter(None, (one.strategy or one.design, one.strategy and one.scans)))
+        level = f"{one.site_log_sd:g}" if one.strategy else "any"
+        value = one.in_target if share == "in_target" else one.over_limit
+        error = one.in_target_error if share == "in_target" else one.over_limit_error
+        yield _cell(line, level, "share_percent", 100 * value)
+        yield _cell(line, level, "share_error_percent", 100 * error)
 
 
 def _cell(variable: str, level: str, statistic: str, value: float) -> Row:

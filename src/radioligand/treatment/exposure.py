@@ -56,6 +56,7 @@ OPTIONAL: dict[str, pl.DataType] = {
     "EXDOSE": pl.Float64(),
     "EXSEQ": pl.Int64(),
 }
+CYCLE = r"(?i)\bCYCLE\s*(\d+)"  # in the name of a visit
 COURSE = ("USUBJID", "EPOCH", "PARCAT2")  # one treatment of one subject in one epoch
 
 
@@ -118,7 +119,12 @@ PLAN: dict[str, pl.DataType] = {
 
 
 def derive_adex(
-    ex: pl.DataFrame, adsl: pl.DataFrame, *, protocol: Protocol, ds: pl.DataFrame | None = None
+    ex: pl.DataFrame,
+    adsl: pl.DataFrame,
+    *,
+    protocol: Protocol,
+    ds: pl.DataFrame | None = None,
+    ec: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Derive ADEX: administrations (PARCAT1 "INDIVIDUAL") and a subject's sums ("OVERALL").
 
@@ -140,10 +146,13 @@ def derive_adex(
       those below 90 % of the planned amount;
     - RSNFEW (AVALC), with `ds`: why randomised treatment ended before all cycles were given.
 
+    In arms whose activity follows dosimetry, the plan of a cycle is what was scheduled for the
+    subject (`ec`, ECMOOD SCHEDULED), and the protocol's amount where nothing was.
+
     Doses of 0 were not given and are left out. Raises DatasetError that tells of every amount in
     a unit that cannot be converted to the protocol's.
     """
-    doses = _doses(ex, adsl, protocol)
+    doses = _scheduled(_doses(ex, adsl, protocol), ec, protocol)
     given = _administrations(doses)
     cycles = _cycles(given)
     changes = _changes(given, adjustments="EXADJ" in ex.columns)
@@ -232,9 +241,36 @@ def _doses(ex: pl.DataFrame, adsl: pl.DataFrame, protocol: Protocol) -> pl.DataF
     )
 
 
+def _scheduled(doses: pl.DataFrame, ec: pl.DataFrame | None, protocol: Protocol) -> pl.DataFrame:
+    """Put what was scheduled for a subject and cycle in place of the protocol's amount."""
+    asked = {"ECMOOD", "ECTRT", "ECDOSE", "ECDOSU", "VISIT"}
+    if protocol.dosimetry is None or ec is None or not asked <= set(ec.columns):
+        return doses
+    planned = (
+        ec.filter(pl.col("ECMOOD") == "SCHEDULED")
+        .select(
+            "USUBJID",
+            key=_key(pl.col("ECTRT")),
+            CYCLE=pl.col("VISIT").str.extract(CYCLE).cast(pl.Int64),
+            AVALU="ECDOSU",
+            SCHEDULED="ECDOSE",
+        )
+        .unique(["USUBJID", "key", "CYCLE"], keep="first", maintain_order=True)
+    )
+    on = ["USUBJID", "key", "CYCLE", "AVALU"]
+    informed = pl.col("arm").is_in(protocol.dosimetry.arms) & (pl.col("EPOCH") == RANDOMISED)
+    return (
+        doses.join(planned, on=on, how="left", maintain_order="left")
+        .with_columns(
+            PLANNED=pl.when(informed).then(pl.coalesce("SCHEDULED", "PLANNED")).otherwise("PLANNED")
+        )
+        .drop("SCHEDULED")
+    )
+
+
 def _cycle() -> pl.Expr:
     """Return the number of a cycle by its visit, else by the order of days."""
-    by_visit = pl.col("VISIT").str.extract(r"(?i)\bCYCLE\s*(\d+)").cast(pl.Int64)
+    by_visit = pl.col("VISIT").str.extract(CYCLE).cast(pl.Int64)
     by_day = pl.col("ASTDT").rank("dense").over(COURSE).cast(pl.Int64)
     return (
         pl.when(pl.col("cycles").is_not_null())
@@ -335,11 +371,14 @@ def _cycles(given: pl.DataFrame) -> pl.DataFrame:
             pl.col("AENDT").max(),
             n=pl.len().cast(pl.Float64),
             total=pl.when(pl.col("AVAL").is_not_null().all()).then(pl.col("AVAL").sort().sum()),
+            planned=pl.when(pl.col("PLANNED").n_unique() == 1)
+            .then(pl.col("PLANNED").first() * pl.len())
+            .otherwise(pl.col("PLANNED").sort().sum()),
             **{name: pl.col(name).first() for name in ("PLANNED", "PLNINT", "AVALU", "cycles")},
         )
     )
     taken = (pl.col("last") - pl.col("ASTDT")).dt.total_days() + pl.col("PLNINT")
-    amount = pl.col("total") / (pl.col("PLANNED") * pl.col("n"))
+    amount = pl.col("total") / pl.col("planned")
     nothing, unit = pl.lit(None, pl.Float64), pl.col("AVALU")
     values = {
         "NCYCLE": (pl.col("n"), pl.lit("cycles"), pl.col("cycles").cast(pl.Float64)),
