@@ -245,7 +245,7 @@ def enrolled(engine: Engine, name: str) -> str:
     accounts.make_account(engine, name=name, full_name=f"Dr {name}", now=before, **of_site)
     secret = accounts.new_secret()
     code = pyotp.TOTP(secret).at(before)
-    accounts.enrol(engine, name=name, secret=secret, code=code, now=before)
+    accounts.enrol(engine, name=name, secret=secret, code=code, keys=KEYS, now=before)
     return secret
 
 

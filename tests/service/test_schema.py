@@ -232,7 +232,7 @@ def test_the_services_role_runs_a_portal_and_can_no_more(
     randomise(service, "1001-001")
     site = {"role": Role.INVESTIGATOR, "site": "1001", "password": "long enough"}
     make_account(engine, name="ada", full_name="Ada Person", now=clock(), **site)
-    asked = {"name": "ada", "code": "", "address": "10.0.0.1"}
+    asked = {"name": "ada", "code": "", "address": "10.0.0.1", "keys": keys}
     assert sign_in(engine, password="wrong", now=clock(), **asked) is None
     assert sign_in(engine, password="long enough", now=clock(), **asked)
     token = begin(engine, "ada", now=clock())

@@ -4,15 +4,14 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
 
-from radioligand.service.accounts import ACCOUNTS
+from radioligand.service.accounts import make_account
 from radioligand.service.dose_view import activity_at, decision
 from radioligand.service.pages_dose import DECIDE
 from radioligand.service.pages_findings import APPROVE, CROSS_OVER
 from radioligand.service.roles import Role
 
-from .conftest import GOOD, PASSWORD
+from .conftest import GOOD, PASSWORD, Browser
 
 
 @pytest.mark.by_hand
@@ -232,18 +231,26 @@ def test_crossover_waits_for_central_confirmation(control, staff, portal):
     assert "Dose 1 of 4" in investigator.get(f"{here}/dose").text
 
 
-def test_nobody_approves_the_own_request_under_a_second_account(control, staff, portal):
+def test_nobody_approves_the_own_request_under_a_second_account(control, staff, portal, app):
     here = f"/patients/{control}"
     images = {"date": "2026-01-11", "response": "PD"}
     staff(Role.CENTRAL_READER).fill(f"{here}/central-reading", **images)
     signing = {"password": PASSWORD, "meaning": CROSS_OVER}
     staff(Role.INVESTIGATOR).fill(f"{here}/crossover/request", **signing)
-    with portal.engine.begin() as at:
-        same = update(ACCOUNTS).where(ACCOUNTS.c.name == "monitor")
-        at.execute(same.values(full_name="PROF investigator"))
+    make_account(
+        portal.engine,
+        name="second",
+        full_name="PROF investigator",
+        role=Role.MONITOR,
+        site=None,
+        password=PASSWORD,
+        now=portal.clock(),
+    )
+    second = Browser(app)
+    assert second.sign_in("second").status_code == 303
 
     approval = {"password": PASSWORD, "meaning": APPROVE}
-    answer = staff(Role.MONITOR).fill(f"{here}/crossover/approval", **approval)
+    answer = second.fill(f"{here}/crossover/approval", **approval)
 
     assert answer.status_code == 422
     assert "does not approve it" in answer.text
