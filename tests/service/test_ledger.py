@@ -14,7 +14,7 @@ from radioligand.service import randomising
 from radioligand.service.database import DatabaseError, connect
 from radioligand.service.events import KINDS, Signature
 from radioligand.service.keys import KeysError, keys_of
-from radioligand.service.ledger import BusyError, Ledger, RefusalError, open_ledger
+from radioligand.service.ledger import BusyError, Ledger, RefusalError, open_ledger, utc_now
 from radioligand.service.verification import verify_ledger
 
 from .conftest import SIGNED
@@ -138,6 +138,29 @@ def test_times_are_told_in_utc_wherever_the_clock_stands(opened, protocol, keys)
     naive = Ledger(ledger.engine, protocol, keys=keys, clock=lambda: datetime(2026, 3, 1))
     with pytest.raises(ValueError, match="without its zone"):
         naive.record("signed in", actor="a")
+
+
+def test_clocks_of_service_and_database_far_apart_are_recorded_and_noted(
+    opened, postgresql_url, protocol, keys
+):
+    first = opened(postgresql_url)  # its clock stands in January 2026
+    with_true_clock = Ledger(first.engine, protocol, keys=keys, anchor=first.anchor)
+    near = with_true_clock.record("signed in", actor="a")
+    ahead = Ledger(
+        first.engine,
+        protocol,
+        keys=keys,
+        anchor=first.anchor,
+        clock=lambda: utc_now() + timedelta(seconds=30),
+    ).record("signed in", actor="a")
+
+    assert near.database_at is None
+    apart = datetime.fromisoformat(ahead.at) - datetime.fromisoformat(ahead.database_at)
+    assert timedelta(seconds=25) < apart < timedelta(seconds=31)
+    found = verify_ledger(first.engine, anchor=first.anchor)
+    assert found.is_sound
+    (note,) = [note for note in found.notes if "seconds apart" in note]
+    assert "apart at 4 records, first at record 1: 2026-01-12T09:00:01" in note
 
 
 def test_nothing_that_is_asked_for_names_an_arm_or_a_place():

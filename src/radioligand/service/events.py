@@ -172,6 +172,7 @@ class Event:
     reason: str | None
     signature: Signature | None
     hash: str  # of the chain up to and including this record
+    database_at: str | None = None  # where the database's clock stood far from `at`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

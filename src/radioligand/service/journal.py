@@ -4,11 +4,11 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 
 from radioligand.allocation import plan_of
 from radioligand.protocol import Protocol
@@ -17,6 +17,7 @@ from radioligand.service.database import AUDIT, HEAD
 from radioligand.service.events import Event, Signature
 
 Clock = Callable[[], datetime]
+CLOCKS_APART = timedelta(seconds=2)  # of service and database, until a record says so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +55,17 @@ def append(
     reason: str | None = None,
     signature: Signature | None = None,
 ) -> Event:
-    """Append one audit record after `head` and move the head; `head` brings the new counts."""
+    """Append one audit record after `head` and move the head; `head` brings the new counts.
+
+    The record's time is the service's. Where PostgreSQL's clock stands more than two seconds beside
+    it, that time is recorded as well.
+    """
     told = {"number": head.number + 1, "at": at, "kind": kind, "actor": actor, "site": site}
     told |= {"subject": subject, "payload": dict(payload), "reason": reason}
     told["signature"] = asdict(signature) if signature else None
+    database_at = _database_clock(connection)
+    if database_at and abs(database_at - datetime.fromisoformat(at)) > CLOCKS_APART:
+        told["database_at"] = iso(database_at)
     record = canonical(told)
     digest = chained(head.hash, record)
     row = {"number": head.number + 1, "kind": kind, "site": site, "subject": subject}
@@ -65,6 +73,14 @@ def append(
     moved = {"number": head.number + 1, "hash": digest, "era": head.era}
     connection.execute(update(HEAD).values(**moved, allocations=head.allocations))
     return read_event(record, digest)
+
+
+def _database_clock(connection: Connection) -> datetime | None:
+    """Return the clock of the database's machine; None on SQLite, which has that of the service."""
+    if connection.dialect.name != "postgresql":
+        return None
+    told: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return told
 
 
 def read_event(record: str, digest: str) -> Event:

@@ -370,6 +370,13 @@ def _clock_notes(events: Sequence[Event]) -> Iterator[str]:
     for before, event in pairwise(events):
         if event.at < before.at:
             yield f"the clock went back before record {event.number}: {before.at} to {event.at}"
+    apart = [event for event in events if event.database_at is not None]
+    if apart:
+        first = apart[0]
+        yield (
+            f"the clocks of service and database stood more than 2 seconds apart at {len(apart)} "
+            f"records, first at record {first.number}: {first.at} and {first.database_at}"
+        )
 
 
 def _restore_notes(events: Sequence[Event]) -> Iterator[str]:

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command that serves: what it starts from, where it listens, what it says once."""
 
+import sqlite3
+
 import pytest
 from click.testing import CliRunner
+from sqlalchemy.exc import OperationalError
 
 from radioligand.cli import cli, serving
 from radioligand.io.documents import DocumentError
 from radioligand.io.outputs import OutputError
 from radioligand.service import accounts
 from radioligand.service.database import DatabaseError
+from radioligand.service.roles import Role
 from radioligand.service.starting import Place
 
 
@@ -148,3 +152,22 @@ def test_a_sealed_list_is_never_replaced_and_salts_are_those_of_the_list(protoco
     (made / "salts.csv").write_text("STRATUM,SALT\nA,b\n", "utf-8")
     with pytest.raises(OutputError, match="holds no salts"):
         serving.started(protocol, place, origins=frozenset(), list_file=made / "list.csv")
+
+
+def test_a_busy_database_is_told_as_such_and_a_fault_is_not_hidden(browser, monkeypatch):
+    one = browser(Role.MONITOR)
+
+    def fails_with(says):
+        def resume(*_, **__):
+            raise OperationalError("select", None, sqlite3.OperationalError(says))
+
+        monkeypatch.setattr("radioligand.service.application.resume", resume)
+
+    fails_with("database is locked")
+    answer = one.get("/patients")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "2"
+    assert "send it again" in answer.text
+    fails_with("no such table: sessions")
+    with pytest.raises(OperationalError):
+        one.get("/patients")
