@@ -26,6 +26,12 @@ def names_of_tests():
 
 
 THERE = set(names_of_tests())
+POINTS = [f"R{number}" for number in range(1, 20)]  # of Part 11, ICH E6(R3) and the EMA, as read
+OURS = [f"S{number}" for number in range(1, 6)]
+
+
+def test_no_point_of_the_regulators_is_left_out():
+    assert [one["id"] for one in REQUIREMENTS] == POINTS + OURS
 
 
 @pytest.mark.parametrize("requirement", REQUIREMENTS, ids=[one["id"] for one in REQUIREMENTS])

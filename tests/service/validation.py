@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write docs/validation.md: requirement, tests, result of a run.
 
-python -m pytest tests/service tests/allocation --junitxml=results.xml
+python -m pytest tests/service tests/allocation tests/test_dose_rules.py --junitxml=results.xml
 python tests/service/validation.py results.xml
 """
 

@@ -101,7 +101,7 @@ def _virtual(protocol: Protocol) -> list[Step]:
 
     population = read_population(protocol.trial.id)
     frames: dict[str, pl.DataFrame] = simulate_study(
-        protocol=protocol, population=population, seed=1, without=("QS",)
+        protocol=protocol, population=population, seed=1
     )
     return steps(frames, protocol=protocol, until=DEMONSTRATION_DAY)
 

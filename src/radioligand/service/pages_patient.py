@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from radioligand.service.corrections_view import can_be_corrected
 from radioligand.service.deeds import patient_asked, patients_seen
-from radioligand.service.dose_view import decision, next_dose
+from radioligand.service.dose_view import Dose, decision, next_dose
 from radioligand.service.due_view import SOON_DAYS, Due, assessments, everything_due
 from radioligand.service.events import Patient
 from radioligand.service.laboratory_view import panel
@@ -66,18 +66,23 @@ def _next_steps(patient: Patient, ask: Ask) -> list[tuple[Action, str, str]]:
         return [(Action.SCREEN, "/screening", "The screening form is not complete")]
     steps: list[tuple[Action, str, str]] = []
     dose = next_dose(patient, protocol=ask.portal.protocol)
-    if dose and dose.next_step:
-        begins = date.fromisoformat(dose.due[0]) if dose.due else ask.today
-        if dose.next_step != "planned" or (begins - ask.today).days <= SOON_DAYS:
-            when = f", due {dose.due[0]}" if dose.due else ""
-            says = f"Dose {dose.cycle}: {WAITS[dose.next_step]}{when}"
-            steps.append((ACTS[dose.next_step], "/dose", says))
+    if dose and dose.next_step and _is_near(dose, ask):
+        when = f", due {dose.due[0]}" if dose.due else ""
+        says = f"Dose {dose.cycle}: {WAITS[dose.next_step]}{when}"
+        steps.append((ACTS[dose.next_step], "/dose", says))
     due = everything_due(patient, protocol=ask.portal.protocol, today=ask.today)
     late = [one for one in due if one.state == "overdue" and one.page != "dose"]
     for page in dict.fromkeys(one.page for one in late):
         last = [one for one in late if one.page == page][-1]
         steps.append((Action.RECORD, f"/{page}", f"Overdue: {last.says}, {last.last}"))
     return steps
+
+
+def _is_near(dose: Dose, ask: Ask) -> bool:
+    """Whether a dose was begun, or comes within the weeks in which it is prepared."""
+    if dose.next_step != "planned" or dose.due is None:
+        return True
+    return (date.fromisoformat(dose.due[0]) - ask.today).days <= SOON_DAYS
 
 
 WAITS = {
@@ -124,7 +129,9 @@ def patient(ask: Ask) -> Response:
         "cycles": cycles(found) if sees_arms else (),
         "panel": panel(found, protocol=protocol) if sees_arms else None,
         "dose": dose,
-        "decision": decision(found, protocol=protocol, on=ask.today) if dose else None,
+        "decision": decision(found, protocol=protocol, on=ask.today)
+        if dose and _is_near(dose, ask)
+        else None,
         "due": _due_shown(found, ask),
         "can_correct": {
             one.number

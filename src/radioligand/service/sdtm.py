@@ -58,8 +58,17 @@ def sdtm(
 
 
 def without_arms(frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """Return what a blinded reader may take: no arm, no treatment, nothing that follows from it."""
+    """Return what a blinded reader may take: no arm, no treatment, nothing that follows from it.
+
+    Visits are planned from the first treatment, whose day would tell the arm: vital signs and
+    performance status are those of screening.
+    """
     kept = {name: frames[name] for name in BLINDED_DOMAINS if name in frames}
+    for name in ("RS", "VS"):
+        if name in kept and "VISIT" in kept[name].columns:
+            at_visit = pl.col("VISIT").str.starts_with("VISIT ").fill_null(False)
+            rest = kept[name].filter(~at_visit).drop(f"{name}SEQ")
+            kept[name] = numbered(rest, name)
     kept["DM"] = kept["DM"].with_columns(pl.lit(None, pl.String).alias(one) for one in ARM_COLUMNS)
     kept["DM"] = kept["DM"].drop("RFSTDTC")
     if "DS" in kept:

@@ -16,6 +16,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from radioligand.service import starting
 from radioligand.service.application import application
+from radioligand.service.events import CORRECTABLE
+from radioligand.service.laboratory_view import TESTS
 from radioligand.service.roles import Role
 
 from .conftest import FORM, PASSWORD, name_of
@@ -28,8 +30,37 @@ needs_chromium = pytest.mark.skipif(
     reason="no Chromium on this machine; it is required where CI is set",
 )
 
-# what a page owes: names for every control, one heading, nothing wider than the window
+# what a page owes: names for every control, one heading, nothing wider than the window, text that
+# stands out from what is behind it, controls that a finger meets, headings without a gap
 OWES = """() => {
+  const parts = colour => (colour.match(/[\\d.]+/g) || []).map(Number);
+  const light = colour => parts(colour).slice(0, 3).map(one => one / 255)
+    .map(one => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, one, at) => sum + one * [0.2126, 0.7152, 0.0722][at], 0);
+  const behind = one => {
+    for (; one; one = one.parentElement) {
+      const colour = getComputedStyle(one).backgroundColor, alpha = parts(colour)[3];
+      if (alpha === undefined || alpha === 1) { return colour; }
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const seen = one => one.checkVisibility() && !one.closest(".unseen, .skip, svg");
+  const written = one => [...one.childNodes].some(each => each.nodeType === 3 && each.data.trim());
+  const pale = [...document.body.querySelectorAll("*")].filter(seen).filter(written).filter(one => {
+    const style = getComputedStyle(one), size = parseFloat(style.fontSize);
+    const [dark, bright] = [light(style.color), light(behind(one))].sort((a, b) => a - b);
+    const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+    return (bright + 0.05) / (dark + 0.05) < (large ? 3 : 4.5);
+  }).map(one => one.outerHTML.slice(0, 120));
+  const reached = "button, input:not([type=hidden]), select, textarea, summary, nav a, .button"
+    + ", .small";
+  const small = [...document.querySelectorAll(reached)].filter(seen).filter(one => {
+    const box = (one.closest("label") || one).getBoundingClientRect();
+    return box.width < 24 || box.height < 23.9;
+  }).map(one => one.outerHTML.slice(0, 120));
+  const levels = [...document.querySelectorAll("h1, h2, h3, h4")]
+    .map(one => Number(one.tagName[1]));
+  const ids = [...document.querySelectorAll("[id]")].map(one => one.id);
   const nameless = [...document.querySelectorAll("input:not([type=hidden]),select,textarea,button")]
     .filter(one => !(one.labels && one.labels.length) && !one.textContent.trim()
                    && !one.getAttribute("aria-label"))
@@ -42,9 +73,15 @@ OWES = """() => {
     language: root.lang,
     mains: document.querySelectorAll("main").length,
     pictures: [...document.images].filter(one => !one.alt).length,
+    pale: pale,
+    small: small,
+    gaps: levels.filter((one, at) => one > (levels[at - 1] || 0) + 1).length,
+    twice: ids.filter((one, at) => ids.indexOf(one) !== at),
+    titled: document.title.trim().length > 10,
   };
 }"""
 OWED = {"nameless": [], "headings": 1, "wider": 0, "language": "en", "mains": 1, "pictures": 0}
+OWED |= {"pale": [], "small": [], "gaps": 0, "twice": [], "titled": True}
 
 
 @pytest.fixture
@@ -205,22 +242,30 @@ def test_everything_works_without_scripts(visit, served, portal):
 
 
 @needs_chromium
-@pytest.mark.parametrize("width", [1280, 390])
-def test_every_page_has_names_landmarks_and_fits(visit, served, on_radioligand, width):
+def test_every_page_has_names_landmarks_and_fits(visit, served, on_radioligand, laboratory, portal):
     subject = on_radioligand()
+    laboratory(subject, PLAT="48", NEUT="3.1", HGB="128", CREATCLR="88")
     faults = {}
-    for role in (Role.INVESTIGATOR, Role.TRIAL_MANAGER, Role.AUDITOR, Role.ADMINISTRATOR):
-        page = visit(role, width=width)
+    numbers = {
+        one.kind: one.number
+        for one in portal.ledger.patient(subject).events
+        if one.kind in CORRECTABLE
+    }
+    for role in PATHS:
+        page = visit(role)
         problems = []
         page.on(
             "console",
             lambda one, told=problems: told.append(one.text) if one.type == "error" else None,
         )
         for path in PATHS[role]:
-            page.goto(served + path.replace("SUBJECT", subject))
-            found = page.evaluate(OWES)
-            if found != OWED or problems:
-                faults[role, path] = (found, list(problems))
+            number = str(numbers["laboratory recorded"])
+            page.goto(served + path.replace("SUBJECT", subject).replace("NUMBER", number))
+            for width in (1280, 820, 390):
+                page.set_viewport_size({"width": width, "height": 900})
+                found = page.evaluate(OWES)
+                if found != OWED or problems:
+                    faults[role, path, width] = (found, list(problems))
             problems.clear()
         page.context.close()
     assert faults == {}
@@ -232,12 +277,66 @@ PATHS = {
         *("/", "/patients", "/screening", "/account", "/guidance", HERE, f"{HERE}/certificate"),
         *(f"{HERE}/{one}" for one in ("laboratory", "adverse-event", "imaging", "treatment")),
         *(f"{HERE}/{one}" for one in ("treatment-end", "death", "strata", "crossover", "dose")),
-        *(f"{HERE}/{one}" for one in ("screening", "eligibility")),
+        *(f"{HERE}/{one}" for one in ("screening", "eligibility", "questionnaire", "visit")),
+        *("/due", f"{HERE}/leaving", f"{HERE}/corrections/NUMBER"),
     ),
+    Role.RADIOPHARMACIST: ("/", "/due", HERE, f"{HERE}/dose"),
+    Role.CENTRAL_READER: ("/", "/patients", HERE, f"{HERE}/central-reading"),
     Role.TRIAL_MANAGER: ("/office", "/data", HERE),
+    Role.MONITOR: ("/office", HERE, f"{HERE}/crossover"),
     Role.AUDITOR: ("/audit", "/audit/verification", "/data"),
     Role.ADMINISTRATOR: ("/accounts",),
 }
+
+
+@needs_chromium
+def test_a_form_is_filled_in_and_sent_by_the_keyboard_alone(visit, served, randomised, portal):
+    subject = randomised()
+    page = visit(Role.COORDINATOR)
+    page.goto(f"{served}/patients/{subject}/visit")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(12):  # whatever stands before the field
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.name") == "KPS":
+            break
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+    page.keyboard.type("80")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/patients/{subject}")
+
+    assert outline == "3px"
+    assert portal.ledger.patient(subject).events[-1].payload["signs"] == {"KPS": 80.0}
+
+
+@needs_chromium
+def test_what_is_wrong_is_told_on_top_and_gets_the_focus(visit, served, randomised):
+    subject = randomised()
+    page = visit(Role.COORDINATOR)
+    page.goto(f"{served}/patients/{subject}/visit")
+    fill_in(page, {"KPS": "110", "WEIGHT": "70"})
+    page.get_by_role("button", name="Record").click()
+
+    fault = page.get_by_role("alert")
+    expect(fault).to_contain_text("Karnofsky score: 110 does not lie between 0 and 100")
+    expect(fault).to_be_focused()
+    assert page.locator("[name=WEIGHT]").input_value() == "70"  # nothing has to be typed again
+    assert page.evaluate(OWES) == OWED
+
+
+@needs_chromium
+def test_a_page_is_printed_within_its_paper(visit, served, on_radioligand, laboratory):
+    subject = on_radioligand()
+    everything = {one.code: str(one.low or 1) for one in TESTS}
+    laboratory(subject, **everything)
+    page = visit(Role.INVESTIGATOR, width=794)  # A4 at 96 dots an inch
+    page.emulate_media(media="print")
+    for path in ("", "/dose", "/certificate"):
+        page.goto(f"{served}/patients/{subject}{path}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 794, path
+        assert not page.locator("nav").is_visible()
+        assert page.locator("button:visible").count() == 0
 
 
 def luminance(colour):

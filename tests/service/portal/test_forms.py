@@ -13,7 +13,7 @@ from radioligand.service.corrections_view import can_be_corrected, fields_of
 from radioligand.service.dose_view import decision
 from radioligand.service.events import CORRECTABLE, KINDS, value_at, with_values
 from radioligand.service.roles import Role
-from radioligand.service.sdtm import sdtm
+from radioligand.service.sdtm import BLINDED_DOMAINS, sdtm, without_arms
 from radioligand.service.starting import PAGES
 from radioligand.subjects import derive_adsl
 
@@ -138,6 +138,23 @@ def test_a_visit_becomes_vital_signs_and_performance_status(randomised, browser,
     status = frames["RS"].filter(pl.col("VISIT") == "VISIT 1")
     assert status.select("RSTESTCD", "RSSTRESN", "RSDTC").rows() == [("KPS", 80.0, "2026-01-12")]
     assert frames["SV"].select("VISIT", "SVSTDTC").rows() == [("VISIT 1", "2026-01-12")]
+
+
+def test_a_blinded_reader_takes_no_day_of_a_visit(randomised, browser, data):
+    subject = randomised()
+    coordinator = browser(Role.COORDINATOR)
+    coordinator.fill(f"/patients/{subject}/visit", date="2026-01-12", KPS="80", WEIGHT="68.5")
+    coordinator.fill(f"/patients/{subject}/questionnaire", date="2026-01-12", **WELL)
+    coordinator.fill(f"/patients/{subject}/imaging", date="2026-01-11", response="PD")
+
+    blinded = without_arms(data())
+
+    assert set(blinded) <= set(BLINDED_DOMAINS)
+    assert blinded["VS"]["VSSTRESN"].to_list() == [70.0]  # of the screening form
+    assert blinded["RS"].select("RSTESTCD", "RSSTRESC", "RSSEQ").sort("RSSEQ").rows() == [
+        ("OVRLRESP", "PD", 1),  # of the day before
+        ("KPS", "90", 2),  # of the screening form
+    ]
 
 
 def test_a_patient_leaves_the_study_with_a_reason(randomised, browser, portal, data):
