@@ -23,6 +23,7 @@ from radioligand.dosimetry.curve_kernel import (
 from radioligand.dosimetry.curves import Curve, Floats
 from radioligand.dosimetry.degeneracy import fit_warnings, refuse_degenerate
 from radioligand.dosimetry.nuclide import LUTETIUM_177, Nuclide
+from radioligand.dosimetry.posterior import log_integral_spread
 
 STARTS_PER_HOUR = (0.04, 0.3, 1.5)  # first guesses of the rate of a faster phase
 
@@ -151,6 +152,7 @@ def fit_curve(
     :math:`\tilde A = \sum_i A_i/\lambda_i`, its variance :math:`g^\top V g` with the gradient g by
     the parameters and V the inverse of the normal equations. Errors that all scans share, such as
     that of calibration, do not belong here: they would shrink with n (EANM guidance of 2018).
+    With a prior a mono-exponential's uncertainty is that of `posterior.log_integral_spread`.
 
     """
     time, activity, error = _measured(time_hours, activity_mbq, relative_error, absolute_error_mbq)
@@ -179,6 +181,17 @@ def fit_curve(
         time, activity, error, parameters, covariance, found, form, nuclide, prior is not None
     )
     uncertainty = math.sqrt(max(float(slope @ covariance @ slope), 0.0))
+    if prior is not None and form == "mono":
+        uncertainty = integral * log_integral_spread(
+            time,
+            activity,
+            error,
+            log_rate=float(parameters[1]),
+            log_rate_sd=math.sqrt(float(covariance[1, 1])),
+            prior_mean=float(prior.mean[0]),
+            prior_precision=1 / float(prior.covariance[0, 0]),
+            nuclide=nuclide,
+        )
     tail = found.tail_fraction(float(time[-1]))
     return CurveFit(
         form=form,
