@@ -19,8 +19,10 @@ from radioligand.planning import (
     logrank_power,
     plan,
     selection_alpha,
+    selection_pace,
     selection_power,
     selection_powers,
+    wording,
 )
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "selection.json").read_text())
@@ -124,15 +126,28 @@ def test_the_plan_after_a_selection():
     (planned,) = plan(DDR)
     one, every = selection_powers(planned)
 
-    wanted = selection_alpha(3, fraction=50 / planned.events_needed)
+    wanted = selection_alpha(3, fraction=30 / planned.events_needed)
     assert planned.comparison.alpha == pytest.approx(wanted, abs=1e-6)
-    # half of the 200 subjects of the first stage are in arms that stop
-    assert planned.course.subjects == pytest.approx(planned.subjects - 100)
+    # half of the 264 subjects of the first stage are in arms that stop
+    assert planned.course.subjects == pytest.approx(planned.subjects - 132)
     # 14 a month enter whatever the number of arms
     assert planned.accrual_months == pytest.approx(planned.subjects / 14)
-    assert one.chosen[0] > 0.7 > one.power_of[0] > 0.6
+    assert one.chosen[0] > 0.65 > one.power_of[0] > 0.55
     assert every.power > planned.power > one.power
     assert selection_powers(plan(read_protocol("netter-2"))[0]) is None
+
+
+def test_the_selection_comes_when_its_subjects_are_in():
+    (planned,) = plan(DDR)
+    month, subjects = selection_pace(planned)
+
+    # 7 a month in control and one arm: 30 events by that month, and 14 a month in all
+    assert subjects == pytest.approx(14 * month) == pytest.approx(DDR.selection.subjects, rel=0.01)
+    assert "change events, accrual or subjects" not in " ".join(wording(planned, protocol=DDR))
+    later = DDR.selection.model_copy(update={"events": 50, "subjects": 200})
+    too_few = DDR.model_copy(update={"selection": later})
+    told = " ".join(wording(plan(too_few)[0], protocol=too_few))
+    assert "By its accrual 353 subjects are in by then, and not the 200" in told
 
 
 def test_a_winner_picked_too_late_is_refused():
@@ -148,15 +163,16 @@ def test_a_selection_is_planned_with_one_rate():
 
 
 @pytest.mark.by_hand
-def test_a_late_harm_in_fifty_subjects():
-    found = late_harm_plans(DDR, plan(DDR)[0])[0]  # 200 subjects in four arms when one is picked
+def test_a_late_harm_in_sixty_six_subjects():
+    found = late_harm_plans(DDR, plan(DDR)[0])[0]  # 264 subjects in four arms when one is picked
 
-    assert found.subjects == 50
-    assert found.seen_usual == pytest.approx(1 - 0.98**50)
-    assert found.seen_high == pytest.approx(1 - 0.92**50)
+    assert found.subjects == 66
+    assert found.seen_usual == pytest.approx(1 - 0.98**66)
+    assert found.seen_high == pytest.approx(1 - 0.92**66)
     assert found.needed == 149  # log 0.05 / log 0.98 = 148.3
-    # at 8 %, none of 50 has a probability of 1.5 % and up to one of 8.3 %: only none excludes it
-    assert 0.92**50 < 0.05 < 0.92**50 + comb(50, 1) * 0.08 * 0.92**49
-    assert found.excluded == pytest.approx(0.98**50)
+    # at 8 %, up to one of 66 has a probability of 2.7 %, up to two of 9.4 %: one still excludes it
+    up_to_one = 0.92**66 + 66 * 0.08 * 0.92**65
+    assert up_to_one < 0.05 < up_to_one + comb(66, 2) * 0.08**2 * 0.92**64
+    assert found.excluded == pytest.approx(0.98**66 + 66 * 0.02 * 0.98**65)
     assert found.month == pytest.approx(plan(DDR)[0].accrual_months + 60)
     assert "149 subjects" in late_harm_wording((found,))[0]

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -15,7 +16,9 @@ from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.trial_design import trial_design
 from radioligand.simulation.trials import simulate
 
-PARTS = 8
+PARTS = 12
+WORKERS = 2
+AHEAD = 2 * WORKERS + 1  # parts that are under way at most, of which none has been kept
 COMMAND = (sys.executable, "-m", "radioligand.cli", "simulate", "netter-2", "--seed", "4")
 
 
@@ -49,22 +52,54 @@ def dask(command: str, *words: str) -> tuple[str, ...]:
     return (sys.executable, "-c", start, *words)
 
 
+# what a worker of the test does besides: it notes the first trial of each part that it has run
+NOTING = """
+import os
+from radioligand.simulation import trials
+
+plain = trials.run_part
+
+
+def noting(design, seed, part):
+    found = plain(design, seed, part)
+    with open(os.path.join({folder!r}, str(os.getpid())), "a") as notes:
+        notes.write(f"{{part[0]}}\\n")
+    return found
+
+
+trials.run_part = noting
+"""
+
+
 @pytest.fixture
-def cluster():
-    """A scheduler and two workers of one thread, without anybody to restart them."""
+def cluster(tmp_path):
+    """A scheduler and two workers of one thread, without anybody to restart them.
+
+    Beside their address and the workers is the folder of what these have noted.
+    """
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    noting = tmp_path / "noting.py"
+    noting.write_text(NOTING.format(folder=str(notes)), "utf-8")
     address = f"tcp://127.0.0.1:{free_port()}"
     with ExitStack() as processes:
         scheduler = processes.enter_context(
             process(*dask("scheduler", "--host", address, "--no-dashboard"))
         )
         said(scheduler, "Scheduler at")
-        alone = ("--nthreads", "1", "--no-nanny", "--no-dashboard")
+        alone = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--preload", str(noting))
         workers = [
-            processes.enter_context(process(*dask("worker", address, *alone))) for _ in range(2)
+            processes.enter_context(process(*dask("worker", address, *alone)))
+            for _ in range(WORKERS)
         ]
         for worker in workers:
             said(worker, "Registered to")
-        yield address, workers
+        yield address, workers, notes
+
+
+def first_trial(path) -> int:
+    """Of a part that is kept: its name ends with its first trial and the one after its last."""
+    return int(path.stem.split("-")[-2])
 
 
 def command(out, *more):
@@ -73,7 +108,7 @@ def command(out, *more):
 
 
 def test_a_killed_worker_changes_no_byte_and_a_broken_off_run_goes_on(cluster, tmp_path):
-    address, workers = cluster
+    address, workers, notes = cluster
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     subprocess.run(command(whole), check=True, capture_output=True)
     kept = whole / "parts"
@@ -89,6 +124,7 @@ def test_a_killed_worker_changes_no_byte_and_a_broken_off_run_goes_on(cluster, t
         while len(list((cut / "parts").glob("*.json"))) < PARTS // 2 + 2:
             assert running.poll() is None, running.stderr.read()
             time.sleep(0.01)
+        finished = {first_trial(path) for path in (cut / "parts").glob("*.json")}
         workers[0].send_signal(signal.SIGKILL)
         workers[0].wait()
         assert not (cut / "results.json").exists()
@@ -105,6 +141,15 @@ def test_a_killed_worker_changes_no_byte_and_a_broken_off_run_goes_on(cluster, t
     assert {name: now[name].stat().st_ino for name in before} == before  # not run again
     for name, path in now.items():
         assert path.read_bytes() == (kept / name).read_bytes()
+
+    # no finished part was computed again, and the kill cost no more than what was under way
+    computed = Counter(
+        int(line) for file in notes.iterdir() for line in file.read_text("utf-8").split()
+    )
+    missing = {first_trial(path) for name, path in now.items() if name not in before}
+    assert set(computed) == missing
+    assert {computed[one] for one in finished & missing} == {1}
+    assert computed.total() <= len(missing) + AHEAD
 
 
 def test_a_scheduler_that_is_not_there_is_told(protocol, plain, monkeypatch):

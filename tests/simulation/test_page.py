@@ -41,7 +41,7 @@ def test_every_file_is_there_and_the_same_each_time(written):
 
     assert {"index.html", "results.json", "results.csv"} <= {str(one) for one in files}
     assert {one.stem for one in files if one.suffix == ".svg"} == {
-        "scenario-map",
+        "map",
         "simulated-power",
         "fan",
         "simulated-looks",
@@ -66,6 +66,29 @@ def test_the_page_of_several_arms_tells_of_each(tmp_path):
     assert "Theory is that of picking the winner" in page
 
 
+def test_more_than_two_assumptions_make_a_map_for_each_of_the_others(tmp_path):
+    grid = tmp_path / "grid.toml"
+    lists = "hazard_ratio = [0.5, 0.7]\naccrual_per_month = [6, 12]\nvisits = [true, false]\n"
+    grid.write_text(f"document = 1\n[assume]\n{lists}", "utf-8")
+    words = ["simulate", "netter-2", "--trials", "200", "--scenario", str(grid), "--json"]
+
+    run = CliRunner().invoke(cli, [*words, "--no-null", "--out", str(tmp_path / "out")])
+
+    assert run.exit_code == 0, run.output
+    told = json.loads(run.stdout)["scenarios"]
+    seen = []
+    for name, visits in (("map-1", "true"), ("map-2", "false")):
+        drawn = (tmp_path / "out" / "figures" / f"{name}.svg").read_text("utf-8")
+        described = re.search("<desc[^>]*>(.*?)</desc>", drawn, re.S)[1]
+        own = [one for one in told if one["scenario"].endswith(f"visits {visits}")]
+        for one in own:
+            key = one["scenario"].rsplit(",", 1)[0].replace("_", " ")
+            assert f"{key}: {100 * one['power']:.1f} %" in described
+        seen += own
+    assert len(seen) == 8
+    assert "Power by scenario: visits yes" in (tmp_path / "out" / "index.html").read_text("utf-8")
+
+
 def test_the_page_holds_everything_itself(written):
     page = (written / "out" / "index.html").read_text("utf-8")
 
@@ -80,12 +103,12 @@ def test_figures_tell_the_numbers_of_the_results(written):
     told = json.loads((out / "results.json").read_text("utf-8"))["scenarios"]
     described = {
         name: re.search("<desc[^>]*>(.*?)</desc>", (out / "figures" / f"{name}.svg").read_text())[1]
-        for name in ("scenario-map", "fan", "simulated-looks", "simulated-power")
+        for name in ("map", "fan", "simulated-looks", "simulated-power")
     }
 
     for one in told:
         key = one["scenario"].replace("_", " ")
-        assert f"{key}: {100 * one['power']:.1f} %" in described["scenario-map"]
+        assert f"{key}: {100 * one['power']:.1f} %" in described["map"]
     for look in told[0]["looks"]:
         bound = f"bound {look['z']:.3f}"
         assert re.search(f"{bound} and .* at {look['events']} events", described["simulated-looks"])

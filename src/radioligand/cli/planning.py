@@ -31,6 +31,7 @@ from radioligand.planning import (
     plan_results,
     predict_events,
     rate_wording,
+    selection_pace,
     selection_powers,
     wording,
 )
@@ -233,7 +234,8 @@ def _selected(one: Plan) -> dict[str, Any] | None:
     told: dict[str, Any] = {
         name: {key: getattr(power, key) for key in keys} for name, power in cases
     }
-    return {"alpha": one.comparison.alpha, **told}
+    month, subjects = selection_pace(one) or (None, None)
+    return {"alpha": one.comparison.alpha, "month": month, "subjects_then": subjects, **told}
 
 
 def _rules(found: AdaptationPlan | None) -> dict[str, Any] | None:

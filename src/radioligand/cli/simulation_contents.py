@@ -19,6 +19,8 @@ from radioligand.simulation.results import (
     Run,
     curve_power,
     curve_ratios,
+    map_facets,
+    map_name,
     picks,
     simulation_results,
 )
@@ -33,7 +35,6 @@ DISPLAYS = (
     ("scenarios", "grid", "Operating characteristics"),
     ("each-arm", "grid", "Each experimental arm"),
     ("each-cohort", "grid", "Each cohort"),
-    ("map", "scenario-map", "Power by scenario"),
     ("power", "simulated-power", "Power, simulated and by theory"),
     ("fan", "fan", "Accrual and events"),
     ("looks", "simulated-looks", "Boundaries and simulated z"),
@@ -42,6 +43,7 @@ DISPLAYS = (
     ("over-limit", "dose-heterogeneity", "Over a limit, by spread between sites"),
 )
 SECTIONS = dict.fromkeys(("dose-designs", "in-target", "over-limit"), "Dosimetry")
+TABLES = 3  # of the displays, before the figures
 NOTES = {
     "scenarios": (
         "End / true: the hazard ratio estimated at the last look over the one assumed, as the "
@@ -107,14 +109,14 @@ def write_page(
         arms=tuple(Arm(arm.id, arm.label, arm.short) for arm in protocol.arms),
         displays=tuple(
             Display(
-                name=kind if kind not in ("grid", "dose-heterogeneity") else name,
+                name=name if kind in ("grid", "scenario-map", "dose-heterogeneity") else kind,
                 analysis=name,
                 kind=kind,
                 title=title,
                 section=SECTIONS.get(name, protocol.endpoint(first.endpoint).label),
                 footnotes=(*NOTES.get(name, ()), *(_curve_note(first) if name == "power" else ())),
             )
-            for name, kind, title in DISPLAYS
+            for name, kind, title in (*DISPLAYS[:TABLES], *_maps(runs), *DISPLAYS[TABLES:])
             if name in names
         ),
         simulated=False,
@@ -143,6 +145,19 @@ def write_page(
             path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{out} cannot be written: {error.strerror}.") from None
+
+
+def _maps(runs: Sequence[Run]) -> list[tuple[str, str, str]]:
+    """The displays of the maps of power: one, or one for each combination of what else varies."""
+    facets = map_facets(runs)
+    return [
+        (
+            map_name(place, len(facets)),
+            "scenario-map",
+            f"Power by scenario{f': {fixed}' if fixed else ''}",
+        )
+        for place, (fixed, _) in enumerate(facets)
+    ]
 
 
 def power_curve(

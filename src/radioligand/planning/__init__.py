@@ -67,6 +67,7 @@ from radioligand.planning.sizing import (
     plan,
     plan_endpoint,
     plan_rates,
+    selection_pace,
     selection_powers,
 )
 from radioligand.planning.waiting import (
@@ -138,6 +139,7 @@ __all__ = [
     "scaled",
     "scenarios",
     "selection_alpha",
+    "selection_pace",
     "selection_power",
     "selection_powers",
     "significant_hazard_ratio",

@@ -21,6 +21,7 @@ from radioligand.planning.course import (
     Course,
     dropout_hazard,
     expected,
+    months_to_events,
     with_dropout,
 )
 from radioligand.planning.events import (
@@ -140,6 +141,25 @@ def selection_powers(plan: Plan) -> tuple[SelectionPower, SelectionPower] | None
         for ratios in (one, (given.hazard_ratio,) * comparison.arms)
     )
     return first, second
+
+
+def selection_pace(plan: Plan) -> tuple[float, float] | None:
+    """Return the month in which the winner is picked, and the subjects of all arms by then.
+
+    They are expected with every arm open and the accrual as planned; None if the protocol picks
+    none. The subjects of its `[selection]` ought to be near.
+    """
+    comparison = plan.comparison
+    if comparison.selection is None:
+        return None
+    of_all = accrual_of(plan.given)
+    open_arms = replace(
+        plan.course,
+        accrual=of_all.faster(comparison.share),
+        subjects=comparison.share * plan.subjects,
+    )
+    month = months_to_events(open_arms, comparison.selection.events)
+    return month, float(np.minimum(of_all.entered(month), plan.subjects))
 
 
 def plan_rates(protocol: p.Protocol, *, subjects: int) -> tuple[RatePlan, ...]:

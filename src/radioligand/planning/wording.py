@@ -7,9 +7,10 @@ from decimal import Decimal
 from radioligand import protocol as p
 from radioligand.planning.events import significant_hazard_ratio
 from radioligand.planning.faults import whole
-from radioligand.planning.sizing import Plan, RatePlan, selection_powers
+from radioligand.planning.sizing import Plan, RatePlan, selection_pace, selection_powers
 
 NAMES = {"schoenfeld": "Schoenfeld", "freedman": "Freedman", "lakatos": "Lakatos"}
+NEAR = 0.1  # of the subjects at a selection: what is more is told
 SHAPES = {
     "obrien-fleming": "an O'Brien–Fleming-type spending function",
     "pocock": "a Pocock-type spending function",
@@ -160,17 +161,25 @@ def _selection(plan: Plan) -> str:
     if picked is None or powers is None:
         return ""
     one, every = powers
+    month, subjects = selection_pace(plan) or (float("nan"), float("nan"))
+    apart = ""
+    if abs(subjects / picked.subjects - 1) > NEAR:
+        apart = (
+            f" By its accrual {subjects:.0f} subjects are in by then, and not the "
+            f"{picked.subjects} that the protocol assumes: change events, accrual or subjects."
+        )
     least = picked.at_most_hazard_ratio
     but = f", unless its hazard ratio is above {least:g}" if least else ""
     return (
         f"At {picked.events} events in each comparison, with {picked.subjects} subjects in "
-        f"{plan.comparison.arms + 1} arms, the arm with the largest effect goes on with control "
-        f"alone{but}; the level above keeps the error of the whole trial at "
-        f"{_percent(plan.given.alpha)}. If one arm is as assumed and the others are as control, it "
-        f"goes on with a probability of {_percent(one.chosen[0])} and is found better with "
-        f"{_percent(one.power_of[0])}, and its hazard ratio at the end is estimated at "
+        f"{plan.comparison.arms + 1} arms, expected in month {month:.1f}, the arm with the largest "
+        f"effect goes on with control alone{but}; the level above keeps the error of the whole "
+        f"trial at {_percent(plan.given.alpha)}. If one arm is as assumed and the others are as "
+        f"control, it goes on with a probability of {_percent(one.chosen[0])} and is found better "
+        f"with {_percent(one.power_of[0])}, and its hazard ratio at the end is estimated at "
         f"{one.ratio_at_end[0]:.3f} times the true one; if all are as assumed, one of them is "
         f"found better with {_percent(every.power)}, at {every.ratio_at_end[0]:.3f} times."
+        f"{apart}"
     )
 
 

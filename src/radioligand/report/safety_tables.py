@@ -104,9 +104,13 @@ def competing_risks(view: View) -> Body:
     for time in times:
         label = f"At {formatting.rounded(time / view.report.month_days)} months"
         rows.append(Row(label, tuple(_incidence(numbers, arm, time) for arm in arms), 1))
-    p = numbers.compared("gray_p") or numbers.find("not_estimable", arm=numbers.comparison)
-    if p is not None:
-        rows.append(Row("Gray's test", (p_cell(p, columns=len(arms)),)))
+    for comparison in numbers.comparisons or ("",):
+        found = (numbers.find(each, arm=comparison) for each in ("gray_p", "not_estimable"))
+        p = next((each for each in found if each is not None), None)
+        which = numbers.told_apart(comparison, view.report.arms)
+        if p is not None:
+            label = f"Gray's test, {which}" if which else "Gray's test"
+            rows.append(Row(label, (p_cell(p, columns=len(arms)),)))
     cases = view.main.frame.filter(statistic="onset")
     if cases.height:
         rows.append(Row("Months to the event of each subject"))

@@ -41,7 +41,8 @@ def scenario_map(view: View) -> Drawing:
         for column in columns
         for row in rows
     }
-    low, high = min(cells.values()), max(cells.values())
+    low = min(value_of(numbers.find("lowest")) or 1.0, *cells.values())
+    high = max(value_of(numbers.find("highest")) or 0.0, *cells.values())
     left = max(text_width(row, SMALL) for row in rows) + 14
     height = CELL * len(rows)
     figure = blank(BOTTOM + height + TOP)

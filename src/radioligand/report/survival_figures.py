@@ -56,7 +56,7 @@ def kaplan_meier(view: View) -> Drawing:
     names = [text_width(curve.arm.short, SMALL, bold=True) for curve in curves]
     margin = 12 + max(*ends, *names)
     left, bottom = LEFT, 54 + ROW * (len(curves) + 1)
-    top = 14 + ROW * (len(curves) + len(_compared_lines(numbers)))
+    top = 14 + ROW * (len(curves) + len(_compared_lines(view)))
     width, height = WIDTH - left - margin, 210.0
     figure = blank(bottom + height + top)
     page, axes = sheet(figure), axes_at(figure, left, bottom, width, height)
@@ -68,10 +68,11 @@ def kaplan_meier(view: View) -> Drawing:
     for curve in curves:
         _draw_curve(axes, curve, colours[curve.arm.id])
     _label_ends(axes, curves, colours, height)
-    _write_summary(page, numbers, curves, colours, top=bottom + height + top - 4)
+    _write_summary(page, view, curves, colours, top=bottom + height + top - 4)
     write_at_risk(page, axes, curves, ticks, colours, top=bottom - 34)
     told = "; ".join(_told_curve(numbers, curve) for curve in curves)
-    return Drawing(figure=figure, description=f"Kaplan–Meier curves. {told}. {_compared(numbers)}")
+    compared = ". ".join(_compared(view))
+    return Drawing(figure=figure, description=f"Kaplan–Meier curves. {told}. {compared}")
 
 
 def _curve(numbers: Numbers, arm: Arm, month_days: float) -> Curve:
@@ -148,19 +149,19 @@ def _label_ends(axes: Axes, curves: list[Curve], colours: dict[str, str], height
 
 
 def _write_summary(
-    page: Axes, numbers: Numbers, curves: list[Curve], colours: dict[str, str], *, top: float
+    page: Axes, view: View, curves: list[Curve], colours: dict[str, str], *, top: float
 ) -> None:
-    """Write medians and the comparison above the axes, where no curve can run into them."""
+    """Write medians and comparisons above the axes, where no curve can run into them."""
     for place, curve in enumerate(curves):
-        told = f"{curve.arm.short}: {_told_median(numbers, curve.arm)}"
+        told = f"{curve.arm.short}: {_told_median(view.main, curve.arm)}"
         write(page, LEFT, top - ROW * place, told, va="top", colour=colours[curve.arm.id])
-    for place, line in enumerate(_compared_lines(numbers), start=len(curves)):
+    for place, line in enumerate(_compared_lines(view), start=len(curves)):
         write(page, LEFT, top - ROW * place, line, va="top")
 
 
-def _compared_lines(numbers: Numbers) -> list[str]:
-    """The comparison in lines that fit over the axes."""
-    return wrapped(_compared(numbers), WIDTH - LEFT, SMALL)
+def _compared_lines(view: View) -> list[str]:
+    """The comparisons in lines that fit over the axes."""
+    return [line for told in _compared(view) for line in wrapped(told, WIDTH - LEFT, SMALL)]
 
 
 def _told_median(numbers: Numbers, arm: Arm) -> str:
@@ -178,15 +179,23 @@ def _told_curve(numbers: Numbers, curve: Curve) -> str:
     return f"{curve.arm.label}: {told}, {_told_median(numbers, curve.arm)}"
 
 
-def _compared(numbers: Numbers) -> str:
+def _compared(view: View) -> list[str]:
     """Return 'Hazard ratio 0.276 (95% CI 0.182–0.418); Log-rank p<0.0001', or why there is none.
 
-    Several comparisons stand in the table alone.
+    One of each comparison, which names its arms if there are several.
     """
-    if len(numbers.comparisons) > 1:
-        return ""
+    numbers, lines = view.main, []
+    for comparison in numbers.comparisons or ("",):
+        told = "; ".join(_told_comparison(numbers, comparison))
+        which = numbers.told_apart(comparison, view.report.arms)
+        if told:
+            lines.append(f"{which}: {told}" if which else told)
+    return lines
+
+
+def _told_comparison(numbers: Numbers, comparison: str) -> list[str]:
     ratio, low, high, p = (
-        numbers.find(name, arm=numbers.comparison)
+        numbers.find(name, arm=comparison)
         for name in ("hazard_ratio", "hazard_ratio_lower", "hazard_ratio_upper", "logrank_p")
     )
     told = []
@@ -197,7 +206,7 @@ def _compared(numbers: Numbers) -> str:
         told.append(f"Hazard ratio {ratio.text or formatting.NOT_ESTIMATED}")
     if p is not None and p.value is not None:
         told.append(f"Log-rank {formatting.p_equals(p.value)}")
-    return "; ".join(told)
+    return told
 
 
 def write_at_risk(

@@ -27,6 +27,7 @@ AnyDesign = TrialDesign | AdaptiveDesign | CohortDesign
 AnyCharacteristics = Characteristics | AdaptiveCharacteristics | CohortCharacteristics
 Curve = Sequence[tuple[float, float, float]]  # hazard ratio, power, its error
 LEAST_RATIO = 0.3
+MOST_MAPS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def simulation_results(
         "scenarios": _scenarios(runs),
         "each-arm": _arms(runs[0]),
         "each-cohort": _cohorts(runs[0]),
-        "map": _map(runs),
+        **_maps(runs),
         "power": _power(runs[0].design, curve),
         "fan": _fan(runs[0], fan),
         "looks": _looks(runs[0].design, z),
@@ -167,16 +168,52 @@ def _cohorts(run: Run) -> Iterator[Row]:
             yield _cell("cohort", name, statistic, value)
 
 
-def _map(runs: Sequence[Run]) -> Iterator[Row]:
-    """Power by two assumptions that vary; of none, or of more, there is no map."""
+def map_facets(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
+    """Return the maps of power that scenarios make: what each holds fixed in words, and its runs.
+
+    Across and down are the first two assumptions that vary; one map for each combination of the
+    others, at most MOST_MAPS. Where fewer than two vary there is none.
+    """
     keys = varied([run.design.scenario for run in runs])
-    if len(keys) != 2:
-        return
+    if len(keys) < 2:
+        return []
+    facets: dict[str, list[Run]] = {}
     for run in runs:
-        across, down = (
-            f"{key.replace('_', ' ')} {getattr(run.design.scenario, key):g}" for key in keys
-        )
-        yield _cell(across, down, "power", run.found.power)
+        fixed = ", ".join(_assumption(run, key) for key in keys[2:])
+        facets.setdefault(fixed, []).append(run)
+    return list(facets.items())[:MOST_MAPS]
+
+
+def map_name(place: int, facets: int) -> str:
+    """Return the name of a map among so many: 'map', or 'map-1', 'map-2' and so on."""
+    return "map" if facets == 1 else f"map-{place + 1}"
+
+
+def _maps(runs: Sequence[Run]) -> dict[str, Iterator[Row]]:
+    facets = map_facets(runs)
+    keys = varied([run.design.scenario for run in runs])
+    powers = [run.found.power for _, some in facets for run in some]
+    return {
+        map_name(place, len(facets)): _map(some, keys[0], keys[1], powers)
+        for place, (_, some) in enumerate(facets)
+    }
+
+
+def _map(runs: Sequence[Run], across: str, down: str, powers: Sequence[float]) -> Iterator[Row]:
+    """Power by two assumptions; the colours of all maps are those of the same powers."""
+    for run in runs:
+        yield _cell(_assumption(run, across), _assumption(run, down), "power", run.found.power)
+    yield {"statistic": "lowest", "value": min(powers)}
+    yield {"statistic": "highest", "value": max(powers)}
+
+
+def _assumption(run: Run, key: str) -> str:
+    """An assumption and its value in words; None is as the protocol plans it."""
+    value = getattr(run.design.scenario, key)
+    words = key.replace("_", " ")
+    if isinstance(value, bool) or value is None:
+        return f"{words} {'planned' if value is None else 'yes' if value else 'no'}"
+    return f"{words} {value:g}"
 
 
 def _power(design: AnyDesign, curve: Curve) -> Iterator[Row]:
