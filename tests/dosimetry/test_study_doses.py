@@ -153,6 +153,17 @@ def test_both_strategies_steer_the_study():
     assert "mean of target lesions" not in binds
 
 
+def test_a_document_chooses_the_other_strategy(tmp_path):
+    """What `demo` and `analyse` are given: the shipped document, and the line that differs."""
+    path = tmp_path / "organ-limit.toml"
+    path.write_text(
+        'document = 1\nlike = "dosimetry-prrt"\n[dosimetry]\nstrategy = "organ limit"\n', "utf-8"
+    )
+    read = read_protocol(str(path))
+    assert read.dosimetry == ORGAN_LIMIT.dosimetry
+    assert read.analyses == PROTOCOL.analyses
+
+
 # -- what is lacking or wrong ----------------------------------------------------------------------
 
 
@@ -250,6 +261,17 @@ def test_the_share_in_the_target_is_counted_of_the_last_cycle():
         for band in ("below 80 Gy", "80 to 120 Gy", "above 120 Gy")
     ]
     assert sum(shares) == pytest.approx(100)
+
+
+@pytest.mark.by_hand
+def test_the_dose_of_a_cycle_is_the_mean_of_its_lesions():
+    own = adrad("DOSE", AVISITN=2.0, PARCAT1="LESION", TRT01P="LU")
+    mean = own.group_by("USUBJID").agg(
+        pl.col("AVAL").mean(), pl.col("AVAL").null_count().alias("k")
+    )
+    by_hand = mean.filter(pl.col("k") == 0)["AVAL"].mean()
+    found = number("absorbed-dose", "mean", "DOSE TARGET LESIONS 2", arm="LU")
+    assert found == pytest.approx(by_hand)
 
 
 @pytest.mark.by_hand
