@@ -2,6 +2,7 @@
 """Dosimetry of a study: from SDTM (XA, EX, EC) to ADRAD, its invariants, results and report."""
 
 from dataclasses import replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from radioligand.analysis import analyse
 from radioligand.cdisc import DatasetError, check_study, join_supplemental
-from radioligand.derivation import derive, invariants, missing_domains, remarks
+from radioligand.derivation import cut, derive, invariants, missing_domains, remarks
 from radioligand.io.documents import read_protocol
 from radioligand.patient_dosimetry.adam import PARAMETERS
 from radioligand.patient_dosimetry.sdtm import VARIABLES, study_measurements
@@ -153,6 +154,17 @@ def test_both_strategies_steer_the_study():
     assert "mean of target lesions" not in binds
 
 
+def test_a_document_chooses_the_other_strategy(tmp_path):
+    """What `demo` and `analyse` are given: the shipped document, and the line that differs."""
+    path = tmp_path / "organ-limit.toml"
+    path.write_text(
+        'document = 1\nlike = "dosimetry-prrt"\n[dosimetry]\nstrategy = "organ limit"\n', "utf-8"
+    )
+    read = read_protocol(str(path))
+    assert read.dosimetry == ORGAN_LIMIT.dosimetry
+    assert read.analyses == PROTOCOL.analyses
+
+
 # -- what is lacking or wrong ----------------------------------------------------------------------
 
 
@@ -168,6 +180,32 @@ def test_a_cycle_without_scans_makes_later_sums_unknown_and_says_why():
     assert own.filter(PARAMCD="CUMDOSE", XRLOC="KIDNEYS")["AVISITN"].to_list() == [1.0]
     said = remarks(less, derived, protocol=PROTOCOL).filter(dataset="ADRAD")
     assert "a region has a dose in every cycle that was given" in said["rule"].to_list()
+
+
+def test_a_cutoff_within_a_cycle_leaves_it_without_a_dose():
+    """One scan of the last cycle is known by then: too few for a curve, which is told."""
+    first = study()["XA"]["USUBJID"][0]
+    own = study()["XA"].filter(USUBJID=first).sort("XADTC")
+    day = own.filter(VISIT="CYCLE 2 DAY 1")["XADTC"][0][:10]
+    derived = derive(
+        cut(study(), cutoff=date.fromisoformat(day)),
+        protocol=PROTOCOL,
+        cutoff=date.fromisoformat(day),
+    )["ADRAD"]
+    kidneys = derived.filter(USUBJID=first, PARAMCD="DOSE", XRLOC="KIDNEYS").sort("AVISITN")
+    assert kidneys["AVAL"].is_null().to_list() == [False, True]
+    assert "scan" in kidneys["REASON"][1]
+
+
+def test_before_the_first_scan_there_is_no_dose_and_no_fault():
+    day = date(2026, 1, 1)
+    derived = derive(cut(study(), cutoff=day), protocol=PROTOCOL, cutoff=day)
+    assert "ADRAD" not in derived
+    told = analyse(adam() | {"ADRAD": adam()["ADRAD"].clear()}, protocol=PROTOCOL)
+    assert told.filter(analysis="absorbed-dose").height > 0
+    lacking = {name: frame for name, frame in adam().items() if name != "ADRAD"}
+    said = analyse(lacking, protocol=PROTOCOL).filter(analysis="dose-effects")
+    assert said["text"].to_list() == ["the study has no ADRAD"]
 
 
 def test_scans_without_their_unit_or_the_hour_of_the_infusion_are_refused():
@@ -250,6 +288,17 @@ def test_the_share_in_the_target_is_counted_of_the_last_cycle():
         for band in ("below 80 Gy", "80 to 120 Gy", "above 120 Gy")
     ]
     assert sum(shares) == pytest.approx(100)
+
+
+@pytest.mark.by_hand
+def test_the_dose_of_a_cycle_is_the_mean_of_its_lesions():
+    own = adrad("DOSE", AVISITN=2.0, PARCAT1="LESION", TRT01P="LU")
+    mean = own.group_by("USUBJID").agg(
+        pl.col("AVAL").mean(), pl.col("AVAL").null_count().alias("k")
+    )
+    by_hand = mean.filter(pl.col("k") == 0)["AVAL"].mean()
+    found = number("absorbed-dose", "mean", "DOSE TARGET LESIONS 2", arm="LU")
+    assert found == pytest.approx(by_hand)
 
 
 @pytest.mark.by_hand

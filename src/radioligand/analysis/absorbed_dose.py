@@ -135,6 +135,19 @@ def _target(scope: Scope, records: pl.DataFrame, target: DoseTarget) -> Iterator
             count = own.filter(inside).height
             yield from count_rows(origin, count, own.height, arm=arm, variable=variable, level=band)
     yield from _over_cycles(origin, records, "STEERDOS", TARGETS)
+    lesions = records.filter(PARAMCD="DOSE", PARCAT1="LESION")
+    mean = lesions.group_by("USUBJID", "arm", "AVISITN", maintain_order=True).agg(
+        # unknown as soon as one of them is
+        AVAL=pl.when(pl.col("AVAL").null_count() == 0).then(pl.col("AVAL").sort().mean())
+    )
+    for cycle in mean["AVISITN"].unique().sort():
+        of_cycle = scope.origin("ADRAD", where=f"cycle {cycle:.0f}, LESION", parameter="DOSE")
+        variable = f"DOSE {TARGETS} {cycle:.0f}"
+        label = f"Dose to target lesions, mean, cycle {cycle:.0f}, Gy"
+        yield of_cycle.row("label", variable=variable, text=label)
+        for arm in scope.arms:
+            values = mean.filter(AVISITN=cycle, arm=arm)["AVAL"]
+            yield from number_rows(of_cycle, values, arm=arm, variable=variable, unit="Gy")
 
 
 def _by_cycle(scope: Scope, records: pl.DataFrame, region: str) -> Iterator[Row]:

@@ -309,6 +309,7 @@ def write_report(
         title=found.title,
         warnings=found.warnings,
         provenance=found.provenance,
+        given=found.measured.given,
         cohort=Cohort(
             adherence=adherence(found.measured.given),
             sites=declared_methods(found.measured, found.doses),

@@ -95,7 +95,8 @@ def derive(
     if (ex := get("EX")) is not None:
         progress("ADEX")
         adam["ADEX"] = derive_adex(ex, adsl, protocol=protocol, ds=get("DS"), ec=get("EC"))
-    if (xa := get("XA")) is not None and ex is not None and protocol.dosimetry:
+    xa = get("XA")
+    if xa is not None and not xa.is_empty() and ex is not None and protocol.dosimetry:
         progress("ADRAD")
         adam["ADRAD"] = derive_study_adrad(xa, ex, adam["ADEX"], adsl, dosimetry=protocol.dosimetry)
     tr, tu, rs = get("TR"), get("TU"), get("RS")

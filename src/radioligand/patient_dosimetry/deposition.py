@@ -12,12 +12,14 @@ from radioligand.dosimetry.absorbed_dose import (
     cross_dose_gy,
     mass_slope,
     remainder_dose_gy,
+    remainder_s,
     scaled_self_s,
     self_dose_gy,
 )
 from radioligand.dosimetry.marrow import marrow_dose
 from radioligand.dosimetry.nuclide import gray_grams
 from radioligand.dosimetry.spheres import sphere_energy
+from radioligand.patient_dosimetry.records import CrossTerm
 
 MARROW = "red marrow"
 HEAVIEST_G = 1000.0  # of a sphere
@@ -32,6 +34,7 @@ class Deposition:
     energy_kev: float  # that stays in the region per decay; nan of marrow
     mass_slope: float
     says: str
+    cross_terms: tuple[CrossTerm, ...] = ()
 
 
 def in_sphere(tia_mbq_h: float, mass_g: float, density_g_per_ml: float) -> Deposition:
@@ -62,7 +65,8 @@ def in_organ(
     `integrals` are those of all regions of the cycle, in MBq h.
     """
     name = region.lower()
-    cross, used = _cross(name, integrals, table)
+    terms = _cross(name, integrals, table)
+    cross, used = _summed(terms)
 
     def energy(mass: float) -> float:
         s = scaled_self_s(table.value(name, name), table.reference_mass_g(name), mass)
@@ -74,6 +78,7 @@ def in_organ(
         energy_kev=energy(mass_g),
         mass_slope=mass_slope(mass_g, energy=energy),
         says=f"S values of {table.phantom} ({table.citation}); cross dose from {used}",
+        cross_terms=terms,
     )
 
 
@@ -92,7 +97,8 @@ def in_marrow(
     """
     if table is None or MARROW not in table.targets:
         raise ValueError(f"marrow needs a table of S values with the target {MARROW!r}.")
-    cross, used = _cross(MARROW, integrals, table)
+    terms = _cross(MARROW, integrals, table)
+    cross, used = _summed(terms)
     found = marrow_dose(
         concentration_mbq_h_per_ml,
         method=by,
@@ -108,18 +114,33 @@ def in_marrow(
         energy_kev=math.nan,
         mass_slope=0.0,  # activity and mass of the marrow grow together
         says=f"marrow by {found.says}; {table.phantom} ({table.citation}), cross dose from {used}",
+        cross_terms=terms,
     )
 
 
-def _cross(target: str, integrals: Mapping[str, float], table: SValues) -> tuple[float, str]:
-    """Cross dose to a target from all regions that the table knows, and their names."""
+def _cross(target: str, integrals: Mapping[str, float], table: SValues) -> tuple[CrossTerm, ...]:
+    """What each region that the table knows, and the remainder, sends to a target."""
     sources = {one.lower(): tia for one, tia in integrals.items()}
     remainder = sources.pop("remainder", None)
     organs = {one: tia for one, tia in sources.items() if one in table.sources}
-    cross = cross_dose_gy(target, organs, table=table)
-    names = [one for one in organs if one != target]
+    terms = [
+        CrossTerm(
+            one,
+            tia,
+            table.value(target, one),
+            cross_dose_gy(target, {one: tia}, table=table),
+        )
+        for one, tia in organs.items()
+        if one != target
+    ]
     if remainder is not None:
         measured = tuple(one for one in organs if one in table.mass_g)
-        cross += remainder_dose_gy(target, remainder, measured, table=table)
-        names.append("remainder")
-    return cross, ", ".join(sorted(names)) or "none"
+        s = remainder_s(target, measured, table=table)
+        dose = remainder_dose_gy(target, remainder, measured, table=table)
+        terms.append(CrossTerm("remainder", remainder, s, dose))
+    return tuple(terms)
+
+
+def _summed(terms: tuple[CrossTerm, ...]) -> tuple[float, str]:
+    names = ", ".join(sorted(one.source for one in terms)) or "none"
+    return float(sum(one.dose_gy for one in terms)), names

@@ -184,24 +184,29 @@ def _dose(
         injected_gbq=injected,
         time_hours=frame["hours"].to_numpy(),
         activity_mbq=frame["activity_mbq"].to_numpy(),
+        entered=tuple(_entered(row) for row in frame.iter_rows(named=True)),
         relative_error=frame["relative_error"].to_numpy(),
         method=found.method,
         method_source=found.source,
         curve=found.curve,
         parameters=found.parameters,
+        covariance=found.fit.covariance if found.fit else np.empty((0, 0)),
         residual=found.residual,
         chi_square=found.chi_square,
         degrees_of_freedom=found.degrees_of_freedom,
         tia_mbq_h=found.tia_mbq_h,
         tail_fraction=found.tail_fraction,
         effective_half_life_hours=half_life,
+        systematic_error=float(frame["systematic_error"].max()),  # type: ignore[arg-type]
         volume_ml=volume,
+        volume_error=float(frame["volume_error"].max()),  # type: ignore[arg-type]
         density_g_per_ml=density,
         mass_g=mass,
         dose_method=left.says if left else "integral alone",
         energy_kev=left.energy_kev if left else math.nan,
         self_gy=left.self_gy if left else math.nan,
         cross_gy=left.cross_gy if left else 0.0,
+        cross_terms=left.cross_terms if left else (),
         dose_gy=dose,
         budget=parts,
         protraction=g,
@@ -210,6 +215,18 @@ def _dose(
         plausible_gy_per_gbq=method.plausible_gy_per_gbq,
         warnings=(*found.warnings, *_warnings(dose, injected, method)),
     )
+
+
+def _entered(row: Mapping[str, Any]) -> str:
+    """A scan as it was entered, and what was done to it on the way to MBq."""
+    told = f"{row['activity']:.6g} {row['unit']}"
+    if row["unit"].endswith("/mL") and row["role"] != "marrow":
+        told += f" × {row['volume_ml']:.6g} mL"
+    if row["decay_corrected_to"] == "injection":
+        told += ", corrected to injection"
+    if row["hours_told"] is None and row["datetime"] is not None:
+        told += f", at {row['datetime']:%Y-%m-%d %H:%M}"
+    return told
 
 
 def _deposition(

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from radioligand.dosimetry.nuclide import Nuclide, gray_grams
 from radioligand.patient_dosimetry.cohort_page import Cohort, cohort_sections
@@ -41,8 +42,12 @@ def dose_page(
     warnings: Sequence[str],
     provenance: Mapping[str, object],
     cohort: Cohort,
+    given: pl.DataFrame,
 ) -> RenderedReport:
-    """Return the page with its tables and figures, the same for the same doses."""
+    """Return the page with its tables and figures, the same for the same doses.
+
+    given : `Measurements.given`, what was infused in each cycle.
+    """
     numbers = Numbers()
     sections = []
     if plans:
@@ -55,6 +60,8 @@ def dose_page(
         Section("section-doses", "Doses", tuple(_doses(doses, plans, dosimetry, numbers)))
     )
     sections += cohort_sections(cohort, numbers)
+    infused = numbers.table("infused", "Activity infused", _infused(given, nuclide))
+    sections.append(Section("section-infused", "Activity infused", (infused,)))
     sections.append(Section("section-regions", "Region by region", tuple(_regions(doses, numbers))))
     sections.append(
         Section(
@@ -128,8 +135,8 @@ def _plans(plans: Sequence[SubjectPlan], numbers: Numbers) -> Iterator[Part]:
                 f"{each.activity_gbq:.3f}",
                 number_text(each.limit_gy),
                 each.quantity if each.kind == "organ" else each.kind,
-                number_text(each.accumulated_gy),
-                number_text(each.gy_per_gbq),
+                number_text(each.accumulated_gy, 6),
+                number_text(each.gy_per_gbq, 6),
                 f"{100 * one.plan.exceeding[each.name]:.1f} %" if each.kind == "organ" else "",
             ),
         )
@@ -137,9 +144,12 @@ def _plans(plans: Sequence[SubjectPlan], numbers: Numbers) -> Iterator[Part]:
         for each in one.plan.constraints
     )
     note = (
-        "Of an organ, what is used and Gy/GBq are upper 95 % bounds, D (1 + 1.645 u); of lesions "
-        "they are medians. Activity = (held to - used) / (cycles left × Gy/GBq), for BED its "
-        "quadratic form. The smallest activity binds."
+        "Of an organ, what is used is the sum of upper 95 % bounds D (1 + 1.645 u) by cycle, u of "
+        "the fit and of the largest part that the cycles share, in squares, and "
+        "Gy/GBq is the foretold one × (1 + 1.645 v), v² = u² of the last cycle + spread²; of "
+        "lesions they are medians. Activity = (held to - used) / (cycles left × Gy/GBq). For BED, "
+        "with b = (held to - used) / cycles left and g = G / (alpha/beta) of the last cycle: "
+        "(-1 + root(1 + 4 b g)) / (2 g Gy/GBq). The smallest activity binds."
     )
     body = Body("What bounds it", columns(heads), rows, (note,))
     yield numbers.table("constraints", "What bounds the next activity", body)
@@ -231,6 +241,32 @@ def _courses(
         yield numbers.figure(f"course-{place}", title, drawn)
 
 
+def _infused(given: pl.DataFrame, nuclide: Nuclide) -> Body:
+    """From the measurement of the vial to the activity at the start of the infusion."""
+    heads = ("Measured, MBq", "At", "Left over, MBq", "Infused at", "Hours between", "Given, GBq")
+    rows = []
+    for row in given.sort("subject", "cycle").iter_rows(named=True):
+        hours = (row["start"] - row["calibrated_at"]).total_seconds() / 3600
+        rows.append(
+            Row(
+                f"{row['subject']}, cycle {row['cycle']}",
+                cells(
+                    f"{row['activity_mbq']:.6g}",
+                    f"{row['calibrated_at']:%Y-%m-%d %H:%M}",
+                    f"{row['residual_mbq'] or 0.0:.6g}",
+                    f"{row['start']:%Y-%m-%d %H:%M}",
+                    f"{hours:.5g}",
+                    f"{row['injected_gbq']:.6g}",
+                ),
+            )
+        )
+    note = (
+        "Given = (measured - left over) × exp(-lambda × hours between) / 1000, lambda = "
+        f"{nuclide.decay_per_hour:.6g} per h."
+    )
+    return Body("Cycle", columns(heads), tuple(rows), (note,))
+
+
 # -- regions --------------------------------------------------------------------------------------
 
 
@@ -257,8 +293,13 @@ def _regions(doses: Sequence[RegionDose], numbers: Numbers) -> Iterator[Part]:
 def _worked(one: RegionDose) -> Body:
     """Every number from the scans to the dose, in the order in which they follow."""
     rows = [
-        Row(f"Scan at {hours:.4g} h", cells(f"{mbq:.6g} MBq", f"random error {100 * u:.1f} %"))
-        for hours, mbq, u in zip(one.time_hours, one.activity_mbq, one.relative_error, strict=True)
+        Row(
+            f"Scan at {hours:.6g} h",
+            cells(f"{mbq:.6g} MBq", f"random error {100 * u:.4g} %; entered {told}"),
+        )
+        for hours, mbq, u, told in zip(
+            one.time_hours, one.activity_mbq, one.relative_error, one.entered, strict=True
+        )
     ]
     rows.append(Row("Method", cells(one.method, one.method_source)))
     if one.curve is not None:
@@ -267,6 +308,7 @@ def _worked(one: RegionDose) -> Body:
             rows.append(
                 Row("Term", cells(f"{amplitude:.6g} MBq", f"{rate:.6g} per h, {half:.4g} h"))
             )
+    rows += _fitted(one)
     if one.degrees_of_freedom:
         rows.append(
             Row("Chi-square", cells(f"{one.chi_square:.3g}", f"on {one.degrees_of_freedom}"))
@@ -280,34 +322,85 @@ def _worked(one: RegionDose) -> Body:
             rows.append(Row("Marrow", cells(one.dose_method, "integral in MBq h per mL")))
         else:
             volume = f"{one.volume_ml:.5g} mL × {one.density_g_per_ml:.4g} g/mL"
-            energy = f"{one.energy_kev:.2f} keV per decay"
+            energy = f"{one.energy_kev:.6g} keV per decay"
             rows.append(Row("Mass", cells(f"{one.mass_g:.5g} g", volume)))
             rows.append(Row("Energy that stays", cells(energy, one.dose_method)))
         rows += [
-            Row("Self-dose", cells(f"{one.self_gy:.5g} Gy", by)),
-            Row("Cross dose", cells(f"{one.cross_gy:.4g} Gy", "")),
-            Row("Dose", cells(f"{one.dose_gy:.5g} Gy", f"of {one.injected_gbq:.5g} GBq given")),
+            Row("Self-dose", cells(f"{one.self_gy:.6g} Gy", by)),
+            *(
+                Row(
+                    f"From {term.source}",
+                    cells(
+                        f"{term.dose_gy:.6g} Gy",
+                        f"3.6 × {term.s_mgy_per_mbq_s:.6g} mGy/(MBq s) × "
+                        f"{term.tia_mbq_h:.6g} MBq h",
+                    ),
+                )
+                for term in one.cross_terms
+            ),
+            Row("Cross dose", cells(f"{one.cross_gy:.6g} Gy", "")),
+            Row("Dose", cells(f"{one.dose_gy:.6g} Gy", f"of {one.injected_gbq:.6g} GBq given")),
         ]
         band = one.plausible_gy_per_gbq
         told = f"plausible: {band[0]:g} to {band[1]:g}" if band else "no band in the protocol"
         rows.append(Row("Dose per activity", cells(f"{one.gy_per_gbq:.4g} Gy/GBq", told)))
     if not math.isnan(one.bed_gy):
         rows.append(
-            Row("BED", cells(f"{one.bed_gy:.5g} Gy", f"protraction G {one.protraction:.5g}"))
+            Row("BED", cells(f"{one.bed_gy:.6g} Gy", f"protraction G {one.protraction:.6g}"))
         )
+        rows.append(Row("EQD2", cells(f"{one.eqd2_gy:.6g} Gy", "BED / (1 + 2 / (alpha/beta))")))
     parts = one.budget
     rows.append(
         Row(
             "Uncertainty",
             cells(
-                f"{100 * parts.total:.1f} %",
-                f"fit {100 * parts.fit:.1f}, activity {100 * parts.activity:.1f}, volume "
-                f"{100 * parts.volume:.1f}, dose factor {100 * parts.dose_factor:.1f}; in squares",
+                f"{100 * parts.total:.4g} %",
+                f"fit {100 * parts.fit:.4g}, activity {100 * parts.activity:.4g}, volume "
+                f"{100 * parts.volume:.4g}, dose factor {100 * parts.dose_factor:.4g}; in squares",
             ),
         )
     )
+    if one.limits_gy is not None:
+        power = parts.volume / one.volume_error if one.volume_error else 0.0
+        rows.append(
+            Row(
+                "Of the volume",
+                cells(
+                    f"{100 * parts.volume:.4g} %",
+                    f"{100 * one.volume_error:.4g} % × {power:.6g}, the power of the volume that "
+                    "the dose falls with",
+                ),
+            )
+        )
+        lower, upper = one.limits_gy
+        rows.append(Row("95 % interval", cells(f"{lower:.6g} to {upper:.6g} Gy", "")))
     rows += [Row("Warning", cells(said, "")) for said in one.warnings]
     return Body("Step", columns(("Value", "From")), tuple(rows))
+
+
+def _fitted(one: RegionDose) -> Iterator[Row]:
+    """The parameters of a fit with errors and correlations, and what it leaves of each scan."""
+    if not one.covariance.size or one.curve is None:
+        return
+    error = np.sqrt(np.diag(one.covariance))
+    terms = one.curve.rate_per_hour.size
+    amplitudes = one.parameters.size - terms  # an uptake has one less
+    names = [f"ln A{place + 1}" for place in range(amplitudes)]
+    names += [f"r{place + 1}" for place in range(terms)]
+    for place, name in enumerate(names):
+        correlated = ", ".join(
+            f"{one.covariance[place, other] / (error[place] * error[other]):.6g} with "
+            f"{names[other]}"
+            for other in range(place)
+        )
+        told = f"standard error {error[place]:.6g}" + (f"; {correlated}" if correlated else "")
+        yield Row(f"Parameter {name}", cells(f"{one.parameters[place]:.7g}", told))
+    fitted = one.curve.activity_mbq(one.time_hours)
+    for hours, mbq, residual in zip(one.time_hours, fitted, one.residual, strict=True):
+        yield Row(
+            f"Curve at {hours:.6g} h",
+            cells(f"{mbq:.6g} MBq", f"residual {residual:+.4g} standard errors"),
+        )
 
 
 def _constants(nuclide: Nuclide) -> Body:
@@ -364,12 +457,22 @@ def _method(nuclide: Nuclide) -> tuple[str, ...]:
     return (
         "A curve is a sum of exponentials whose rates are physical decay "
         f"({nuclide.decay_per_hour:.6g} per h) plus something positive, fitted by least squares "
-        "weighted with the random errors. The integral is the sum of amplitude over rate.",
+        "weighted with the random errors. The integral is the sum of amplitude over rate. "
+        "Parameters are the logarithms of the amplitudes and r, of which rate j is physical decay "
+        "+ exp(r1) + ... + exp(rj); of one exponential the integral's relative error is the root "
+        "of a² + (f b)² - 2 f c a b, with the errors a of ln A1 and b of r1, their correlation c, "
+        "and f = 1 - physical decay / rate.",
+        "Of one scan A at T: Haenscheid 2 A T / ln 2; with a half-life borrowed from a cohort or "
+        "an earlier cycle A exp(rate T) / rate. Trapezoids join scans by lines and end as the "
+        "method says.",
+        "An activity corrected to injection is multiplied by exp(-lambda t), one per mL by its "
+        "volume; an organ is without the lesions inside it.",
         "Self-dose in Gy is the integral in MBq h times the energy that stays per decay in keV "
         f"times k = {gray_grams(1.0):.6g} over the mass in g. Mass is volume times density.",
         "The relative uncertainty of a dose is the root of the sum of squares of its parts: of the "
         "fit, of what all scans share, of the volume by way of the mass, and of the dose factor. "
         "The 95 % interval is dose × exp(± 1.96 u).",
-        "BED of one cycle is D (1 + G D / (alpha/beta)) with the protraction factor G of the "
-        "curve; BED of cycles add.",
+        "BED of one cycle is D (1 + G D / (alpha/beta)); BED of cycles add. G = 2 sum over i, j of "
+        "Ai Aj / ((li + lj) (m + lj)) / integral², with amplitudes A and rates l of the curve and "
+        "m = ln 2 / repair half-time.",
     )

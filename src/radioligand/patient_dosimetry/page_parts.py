@@ -38,6 +38,6 @@ def columns(heads: Sequence[str]) -> tuple[Column, ...]:
     return tuple(Column(head) for head in heads)
 
 
-def number_text(value: float | None) -> str:
-    """Four digits, nothing for what is not known."""
-    return "" if value is None or math.isnan(value) else f"{value:.4g}"
+def number_text(value: float | None, digits: int = 4) -> str:
+    """So many digits, nothing for what is not known."""
+    return "" if value is None or math.isnan(value) else f"{value:.{digits}g}"

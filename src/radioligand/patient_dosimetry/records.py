@@ -2,6 +2,7 @@
 """The dose of one region in one cycle, with every number it was computed from."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,15 @@ from radioligand.dosimetry.curves import Curve
 from radioligand.dosimetry.uncertainty import Budget
 
 Floats = NDArray[np.float64]
+
+
+class CrossTerm(NamedTuple):
+    """What one source sends to a region; S in mGy/(MBq s), of a remainder what its rule gives."""
+
+    source: str
+    tia_mbq_h: float
+    s_mgy_per_mbq_s: float
+    dose_gy: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,24 +37,29 @@ class RegionDose:
     injected_gbq: float
     time_hours: Floats
     activity_mbq: Floats
+    entered: tuple[str, ...]  # each scan as the table has it
     relative_error: Floats
     method: str
     method_source: str  # citation of a borrowed half-life, or ""
     curve: Curve | None
     parameters: Floats  # of the fit: logarithms of amplitudes in MBq and of rates per hour
+    covariance: Floats  # of the parameters; empty without a fit
     residual: Floats  # in standard errors
     chi_square: float
     degrees_of_freedom: int
     tia_mbq_h: float
     tail_fraction: float
     effective_half_life_hours: float
+    systematic_error: float  # relative, of activity, shared by all scans
     volume_ml: float
+    volume_error: float  # relative
     density_g_per_ml: float
     mass_g: float
     dose_method: str
     energy_kev: float  # that stays in the region, per decay
     self_gy: float
     cross_gy: float
+    cross_terms: tuple[CrossTerm, ...]
     dose_gy: float | None
     budget: Budget
     protraction: float  # Lea–Catcheside factor, nan without a repair half-time

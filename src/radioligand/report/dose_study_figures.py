@@ -216,14 +216,7 @@ def _short(effect: str) -> str:
 
 
 def _said(view: View, pair: str) -> str:
-    numbers = view.main
-    rho, p, n = (
-        value_of(numbers.find(name, variable=pair))
-        for name in ("spearman", "spearman_p", "subjects")
-    )
+    rho, p = (value_of(view.main.find(one, variable=pair)) for one in ("spearman", "spearman_p"))
     if rho is None:
         return "no correlation can be told"
-    return (
-        f"n = {formatting.count(n)}, Spearman {formatting.rounded(rho, 2)}, "
-        f"{formatting.p_equals(p)}"
-    )
+    return f"Spearman {formatting.rounded(rho, 2)}, {formatting.p_equals(p)}"
