@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What of a record can be put right, as fields of a form, and what was changed in them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from radioligand.protocol import Protocol
 from radioligand.quality_of_life.instruments import highest_answers
@@ -14,6 +14,7 @@ from radioligand.service.laboratory_view import TEST_OF
 from radioligand.service.lesions import LONGEST_MM, STATES, TARGET
 from radioligand.service.vital_signs import SIGN_OF
 
+T = TypeVar("T")
 CENTRAL = "INDEPENDENT ASSESSOR"
 RESPONSES = ("CR", "PR", "SD", "PD", "NE")
 CAUSES = ("DISEASE UNDER STUDY", "ADVERSE EVENT", "OTHER", "UNKNOWN")
@@ -218,14 +219,18 @@ def _read(field: Field, text: str, now: datetime) -> Any:
         return None
     match field.type:
         case "day":
-            return _day(text, now.date())
+            day = _parsed(date.fromisoformat, text, "a date such as 2024-03-09")
+            if day > now.date():
+                raise ValueError(f"{text} has not come yet.")
+            return day.isoformat()
         case "moment":
-            moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
+            known = _parsed(datetime.fromisoformat, text, "a time such as 2024-03-09T10:30")
+            moment = known.replace(tzinfo=UTC)
             if moment > now:
                 raise ValueError(f"{text} has not come yet; times are in UTC.")
             return moment.isoformat()
         case "number":
-            value = float(text.replace(",", "."))
+            value = _parsed(float, text.replace(",", "."), "a number")
             if not field.lowest <= value <= field.highest:
                 raise ValueError(
                     f"{value:g} does not lie between {field.lowest:g} and {field.highest:g}."
@@ -233,20 +238,21 @@ def _read(field: Field, text: str, now: datetime) -> Any:
             return value
         case "flag":
             return text == "yes"
-        case "choice" if text not in field.choices:
-            raise ValueError(f"it is one of {', '.join(field.choices)}.")
         case "choice":
+            if text not in field.choices:
+                raise ValueError(f"it is one of {', '.join(field.choices)}.")
             return int(text) if text.isdigit() else text
-        case _ if not 2 <= len(text) <= 200:
-            raise ValueError("it has 2 to 200 letters.")
-    return text
+        case _:
+            if not 2 <= len(text) <= 200:
+                raise ValueError("it has 2 to 200 letters.")
+            return text
 
 
-def _day(text: str, today: date) -> str:
-    day = date.fromisoformat(text)
-    if day > today:
-        raise ValueError(f"{text} has not come yet.")
-    return day.isoformat()
+def _parsed(read: Callable[[str], T], text: str, kind: str) -> T:
+    try:
+        return read(text)
+    except ValueError:
+        raise ValueError(f"{text} is not {kind}.") from None
 
 
 def _worked_out(event: Event, new: Mapping[str, Any], patient: Patient) -> dict[str, Any]:

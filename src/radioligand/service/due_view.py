@@ -32,7 +32,8 @@ FORMS = (
 )
 # until when something is planned: images until progression, all else until the end of treatment
 _ENDS = {"imaging recorded": "progression confirmed"}
-_LEFT = ("died", "left the study", "consent withdrawn")
+_LEFT = ("died", "left the study", "consent withdrawn")  # as events
+_GONE = ("dead", "left the study", "consent withdrawn")  # as facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,9 +198,6 @@ def injections(patient: Patient, *, protocol: Protocol, today: date) -> tuple[Du
     return tuple(sorted(found.values(), key=lambda one: one.day))
 
 
-_GONE = ("consent withdrawn", "left the study", "dead")
-
-
 def _next_day(plan: Treatment, patient: Patient, protocol: Protocol) -> date | None:
     given = max((day for name, day in _given(patient, protocol) if name == plan.name), default=None)
     infused = [date.fromisoformat(one["date"]) for one in infusions(patient)]
@@ -209,12 +207,9 @@ def _next_day(plan: Treatment, patient: Patient, protocol: Protocol) -> date | N
     if not every:
         return None
     if plan.follows:
-        is_given = given is not None and given >= max(infused, default=given)
-        return (
-            given + every
-            if given and is_given and _is_over(plan.follows, patient, protocol)
-            else None
-        )
+        if given is None or (infused and given < infused[-1]):
+            return None  # the one that goes with the last infusion comes first
+        return given + every if _is_over(plan.follows, patient, protocol) else None
     if given is None:
         return date.fromisoformat(str(patient.randomised_at)[:10])
     return given + every

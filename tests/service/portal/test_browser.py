@@ -237,8 +237,21 @@ def test_criteria_change_while_the_form_is_typed(visit, served):
 def test_everything_works_without_scripts(visit, served, portal):
     coordinator = visit(Role.COORDINATOR, scripts=False)
     subject = screen(coordinator, served)
-    randomise(visit(Role.INVESTIGATOR, scripts=False), served, subject)
+    investigator = visit(Role.INVESTIGATOR, scripts=False)
+    randomise(investigator, served, subject)
     assert portal.ledger.patient(subject).arm
+
+    coordinator.goto(f"{served}/patients/{subject}/questionnaire")
+    coordinator.get_by_label("29 Global health status").fill("6")
+    coordinator.get_by_role("button", name="Record").click()
+    investigator.goto(f"{served}/patients/{subject}")
+    investigator.get_by_role("link", name=re.compile("correct questionnaire recorded")).click()
+    investigator.get_by_label("item 29").select_option("5")
+    investigator.get_by_label("Reason").fill("Copied wrongly")
+    investigator.get_by_role("button", name="Append the correction").click()
+    recorded = portal.ledger.patient(subject).events
+    answers = next(one for one in recorded if one.kind == "questionnaire recorded").payload
+    assert answers["answers"] == {"EORTC QLQ-C30": {"29": 5}}
 
 
 @needs_chromium

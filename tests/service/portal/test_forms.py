@@ -207,6 +207,8 @@ def test_a_correction_needs_its_reason_and_a_change(randomised, laboratory, corr
     assert "Nothing was changed" in correct(subject, "laboratory recorded").text
     wrong = correct(subject, "laboratory recorded", tests__PLAT__value="many", date="2027-01-01")
     assert wrong.status_code == 422
+    assert "Platelets: many is not a number." in wrong.text
+    assert "Date: 2027-01-01 has not come yet." in wrong.text
     assert portal.ledger.patient(subject).events == before.events
 
 
