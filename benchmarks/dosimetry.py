@@ -260,11 +260,12 @@ def main() -> None:
             calibration=0.05,
             each_image=0.03,
             each_voxel=0.1,
+            volume=0.05,
         )
     )
     each = f"{1e3 * again.seconds / given.replicates:.0f} ms each"
     goal = "180 s" if given.replicates == 1000 else ""
-    row(f"{given.replicates:,} replicates of the chain", again, goal=goal, beside=each)
+    row(f"{given.replicates:,} replicates, contours too", again, goal=goal, beside=each)
     many = cohort(patients=500, regions=8, samples=1000, form="mono")
     row(
         "500 patients x 8 regions x 1,000 samples",

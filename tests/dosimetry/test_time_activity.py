@@ -143,6 +143,13 @@ def test_an_uptake_that_no_scan_saw_is_refused(activity):
         fit_curve(TIMES, activity, form="uptake", absolute_error_mbq=1)
 
 
+def test_two_parameters_that_move_as_one_are_refused():
+    # the remainder of that patient by two phases: as many parameters as scans
+    remainder = (671.643776, 317.521728, 150.297136, 121.737264)
+    with pytest.raises(DegenerateFitError, match="two of its parameters are correlated by 1.000"):
+        fit_curve(TIMES, remainder, form="bi", relative_error=0.05)
+
+
 @pytest.mark.by_hand
 def test_the_error_of_two_scans_is_propagated_as_on_paper():
     # ln A2/A1 = -lambda (t2-t1); with independent relative errors u: var(lambda) = 2u²/(t2-t1)²,

@@ -166,3 +166,33 @@ def test_the_report_holds_every_region_with_its_doses(phantom, spect):
         assert values["Volume"] == (pytest.approx(one.volume_ml, 1e-5), "cm3")
         assert group.referenced_segment.referenced_sop_instance_uid == segments.SOPInstanceUID
     assert report.PatientID == "P1"
+
+
+def turned(phantom, order, sign):
+    """A grid in the phantom's place, its axes those of the contours in that order and sense."""
+    turn = phantom.AXIAL[:, order] * sign
+    box = phantom.Box(turn=turn, spacing=(4.0, 4.0, 4.0), shape=(30, 31, 32))
+    return box, Grid(shape=box.shape, affine=box.affine, frame=phantom.ROOT + "77")
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)], ids=str)
+@pytest.mark.parametrize("sign", [(1, 1, 1), (-1, 1, 1), (1, -1, 1), (-1, -1, -1)], ids=str)
+def test_contours_lie_in_the_same_place_of_a_turned_image(phantom, tmp_path, order, sign):
+    path = phantom.write_structures(tmp_path / "structures.dcm", phantom.Box())
+    box, grid = turned(phantom, order, sign)
+
+    found = read_regions(path, {"kidney": "kidney", "lesion": "lesion"}, onto=grid)
+
+    around = np.linalg.norm((box.points() - (18, 14, -12))[..., :2], axis=-1)
+    kidney, lesion = found.regions
+    assert overlap(kidney.mask, phantom.inside(box.points(), "kidney") & (around > 5)) > 0.93
+    assert overlap(lesion.mask, phantom.inside(box.points(), "lesion")) > 0.9
+    assert lesion.drawn_ml == pytest.approx(4 / 3 * np.pi * 1.2**3, rel=0.02)
+
+
+@pytest.mark.parametrize("order", [(1, 2, 0), (2, 0, 1)], ids=str)
+def test_contours_across_the_slices_are_refused(phantom, tmp_path, order):
+    path = phantom.write_structures(tmp_path / "structures.dcm", phantom.Box())
+    _, grid = turned(phantom, order, (1, 1, 1))
+    with pytest.raises(ImageError, match=r"region 'kidney' was drawn across the slices.*DICOM SEG"):
+        read_regions(path, {"kidney": "kidney"}, onto=grid)
