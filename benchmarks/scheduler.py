@@ -95,8 +95,9 @@ def main() -> None:
     seconds = {}
     for case, many, killed in CASES:
         seconds[case], power = measured(many, killed=killed, parts=parts)
-        ratio = seconds[case] / seconds["two workers"] if "two workers" in seconds else float("nan")
-        print(f"| {case} | {seconds[case]:.1f} | {ratio:.2f} | {power:.6f} |", flush=True)
+        undisturbed = seconds.get("two workers")
+        ratio = f"{seconds[case] / undisturbed:.2f}" if undisturbed else ""
+        print(f"| {case} | {seconds[case]:.1f} | {ratio} | {power:.6f} |", flush=True)
     print(f"one worker over two: {seconds['one worker'] / seconds['two workers']:.2f}")
 
 

@@ -114,6 +114,18 @@ def test_a_design_report_is_written_whole(design):
     assert "tables/rates.csv" in names
 
 
+def test_figures_of_several_arms_say_whose_they_are(tmp_path):
+    run("plan", "prrt-resistant", "--out", tmp_path / "several")
+    run("plan", "netter-2", "--out", tmp_path / "two")
+    several, two = (
+        (tmp_path / one / "index.html").read_text("utf-8") for one in ("several", "two")
+    )
+
+    for words in ("The same curve is assumed of every experimental arm.", "events those of one"):
+        assert words in several
+        assert words not in two
+
+
 def test_the_design_page_asks_for_nothing_and_speaks_of_no_data(design):
     page = (design / "index.html").read_text("utf-8")
 

@@ -57,7 +57,8 @@ NOTING = """
 import os
 from radioligand.simulation import trials
 
-plain = trials.run_part
+if trials.run_part.__module__ == trials.__name__:  # a preload may be read twice
+    plain = trials.run_part
 
 
 def noting(design, seed, part):

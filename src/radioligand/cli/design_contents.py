@@ -31,6 +31,12 @@ NOTES = {
         "differs from the formula the trial was planned by.",
     ),
 }
+# where several experimental arms are planned
+SEVERAL = {
+    "curves": ("The same curve is assumed of every experimental arm.",),
+    "power": ("Power of one comparison of an experimental arm with control.",),
+    "timeline": ("Subjects are those of all arms, events those of one comparison.",),
+}
 METHODS = (
     "Schoenfeld: the events of a log-rank test from the hazard ratio and the allocation alone.",
     "Freedman: the same from the shares of subjects at risk under the alternative.",
@@ -78,7 +84,10 @@ def _displays(plans: tuple[Plan, ...], *, rates: bool) -> Iterator[Display]:
                 kind=kind,
                 title=title,
                 section=plan.label,
-                footnotes=NOTES.get(part, ()) if kind != "boundaries" else (),
+                footnotes=(
+                    *(NOTES.get(part, ()) if kind != "boundaries" else ()),
+                    *(SEVERAL.get(part, ()) if plan.comparison.arms > 1 else ()),
+                ),
             )
     if rates:
         yield Display(
