@@ -17,7 +17,10 @@ from radioligand.io.documents import read_protocol
 from radioligand.patient_dosimetry.adam import PARAMETERS
 from radioligand.patient_dosimetry.sdtm import VARIABLES, study_measurements
 from radioligand.report import render
+from radioligand.simulation.design import design_of
+from radioligand.simulation.dose_study import simulate_doses
 from radioligand.simulation.patients import read_population, simulate_study
+from radioligand.simulation.population import simulate_subjects
 
 PROTOCOL = read_protocol("dosimetry-prrt")
 ORGAN_LIMIT = PROTOCOL.model_copy(
@@ -163,6 +166,32 @@ def test_a_document_chooses_the_other_strategy(tmp_path):
     read = read_protocol(str(path))
     assert read.dosimetry == ORGAN_LIMIT.dosimetry
     assert read.analyses == PROTOCOL.analyses
+
+
+@pytest.mark.by_hand
+def test_dose_drives_shrinkage_by_the_declared_power():
+    """Twice the reference dose at a slope of 1 shrinks twice as fast; at a slope of 0 alike."""
+    population = read_population("dosimetry-prrt")
+    few = replace(population.enrolment, randomised=24, screen_failures=2)
+    days = (few.followed_until - few.first_screened).days
+    design = design_of(PROTOCOL, days=days)
+
+    def doses(slope: float):
+        effect = replace(population.dosimetry.effect, slope=slope)
+        assumed = replace(population.dosimetry, effect=effect)
+        changed = replace(population, enrolment=few, dosimetry=assumed)
+        subjects = simulate_subjects(changed, design=design, seed=5)
+        # those who failed screening too: of them nothing is looked at
+        return simulate_doses(
+            subjects, protocol=PROTOCOL, population=changed, design=design, seed=5
+        )
+
+    plain, steep = doses(0.0), doses(1.0)
+    assert np.all(plain.shrinkage == 1)
+    lesions = steep.true_gy_per_gbq[:, :, steep.roles == "lesion"]
+    dose = (lesions * steep.given_gbq[:, :, None]).sum(axis=1).mean(axis=1)
+    assert steep.shrinkage == pytest.approx(dose / population.dosimetry.effect.reference_gy)
+    assert np.array_equal(plain.given_gbq, steep.given_gbq)
 
 
 # -- what is lacking or wrong ----------------------------------------------------------------------
