@@ -390,6 +390,8 @@ def test_the_report_has_its_tables_and_figures():
     assert "80 to 120 Gy" in pages.tables["absorbed-dose.csv"]
     assert "Between sites" in pages.tables["dose-sites-spread.csv"]
     assert 'id="absorbed-dose"' in pages.index_html
+    told = "80 to 120 Gy to target lesions (mean), 100 Gy aimed at; at most 23 Gy of kidneys (dose)"
+    assert told in pages.index_html
 
 
 def test_every_variable_and_parameter_is_documented():
