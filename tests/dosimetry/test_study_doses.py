@@ -17,7 +17,10 @@ from radioligand.io.documents import read_protocol
 from radioligand.patient_dosimetry.adam import PARAMETERS
 from radioligand.patient_dosimetry.sdtm import VARIABLES, study_measurements
 from radioligand.report import render
+from radioligand.simulation.design import design_of
+from radioligand.simulation.dose_study import simulate_doses
 from radioligand.simulation.patients import read_population, simulate_study
+from radioligand.simulation.population import simulate_subjects
 
 PROTOCOL = read_protocol("dosimetry-prrt")
 ORGAN_LIMIT = PROTOCOL.model_copy(
@@ -163,6 +166,32 @@ def test_a_document_chooses_the_other_strategy(tmp_path):
     read = read_protocol(str(path))
     assert read.dosimetry == ORGAN_LIMIT.dosimetry
     assert read.analyses == PROTOCOL.analyses
+
+
+@pytest.mark.by_hand
+def test_dose_drives_shrinkage_by_the_declared_power():
+    """Twice the reference dose at a slope of 1 shrinks twice as fast; at a slope of 0 alike."""
+    population = read_population("dosimetry-prrt")
+    few = replace(population.enrolment, randomised=24, screen_failures=2)
+    days = (few.followed_until - few.first_screened).days
+    design = design_of(PROTOCOL, days=days)
+
+    def doses(slope: float):
+        effect = replace(population.dosimetry.effect, slope=slope)
+        assumed = replace(population.dosimetry, effect=effect)
+        changed = replace(population, enrolment=few, dosimetry=assumed)
+        subjects = simulate_subjects(changed, design=design, seed=5)
+        # those who failed screening too: of them nothing is looked at
+        return simulate_doses(
+            subjects, protocol=PROTOCOL, population=changed, design=design, seed=5
+        )
+
+    plain, steep = doses(0.0), doses(1.0)
+    assert np.all(plain.shrinkage == 1)
+    lesions = steep.true_gy_per_gbq[:, :, steep.roles == "lesion"]
+    dose = (lesions * steep.given_gbq[:, :, None]).sum(axis=1).mean(axis=1)
+    assert steep.shrinkage == pytest.approx(dose / population.dosimetry.effect.reference_gy)
+    assert np.array_equal(plain.given_gbq, steep.given_gbq)
 
 
 # -- what is lacking or wrong ----------------------------------------------------------------------
@@ -361,6 +390,8 @@ def test_the_report_has_its_tables_and_figures():
     assert "80 to 120 Gy" in pages.tables["absorbed-dose.csv"]
     assert "Between sites" in pages.tables["dose-sites-spread.csv"]
     assert 'id="absorbed-dose"' in pages.index_html
+    told = "80 to 120 Gy to target lesions (mean), 100 Gy aimed at; at most 23 Gy of kidneys (dose)"
+    assert told in pages.index_html
 
 
 def test_every_variable_and_parameter_is_documented():

@@ -10,6 +10,7 @@ import polars as pl
 from radioligand import protocol as p
 from radioligand.analysis.shrinkage import chosen_arms, parts_of
 from radioligand.criteria import in_words
+from radioligand.protocol.records import Dosimetry
 from radioligand.report import (
     Arm,
     Display,
@@ -245,6 +246,8 @@ def _methods(protocol: p.Protocol) -> Iterator[str]:
     if dosing := protocol.dosing:
         told = "; ".join(f"{one.action}: {one.says} ({one.origin})" for one in dosing.rules)
         yield f"Dose rules of {dosing.treatment}, before each dose after the first: {told}."
+    if dosimetry := protocol.dosimetry:
+        yield _dosimetry(protocol, dosimetry)
     for crossover in protocol.crossover:
         arms = f"{_arm(protocol, crossover.from_)} to {_arm(protocol, crossover.to)}"
         yield f"Crossover: from {arms}, after {crossover.after}."
@@ -267,6 +270,26 @@ def _methods(protocol: p.Protocol) -> Iterator[str]:
     for convention in protocol.censoring:
         source = f" ({convention.source})" if convention.source else ""
         yield f"Censoring convention {convention.id!r}: {convention.label}{source}."
+
+
+def _dosimetry(protocol: p.Protocol, dosimetry: Dosimetry) -> str:
+    """How measured doses decide the next activity: strategy, target, limits and caps."""
+    arms = " and ".join(_arm(protocol, arm) for arm in dosimetry.arms)
+    parts = [f"Dosimetry decides the activity of later cycles in {arms}: by {dosimetry.strategy}"]
+    if target := dosimetry.target:
+        parts.append(
+            f"{target.lower_gy:g} to {target.upper_gy:g} Gy to target lesions "
+            f"({target.steering}), {target.aim_gy:g} Gy aimed at"
+        )
+    parts += [
+        f"at most {limit.limit_gy:g} Gy of {limit.region.lower()} ({limit.quantity}), held by the "
+        "upper 95 % bound"
+        for limit in dosimetry.limits
+    ]
+    parts.append(f"never above {dosimetry.cap_gbq:g} GBq")
+    if dosimetry.step_ratio:
+        parts.append(f"nor {dosimetry.step_ratio:g} times the activity before")
+    return f"{'; '.join(parts)}."
 
 
 def _arm(protocol: p.Protocol, arm_id: str) -> str:

@@ -299,7 +299,13 @@ def write_report(
     """
     check_output(out)
     datasets = read_datasets(adam) if adam else {}
-    adrad = derive_adrad(found.doses, datasets.get("ADSL"), study=found.study)
+    adrad = derive_adrad(
+        found.doses,
+        datasets.get("ADSL"),
+        study=found.study,
+        measured=found.measured,
+        target=found.dosimetry.target,
+    )
     seen = effects(adrad, datasets)
     page = dose_page(
         found.doses,

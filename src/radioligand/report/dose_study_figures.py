@@ -61,8 +61,11 @@ def dose_by_cycle(view: View) -> Drawing:
         if place % 2 == 0:
             axes.set_ylabel("Cumulative dose, Gy", labelpad=2)
     description = f"Cumulative absorbed dose by cycle. {'; '.join(told)}."
-    remark = "A median is of the subjects who were given that cycle."
-    return Drawing(figure=figure, description=description, remarks=(remark,))
+    remarks = (
+        "A median is of the subjects who were given that cycle.",
+        "The highest doses leave the panel.",
+    )
+    return Drawing(figure=figure, description=description, remarks=remarks)
 
 
 def _named(region: str) -> str:

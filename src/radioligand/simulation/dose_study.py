@@ -6,7 +6,7 @@ cycles are worked out before the study is conducted; who stops earlier is not gi
 which changes nothing before.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -121,8 +121,8 @@ def simulate_doses(
         shrinkage=np.ones(n),
     )
     informed = np.isin(np.array(design.arms)[subjects.arm], dosimetry.arms)
-    _plan(found, dosimetry, np.flatnonzero(informed), filled)
-    return _with_effect(found, assumed)
+    planned = _planned(found, dosimetry, np.flatnonzero(informed), filled)
+    return _with_effect(planned, assumed)
 
 
 def _groups(assumed: DoseScenario) -> list[tuple[Kinetics, str, int]]:
@@ -178,17 +178,18 @@ def _sites(subjects: Subjects, assumed: DoseScenario, seed: int) -> tuple[Whole,
     return place, spread * normals(seed, "site calibration", names.size)
 
 
-def _plan(doses: VirtualDoses, dosimetry: Dosimetry, who: Whole, filled: Floats) -> None:
-    """Put the recommended activities of `who` in place, cycle by cycle; they fill the arrays."""
-    planned, given = doses.planned_gbq, doses.given_gbq
+def _planned(doses: VirtualDoses, dosimetry: Dosimetry, who: Whole, filled: Floats) -> VirtualDoses:
+    """The same with the activities that scans recommend to `who`, cycle by cycle."""
+    planned, given = doses.planned_gbq.copy(), doses.given_gbq.copy()
     for cycle in range(1, min(planned.shape[1], dosimetry.cycles)):
         going = who[given[who, cycle - 1] > 0]
         planned[np.setdiff1d(who, going), cycle:] = 0.0
         if going.size:
             before = np.zeros(planned.shape, dtype=np.bool_)
             before[going, :cycle] = True
+            so_far = replace(doses, given_gbq=given)
             measured = check_measurements(
-                _scans(doses, before), _infusions(doses, before), dosimetry=dosimetry
+                _scans(so_far, before), _infusions(so_far, before), dosimetry=dosimetry
             )
             found, _ = doses_and_faults(measured, dosimetry=dosimetry)
             for told in next_recommended(found, measured, dosimetry=dosimetry):
@@ -199,6 +200,7 @@ def _plan(doses: VirtualDoses, dosimetry: Dosimetry, who: Whole, filled: Floats)
                     amount = SMALLEST_GBQ * np.floor(np.round(steps, 6))
                 planned[subject, cycle] = np.round(amount, 2)
         given[who, cycle] = np.round(planned[who, cycle] * filled[who, cycle], 2)
+    return replace(doses, planned_gbq=planned, given_gbq=given)
 
 
 def _scans(doses: VirtualDoses, which: Flags) -> pl.DataFrame:
@@ -254,13 +256,13 @@ def _infusions(doses: VirtualDoses, which: Flags) -> pl.DataFrame:
 
 def _with_effect(doses: VirtualDoses, assumed: DoseScenario) -> VirtualDoses:
     """Let the true dose to lesions over all planned cycles change how fast they shrink."""
-    if assumed.effect is not None:
-        lesions = doses.true_gy_per_gbq[:, :, doses.roles == "lesion"]
-        dose = (lesions * doses.given_gbq[:, :, None]).sum(1).mean(1)
-        least = 0.01 * assumed.effect.reference_gy
-        ratio = np.maximum(dose, least) / assumed.effect.reference_gy
-        doses.shrinkage[:] = ratio**assumed.effect.slope
-    return doses
+    if assumed.effect is None:
+        return doses
+    lesions = doses.true_gy_per_gbq[:, :, doses.roles == "lesion"]
+    dose = (lesions * doses.given_gbq[:, :, None]).sum(1).mean(1)
+    least = 0.01 * assumed.effect.reference_gy
+    ratio = np.maximum(dose, least) / assumed.effect.reference_gy
+    return replace(doses, shrinkage=ratio**assumed.effect.slope)
 
 
 def measurements(
