@@ -75,7 +75,7 @@ def measured(many: int, *, killed: bool, parts: int) -> tuple[float, float]:
     """Return seconds and power of so many parts on so many workers."""
     design = trial_design(read_protocol("netter-2"))
     with cluster(many) as (address, workers), tempfile.TemporaryDirectory() as name:
-        simulate(design, trials=4 * many, seed=2, scheduler=address)
+        simulate(design, trials=8 * many * PART, seed=2, scheduler=address)  # all workers wake
         folder = Path(name)
         if killed:
             words = (workers[0], folder, parts)
@@ -88,7 +88,7 @@ def measured(many: int, *, killed: bool, parts: int) -> tuple[float, float]:
 def main() -> None:
     """Measure every case and print a table."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--parts", type=int, default=30, help=f"of {PART:,} trials")
+    options.add_argument("--parts", type=int, default=100, help=f"of {PART:,} trials")
     parts = options.parse_args().parts
     print(f"{parts} parts of {PART:,} trials")
     print("| case | seconds | over two undisturbed | power |\n|---|---|---|---|")
