@@ -37,6 +37,7 @@ class Browser:
         self.port, self.name, self.password, self.secret = port, name, password, secret
         self._cookie = self._form_token = ""
         self._lines: list[http.client.HTTPConnection] = []
+        self._answered: dict[str, list[str]] = {}  # what was refused of a form that was answered
 
     def sign_in(self) -> None:
         """Begin a session and read the token that its forms must carry."""
@@ -55,7 +56,8 @@ class Browser:
     def randomise(self, subject: str, *, times: int) -> tuple[set[str], list[str]]:
         """Send the signed form so often at once; the certificate's text, and what was refused.
 
-        Raises NoAnswerError unless every sending was answered.
+        Raises NoAnswerError unless every sending was answered, and the certificate. Asked again, a
+        form that was answered is not sent again, as the browser is at the certificate by then.
         """
         sent = {
             "form_token": self._form_token,
@@ -64,10 +66,13 @@ class Browser:
             "meaning": RANDOMISE,
         }
         path = f"/patients/{subject}"
-        answers = self.ask("POST", f"{path}/randomisation", sent, times=times)
-        refused = [f"{one.status} {one.fault}" for one in answers if one.status != 303]
-        if len(refused) == len(answers):
-            return set(), refused
+        if subject not in self._answered:
+            answers = self.ask("POST", f"{path}/randomisation", sent, times=times)
+            refused = [f"{one.status} {one.fault}" for one in answers if one.status != 303]
+            if len(refused) == len(answers):
+                return set(), refused
+            self._answered[subject] = refused
+        refused = self._answered[subject]
         (certificate,) = self.ask("GET", f"{path}/certificate")
         if certificate.status != 200:
             return set(), [*refused, f"certificate: {certificate.status}"]

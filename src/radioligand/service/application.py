@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -25,13 +26,15 @@ from radioligand.service.refusals import BusyError
 from radioligand.service.sessions import COOKIE, resume
 
 FIELDS = 400
+AT_ONCE = 4  # requests that a process answers; others wait, so that one that began ends soon
 STATIC = Path(__file__).parent / "static"
 
 
 def application(portal: Portal, pages: Sequence[Page]) -> Starlette:
     """Return the application of a portal with these pages."""
+    limit = CapacityLimiter(AT_ONCE)
     routes: list[Any] = [
-        Route(page.path, _endpoint(page, portal), methods=[page.method]) for page in pages
+        Route(page.path, _endpoint(page, portal, limit), methods=[page.method]) for page in pages
     ]
     routes.append(Mount("/static", StaticFiles(directory=STATIC), name="static"))
     return Starlette(
@@ -41,7 +44,9 @@ def application(portal: Portal, pages: Sequence[Page]) -> Starlette:
     )
 
 
-def _endpoint(page: Page, portal: Portal) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    page: Page, portal: Portal, limit: CapacityLimiter
+) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         form: dict[str, str] = {}
         files: dict[str, bytes] = {}
@@ -55,7 +60,8 @@ def _endpoint(page: Page, portal: Portal) -> Callable[[Request], Awaitable[Respo
                         files[name] = await value.read()
                     else:
                         form[name] = value
-        return await run_in_threadpool(_answered, page, portal, request, form, files, body)
+        given = (page, portal, request, form, files, body)
+        return await run_sync(_answered, *given, limiter=limit)
 
     return answer
 
