@@ -153,7 +153,7 @@ def write_trial(
     design = virtual_design(protocol, chosen)
     told: dict[str, Any] = {"trial": trial, "seed": seed, "scenario": chosen.name}
     files: dict[str, Any] = {}
-    for folder, results, study in _studies(design, protocol, trial=trial, seed=seed):
+    for folder, results, study in trial_studies(design, protocol, trial=trial, seed=seed):
         files |= {
             f"{folder}sdtm/{domain.lower()}.parquet": parquet(frame)
             for domain, frame in study.items()
@@ -167,7 +167,7 @@ def write_trial(
     return told
 
 
-def _studies(
+def trial_studies(
     design: AnyDesign, protocol: Protocol, *, trial: int, seed: int
 ) -> "Iterator[tuple[str, dict[str, float], dict[str, pl.DataFrame]]]":
     """Folder, what the kernel found and SDTM of each part of a trial drawn again."""
