@@ -193,7 +193,7 @@ def _curve_note(design: Any) -> tuple[str, ...]:
     told = (
         "Theory is that of picking the winner, all arms alike; simulated is any arm found."
         if picks(design)
-        else "Theory is Schoenfeld's with the planned events at the level of the last look"
+        else "Theory is that of the plan, with the planned events and by its method"
         + ("; simulated is the mean of the arms." if several else ".")
     )
     return (told, "Line across: the level.")

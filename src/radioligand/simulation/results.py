@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from radioligand.planning import logrank_power, selection_power
+from radioligand.planning import power_at, selection_power
 from radioligand.planning.results import SCHEMA
 from radioligand.simulation.adaptive_design import AdaptiveDesign
 from radioligand.simulation.adaptive_tallies import AdaptiveCharacteristics
@@ -233,14 +233,7 @@ def _power(design: AnyDesign, curve: Curve) -> Iterator[Row]:
                 first_stage_counts=selection.first_stage_counts,
             ).power
         else:
-            power = logrank_power(
-                plan.events,
-                float(ratio),
-                alpha=float(plan.looks.nominal_p[-1]),
-                sided=given.sided,
-                ratio=plan.comparison.ratio,
-                margin=given.margin,
-            )
+            power = power_at(plan, float(ratio))
         yield _cell("hazard_ratio", f"{float(ratio):.6g}", "power", power)
     for ratio, power, error in curve:
         yield _cell("simulated", f"{ratio:.6g}", "power_simulated", power)
