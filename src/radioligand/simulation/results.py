@@ -17,6 +17,7 @@ from radioligand.simulation.calendar import Fan
 from radioligand.simulation.cohort_design import CohortDesign
 from radioligand.simulation.cohort_tallies import CohortCharacteristics
 from radioligand.simulation.dose_courses import DesignOutcome
+from radioligand.simulation.late_harm import LateHarmOutcome
 from radioligand.simulation.scenarios import ASSUMED, Scenario
 from radioligand.simulation.tallies import Characteristics
 from radioligand.simulation.trial_design import TrialDesign
@@ -37,6 +38,7 @@ class Run:
     design: AnyDesign
     found: AnyCharacteristics
     null: AnyCharacteristics | None
+    late_harm: tuple[LateHarmOutcome, ...] = ()
 
 
 def simulation_results(
@@ -58,6 +60,7 @@ def simulation_results(
         "scenarios": _scenarios(runs),
         "each-arm": _arms(runs[0]),
         "each-cohort": _cohorts(runs[0]),
+        "late-harm": _late_harm(runs[0]),
         **_maps(runs),
         "power": _power(runs[0].design, curve),
         "fan": _fan(runs[0], fan),
@@ -166,6 +169,25 @@ def _cohorts(run: Run) -> Iterator[Row]:
         }
         for statistic, value in numbers.items():
             yield _cell("cohort", name, statistic, value)
+
+
+def _late_harm(run: Run) -> Iterator[Row]:
+    """Each late harm in each arm, at the usual and at the high share."""
+    for one in run.late_harm:
+        for at in (one.usual, one.high):
+            case = f"{one.endpoint}, {one.arm}, share {100 * at.share:g} %"
+            numbers = {
+                "subjects": one.subjects,
+                "known": one.known,
+                "incidence_percent": 100 * at.incidence,
+                "seen_percent": 100 * at.seen,
+                "seen_error_percent": 100 * at.seen_error,
+                "excluded_percent": 100 * at.excluded,
+                "excluded_error_percent": 100 * at.excluded_error,
+                "month": one.month,
+            }
+            for statistic, value in numbers.items():
+                yield _cell("late harm", case, statistic, value)
 
 
 def map_facets(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
