@@ -15,6 +15,8 @@ from click.testing import CliRunner
 
 from radioligand.cli import cli
 from radioligand.io.datasets import write_study
+from radioligand.io.documents import read_protocol, shipped_protocols
+from radioligand.planning import plan, plan_results, power_at
 from radioligand.protocol import ProtocolError, parse_protocol
 
 DOCUMENT = tomllib.loads((files("radioligand") / "trials" / "netter-2.toml").read_text("utf-8"))
@@ -206,6 +208,28 @@ def test_datasets_that_are_missing_are_named(so_far, tmp_path):
     write_study({"ADSL": pl.DataFrame({"USUBJID": ["1"]})}, tmp_path)
     words = ("plan", "netter-2", "--adam", tmp_path, "--cutoff", "2023-12-31")
     assert "no ADTTE; derive the study first" in run(*words, status=1).output
+
+
+# --- power against the hazard ratio ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", shipped_protocols())
+def test_the_figure_of_power_tells_the_power_of_the_plan(name):
+    protocol = read_protocol(name)
+    found = plan_results(plan(protocol), protocol=protocol).filter(statistic="power")
+
+    for one in plan(protocol):
+        level = f"{one.given.hazard_ratio:.6g}"
+        own = found.filter(analysis=f"power-{one.name}", level=level)["value"]
+        assert own.to_list() == [pytest.approx(one.power)]
+
+
+@pytest.mark.law
+def test_power_without_effect_is_the_level():
+    by_lakatos, with_looks = plan(read_protocol("netter-1"))
+
+    assert power_at(by_lakatos, 1.0) == pytest.approx(0.025, abs=1e-3)
+    assert power_at(with_looks, 1.0) == pytest.approx(0.025, abs=1e-3)
 
 
 # --- faults of the assumptions --------------------------------------------------------------------

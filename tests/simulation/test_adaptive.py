@@ -167,7 +167,7 @@ def test_two_arms_without_change_are_the_same_trials_to_the_last_bit(
 
 
 def slow(one, design):
-    strata = one.stratum if design.scenario.stratified else None
+    strata = one.stratum if design.model.trial.stratified else None
     rows = one.time_days, one.event
     if design.model.max_combo:
         test = max_combo(*rows, one.experimental, strata=strata)

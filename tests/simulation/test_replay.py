@@ -29,7 +29,7 @@ def design(request, protocol, plain, fuller):
 
 def slow(virtual, design):
     """The primary comparison by `statistics`."""
-    strata = virtual.stratum if design.scenario.stratified else None
+    strata = virtual.stratum if design.model.stratified else None
     weights = ("fleming-harrington", design.scenario.rho, design.scenario.gamma)
     rows = virtual.time_days, virtual.event
     test = logrank(*rows, virtual.experimental, strata=strata, weights=weights)

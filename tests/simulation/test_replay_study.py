@@ -11,9 +11,10 @@ from click.testing import CliRunner
 from radioligand.analysis import analyse
 from radioligand.cdisc import check_study, join_supplemental
 from radioligand.cli import cli
+from radioligand.cli.simulation import trial_studies
 from radioligand.derivation import derive
 from radioligand.io.datasets import read_study
-from radioligand.io.documents import read_protocol
+from radioligand.io.documents import read_protocol, shipped_protocols
 from radioligand.protocol import Adaptation, ArmAddition
 from radioligand.simulation.adaptive_design import virtual_design
 from radioligand.simulation.adaptive_replay import replay_adaptive_trial
@@ -231,6 +232,63 @@ def test_each_cohort_goes_the_way_from_sdtm():
         frames = {name: adam[name].filter(own) for name in ("ADSL", "ADTTE")}
         results = analyse(frames, protocol=short).filter(analysis="pfs", statistic="logrank_z")
         assert results["value"][0] == pytest.approx(one.results["z"], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", shipped_protocols())
+def test_every_shipped_protocol_is_simulated_with_the_test_of_its_analysis(name):
+    protocol = read_protocol(name)
+    endpoint = protocol.planning.endpoint
+    own = next(
+        one
+        for one in protocol.analyses
+        if one.kind == "time to event" and one.endpoint == endpoint and one.test
+    )
+    short = protocol.model_copy(
+        update={
+            "analyses": (own.model_copy(update={"figure": False}),),
+            "endpoints": (protocol.endpoint(endpoint),),
+            "eligibility": (),
+        }
+    )
+    parts = list(trial_studies(virtual_design(protocol), protocol, trial=3, seed=1))
+    adam = derive(
+        join_supplemental(together([study for _, _, study in parts])).frames, protocol=short
+    )
+
+    assert parts
+    for number, (_, results, _) in enumerate(parts):
+        mine = pl.col("USUBJID").str.starts_with(f"{number:03d}-")
+        frames = {name: adam[name].filter(mine) for name in ("ADSL", "ADTTE")}
+        found = analyse(frames, protocol=short).filter(statistic="logrank_z")["value"]
+        assert found.drop_nulls().to_list() == [pytest.approx(results["z"], abs=1e-9)]
+
+
+def test_what_is_assumed_of_strata_goes_before_the_protocol():
+    netter_1, netter_2 = read_protocol("netter-1"), read_protocol("netter-2")
+
+    assert not trial_design(netter_1).model.stratified
+    assert trial_design(netter_1, Scenario(stratified=True)).model.stratified
+    assert trial_design(netter_2).model.stratified
+    assert not trial_design(netter_2, Scenario(stratified=False)).model.stratified
+
+
+def test_weights_that_are_not_simulated_are_refused(protocol):
+    weighed = protocol.model_copy(
+        update={
+            "analyses": tuple(
+                one.model_copy(
+                    update={"test": one.test.model_copy(update={"weights": "tarone-ware"})}
+                )
+                if one.id == "pfs"
+                else one
+                for one in protocol.analyses
+            )
+        }
+    )
+
+    with pytest.raises(SimulationError, match="'tarone-ware', which are not simulated"):
+        trial_design(weighed)
+    assert trial_design(weighed, Scenario(rho=1.0)).model.rho == 1.0
 
 
 @pytest.mark.parametrize(

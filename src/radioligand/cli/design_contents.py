@@ -23,7 +23,10 @@ DISPLAYS = (
 )
 NOTES = {
     "methods": ("Subjects are those in whom that many events are expected by the planned month.",),
-    "power": ("By Schoenfeld's formula, with the planned events at the level of the last look.",),
+    "power": (
+        "By the method of the plan, with the planned events; with looks, by Schoenfeld's, of "
+        "crossing a boundary at any of them.",
+    ),
     "looks": ("The hazard ratio is the largest that would be significant at the look.",),
     "timeline": ("Band: 90 % of trials, if each subject has the event by its own chance.",),
     "sensitivity": (

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from radioligand.cli.adaptive_simulation import as_told, text
 from radioligand.cli.cohort_simulation import cohorts_json, cohorts_text
+from radioligand.cli.late_harm import late_harm_text
 from radioligand.cli.pair_simulation import pair_json, pair_text, share_text
 from radioligand.dosimetry.next_activity import Strategy
 from radioligand.io.documents import DocumentError, read_protocol
@@ -23,6 +24,11 @@ from radioligand.simulation.adaptive_tallies import AdaptiveCharacteristics
 from radioligand.simulation.cohort_design import CohortDesign
 from radioligand.simulation.cohort_tallies import CohortCharacteristics
 from radioligand.simulation.dose_courses import DesignOutcome
+from radioligand.simulation.late_harm import (
+    LATE_TRIALS,
+    LateHarmOutcome,
+    late_harm_outcomes,
+)
 from radioligand.simulation.results import Run
 from radioligand.simulation.scenarios import Scenario, parse_scenarios, without_effect
 from radioligand.simulation.tallies import Characteristics
@@ -45,6 +51,7 @@ class Simulated:
     null: AnyCharacteristics | None
     seconds: float
     doses: tuple[DesignOutcome, ...] | None = None  # None: the protocol has no dosimetry
+    late_harm: tuple[LateHarmOutcome, ...] = ()
 
 
 def run_simulation(
@@ -62,6 +69,8 @@ def run_simulation(
     quiet: bool = False,
 ) -> list[Simulated]:
     """Run the virtual trials of a protocol under each scenario, with and without effect.
+
+    A late harm of the protocol is followed in the first LATE_TRIALS trials of each scenario.
 
     Of a protocol with dosimetry, activities fixed and informed are compared on so many `patients`
     of the document `doses`, or of the virtual patients that are shipped.
@@ -94,14 +103,28 @@ def run_simulation(
             )
             with_effect, none = run(design), run(without) if without else None
             seconds = time.perf_counter() - begun
-            found.append(Simulated(design=design, found=with_effect, null=none, seconds=seconds))
+            harms = late_harm_outcomes(
+                design, protocol.late_harm, seed=seed, trials=min(trials, LATE_TRIALS)
+            )
+            found.append(
+                Simulated(
+                    design=design,
+                    found=with_effect,
+                    null=none,
+                    seconds=seconds,
+                    late_harm=harms,
+                )
+            )
     if protocol.dosimetry:
         compared = compared_doses(protocol, doses, patients=patients, seed=seed, quiet=quiet)
         found = [replace(one, doses=compared) for one in found]
     if out:
         from radioligand.cli.simulation_contents import write_page
 
-        runs = [Run(design=one.design, found=one.found, null=one.null) for one in found]
+        runs = [
+            Run(design=one.design, found=one.found, null=one.null, late_harm=one.late_harm)
+            for one in found
+        ]
         answer = without_speed(as_json(found, seed=seed))
         compared = found[0].doses or ()
         write_page(out, runs, protocol=protocol, seed=seed, told=answer, doses=compared)
@@ -153,7 +176,7 @@ def write_trial(
     design = virtual_design(protocol, chosen)
     told: dict[str, Any] = {"trial": trial, "seed": seed, "scenario": chosen.name}
     files: dict[str, Any] = {}
-    for folder, results, study in _studies(design, protocol, trial=trial, seed=seed):
+    for folder, results, study in trial_studies(design, protocol, trial=trial, seed=seed):
         files |= {
             f"{folder}sdtm/{domain.lower()}.parquet": parquet(frame)
             for domain, frame in study.items()
@@ -167,7 +190,7 @@ def write_trial(
     return told
 
 
-def _studies(
+def trial_studies(
     design: AnyDesign, protocol: Protocol, *, trial: int, seed: int
 ) -> "Iterator[tuple[str, dict[str, float], dict[str, pl.DataFrame]]]":
     """Folder, what the kernel found and SDTM of each part of a trial drawn again."""
@@ -255,26 +278,28 @@ def as_json(found: list[Simulated], *, seed: int) -> dict[str, Any]:
 
 def _one_json(one: Simulated) -> dict[str, Any]:
     run = one.found.trials * (1 if one.null is None else 2)
-    speed = {"seconds": one.seconds, "trials_per_second": run / one.seconds}
+    more: dict[str, Any] = {"seconds": one.seconds, "trials_per_second": run / one.seconds}
+    if one.late_harm:
+        more["late_harm"] = [asdict(harm) for harm in one.late_harm]
     match one:
         case Simulated(
             design=AdaptiveDesign() as several,
             found=AdaptiveCharacteristics() as of_arms,
             null=None | AdaptiveCharacteristics() as nothing,
         ):
-            return as_told(several, of_arms, nothing) | speed
+            return as_told(several, of_arms, nothing) | more
         case Simulated(
             design=TrialDesign() as pair,
             found=Characteristics() as of_pair,
             null=None | Characteristics() as nothing_of_pair,
         ):
-            return pair_json(pair, of_pair, nothing_of_pair) | speed
+            return pair_json(pair, of_pair, nothing_of_pair) | more
         case Simulated(
             design=CohortDesign() as parted,
             found=CohortCharacteristics() as of_cohorts,
             null=None | CohortCharacteristics() as nothing_of_cohorts,
         ):
-            return cohorts_json(parted, of_cohorts, nothing_of_cohorts) | speed
+            return cohorts_json(parted, of_cohorts, nothing_of_cohorts) | more
     raise TypeError(one)  # not reached: a design has the characteristics of its kind
 
 
@@ -317,4 +342,5 @@ def _one_text(one: Simulated) -> Iterator[str]:
         yield from cohorts_text(told)
     else:
         yield from text(told, share=share_text)
+    yield from late_harm_text(one.late_harm)
     yield f"  {told['trials_per_second']:,.0f} trials a second, {one.seconds:.1f} s"

@@ -35,6 +35,7 @@ DISPLAYS = (
     ("scenarios", "grid", "Operating characteristics"),
     ("each-arm", "grid", "Each experimental arm"),
     ("each-cohort", "grid", "Each cohort"),
+    ("late-harm", "grid", "Late harm"),
     ("power", "simulated-power", "Power, simulated and by theory"),
     ("fan", "fan", "Accrual and events"),
     ("looks", "simulated-looks", "Boundaries and simulated z"),
@@ -43,7 +44,7 @@ DISPLAYS = (
     ("over-limit", "dose-heterogeneity", "Over a limit, by spread between sites"),
 )
 SECTIONS = dict.fromkeys(("dose-designs", "in-target", "over-limit"), "Dosimetry")
-TABLES = 3  # of the displays, before the figures
+TABLES = 4  # of the displays, before the figures
 NOTES = {
     "scenarios": (
         "End / true: the hazard ratio estimated at the last look over the one assumed, as the "
@@ -56,6 +57,12 @@ NOTES = {
     "each-cohort": (
         "Subjects, events and months are those when the cohort stops; End / true: the hazard ratio "
         "estimated then over the one assumed. Covers: its 95 % interval.",
+    ),
+    "late-harm": (
+        "Seen: in at least one subject. Known in: those who had the harm, died before or were "
+        "followed to its month. Incidence: cumulative, by Aalen and Johansen. Excluded: the high "
+        "share, if so few of those known have the harm that this has a probability of 5 % or less "
+        "under it. ±: Monte Carlo error. Expected month: the last subject has been followed.",
     ),
     "fan": (
         "Middle and nine in ten of the trials, each followed on after it stops; grey: last looks.",
@@ -193,7 +200,7 @@ def _curve_note(design: Any) -> tuple[str, ...]:
     told = (
         "Theory is that of picking the winner, all arms alike; simulated is any arm found."
         if picks(design)
-        else "Theory is Schoenfeld's with the planned events at the level of the last look"
+        else "Theory is that of the plan, with the planned events and by its method"
         + ("; simulated is the mean of the arms." if several else ".")
     )
     return (told, "Line across: the level.")

@@ -67,6 +67,7 @@ from radioligand.planning.sizing import (
     plan,
     plan_endpoint,
     plan_rates,
+    power_at,
     selection_pace,
     selection_powers,
 )
@@ -130,6 +131,7 @@ __all__ = [
     "plan_rates",
     "plan_results",
     "planned_cohorts",
+    "power_at",
     "predict_events",
     "ramped_accrual",
     "rate_power",

@@ -15,7 +15,10 @@ ERROR = 0.05  # of calling the high share excluded though it is true
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateHarmPlan:
-    """What one arm can tell of a late harm, all its subjects followed so long."""
+    """What one arm can tell of a late harm if all its subjects are followed so long.
+
+    Nobody dies or drops out before: `simulation.late_harm` counts those who do.
+    """
 
     given: p.LateHarm
     arm: str
@@ -33,7 +36,7 @@ def late_harm_plans(protocol: p.Protocol, plan: Plan) -> tuple[LateHarmPlan, ...
     With n subjects of an arm and a share q, at least one has it with probability
     1 - (1 - q)^n. The high share is excluded if so few have it that this has a probability of
     5 % or less under it (exact binomial, one-sided). Of arms that a selection stops, those are
-    counted that enter before it.
+    counted that enter before it. Everybody is taken as followed to the month of the harm.
     """
     parts = sum(arm.ratio for arm in protocol.arms)
     found = []
@@ -72,7 +75,8 @@ def late_harm_wording(plans: tuple[LateHarmPlan, ...]) -> tuple[str, ...]:
         f"share of {_percent(one.given.usual)}, and of {_percent(one.seen_high)} at "
         f"{_percent(one.given.high)}; {_percent(one.given.seen)} at the lower share takes "
         f"{one.needed} subjects. The higher share would be excluded with {_percent(one.excluded)} "
-        f"power. The last subject has been followed so long in month {one.month:.0f}."
+        f"power. The last subject has been followed so long in month {one.month:.0f}. Nobody is "
+        "taken as lost before; `radioligand simulate` counts losses."
         for one in told.values()
     )
 

@@ -10,10 +10,10 @@ import polars as pl
 from radioligand import protocol as p
 from radioligand.planning.course import expected, months_to_events
 from radioligand.planning.curves import months_until, survival
-from radioligand.planning.events import logrank_power, significant_hazard_ratio
+from radioligand.planning.events import significant_hazard_ratio
 from radioligand.planning.faults import PlanningError, whole
 from radioligand.planning.scenarios import scenarios
-from radioligand.planning.sizing import Plan, RatePlan
+from radioligand.planning.sizing import Plan, RatePlan, power_at
 from radioligand.planning.waiting import event_variance
 from radioligand.planning.wording import NAMES, SHAPES
 from radioligand.statistics.sequential import exit_probabilities
@@ -153,21 +153,18 @@ def _curves(plan: Plan, protocol: p.Protocol) -> Iterator[Row]:
 
 
 def _power(plan: Plan, protocol: p.Protocol) -> Iterator[Row]:
+    """Power by hazard ratio; a ratio at which the events are not to be had is left out."""
     given = plan.given
-    method = f"Schoenfeld, {plan.events} events"
+    by = "Schoenfeld, crossing a boundary" if plan.looks.z.size > 1 else NAMES[given.method]
+    method = f"{by}, {plan.events} events"
     lowest, highest = min(0.3, given.hazard_ratio * 0.8), max(1.0, given.margin)
-    ratios = np.unique(np.append(np.arange(lowest, highest + 0.005, 0.01), given.hazard_ratio))
-    for ratio in ratios:
-        power = logrank_power(
-            plan.events,
-            min(float(ratio), highest),
-            alpha=float(plan.looks.nominal_p[-1]),
-            sided=given.sided,
-            ratio=plan.comparison.ratio,
-            margin=given.margin,
-        )
-        level = f"{float(ratio):.6g}"
-        yield _cell("hazard_ratio", level, "power", power, method=method)
+    steps = np.round(np.arange(lowest, highest + 0.005, 0.01), 6)
+    for ratio in np.unique([*np.minimum(steps, highest), given.hazard_ratio]).tolist():
+        try:
+            power = power_at(plan, ratio)
+        except PlanningError:
+            continue
+        yield _cell("hazard_ratio", f"{ratio:.6g}", "power", power, method=method)
     yield {"statistic": "planned_hazard_ratio", "value": given.hazard_ratio}
     yield {"statistic": "planned_power", "value": given.power}
 

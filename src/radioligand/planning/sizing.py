@@ -118,6 +118,24 @@ def plan_endpoint(protocol: p.Protocol, given: p.Planning) -> Plan:
         raise PlanningError(f"{protocol.trial.id}, planning of {given.endpoint}: {error}") from None
 
 
+def power_at(plan: Plan, hazard_ratio: float) -> float:
+    """Return the power of the planned events at another hazard ratio, by the method of the plan.
+
+    At the planned one it is `plan.power`. Lakatos' is that of the month in which the events are
+    then expected, or of the month that is fixed.
+
+    Raises PlanningError if so many events are not to be had.
+    """
+    given = plan.given.model_copy(update={"hazard_ratio": hazard_ratio})
+    course, month = plan.course, plan.analysis_months
+    by_hazard = plan.given.method == "lakatos" and plan.looks.z.size == 1
+    if by_hazard and hazard_ratio != plan.given.hazard_ratio:
+        course = replace(course, experimental=experimental_curve(given))
+        if plan.event_months is not None:
+            month = months_to_events(course, plan.events)
+    return _power(given, plan.comparison, course, month, plan.looks, plan.events)
+
+
 def selection_powers(plan: Plan) -> tuple[SelectionPower, SelectionPower] | None:
     """Return what picking the winner does: one arm as assumed, the others as control; all so.
 

@@ -42,6 +42,12 @@ COLUMNS = {
     "steering_high": ("95 %", 0),
     "in_target_percent": ("In target, %", 1),
     "over_limit_percent": ("Over limit, %", 1),
+    "known": ("Known in", 1),
+    "incidence_percent": ("Incidence, %", 2),
+    "seen_percent": ("Seen, %", 1),
+    "seen_error_percent": ("± ", 1),
+    "excluded_percent": ("Excluded, %", 1),
+    "excluded_error_percent": ("±", 1),
 }
 
 

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a virtual trial unfolds: who has entered and who had the event by each month, over trials."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from radioligand.simulation.adaptive_design import AdaptiveDesign
 from radioligand.simulation.adaptive_kernels import run_adaptive_trial
-from radioligand.simulation.adaptive_model import COMPARED, T_MOST, WHOLE_TRIAL
+from radioligand.simulation.adaptive_model import COMPARED, T_ENTERED, T_MOST, WHOLE_TRIAL
 from radioligand.simulation.cohort_design import CohortDesign
 from radioligand.simulation.cohort_kernels import cohort_seeds
+from radioligand.simulation.counters import Whole
 from radioligand.simulation.kernels import run_trial, simulate_trials
-from radioligand.simulation.model import ENTRY, HAPPENED, RESULTS, SEEN, Z, bench_for
+from radioligand.simulation.model import ENTERED, ENTRY, HAPPENED, RESULTS, SEEN, Z, bench_for
 from radioligand.simulation.trial_design import TrialDesign
 from radioligand.statistics.observations import Floats
 
@@ -56,24 +58,33 @@ def _counted(
 ) -> tuple[Floats, Floats]:
     """Who has entered, and who had the event, by each day, (trials, days) each."""
     entered, events = np.empty((trials, days.size)), np.empty((trials, days.size))
-    bench = bench_for(design.model.trial if isinstance(design, AdaptiveDesign) else design.model)
-    found = np.empty(len(RESULTS))
-    whole, compared = np.empty(len(WHOLE_TRIAL)), np.empty((len(design.arms) - 1, len(COMPARED)))
-    for trial in range(trials):
-        most = bench.subjects.shape[1]
-        if isinstance(design, AdaptiveDesign):
-            run_adaptive_trial(
-                design.model, bench, np.uint64(seed), np.uint64(trial), whole, compared
-            )
-            most = int(whole[T_MOST])
-        else:
-            run_trial(design.model, bench, np.uint64(seed), np.uint64(trial), found)
-        subjects = bench.subjects[:, :most]
+    for trial, (subjects, _) in enumerate(trials_again(design, seed=seed, trials=trials)):
         entry = subjects[ENTRY]
         event = np.sort((entry + subjects[SEEN] - 1)[subjects[HAPPENED] == 1])
         entered[trial] = np.searchsorted(entry, days, "right")
         events[trial] = np.searchsorted(event, days, "right")
     return entered, events
+
+
+def trials_again(
+    design: TrialDesign | AdaptiveDesign, *, seed: int, trials: int
+) -> Iterator[tuple[Whole, int]]:
+    """Give of each trial all subjects that may enter, rows of `SUBJECT`, and how many did.
+
+    Those did who entered by its last look; the next trial is written over the same array.
+    """
+    bench = bench_for(design.model.trial if isinstance(design, AdaptiveDesign) else design.model)
+    found = np.empty(len(RESULTS))
+    whole, compared = np.empty(len(WHOLE_TRIAL)), np.empty((len(design.arms) - 1, len(COMPARED)))
+    for trial in range(trials):
+        if isinstance(design, AdaptiveDesign):
+            run_adaptive_trial(
+                design.model, bench, np.uint64(seed), np.uint64(trial), whole, compared
+            )
+            yield bench.subjects[:, : int(whole[T_MOST])], int(whole[T_ENTERED])
+        else:
+            run_trial(design.model, bench, np.uint64(seed), np.uint64(trial), found)
+            yield bench.subjects, int(found[ENTERED])
 
 
 def z_at_looks(design: TrialDesign, *, seed: int, trials: int) -> Floats:

@@ -157,7 +157,7 @@ def merged(models: Any, benches: Any, found: Floats) -> tuple[Whole, Words]:
 
 @compiled
 def look_at_all(model: Model, bench: Bench, subjects: Whole, keys: Words, found: Floats) -> None:
-    """Test all subjects once, at the events planned, stratified by cohort and stratum."""
+    """Test all subjects once, at the events planned; strata are those of each cohort."""
     found[:] = math.nan
     count_events(subjects, bench.calendar, bench.coarse)
     day, reached = event_day(
@@ -172,7 +172,7 @@ def look_at_all(model: Model, bench: Bench, subjects: Whole, keys: Words, found:
         model.missed_chance,
         keys,
     )
-    sort_days(subjects, entered, True, model.visits.size > 0, bench.bucket, bench.keys)
+    sort_days(subjects, entered, model.stratified, model.visits.size > 0, bench.bucket, bench.keys)
     ordered = bench.keys[1, :entered]
     times, many, of_control, of_experimental = note_events(
         ordered, bench.at_risk, bench.risk, bench.tied, bench.several, bench.falls

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from radioligand.planning import logrank_power, selection_power
+from radioligand.planning import power_at, selection_power
 from radioligand.planning.results import SCHEMA
 from radioligand.simulation.adaptive_design import AdaptiveDesign
 from radioligand.simulation.adaptive_tallies import AdaptiveCharacteristics
@@ -17,6 +17,7 @@ from radioligand.simulation.calendar import Fan
 from radioligand.simulation.cohort_design import CohortDesign
 from radioligand.simulation.cohort_tallies import CohortCharacteristics
 from radioligand.simulation.dose_courses import DesignOutcome
+from radioligand.simulation.late_harm import LateHarmOutcome
 from radioligand.simulation.scenarios import ASSUMED, Scenario
 from radioligand.simulation.tallies import Characteristics
 from radioligand.simulation.trial_design import TrialDesign
@@ -37,6 +38,7 @@ class Run:
     design: AnyDesign
     found: AnyCharacteristics
     null: AnyCharacteristics | None
+    late_harm: tuple[LateHarmOutcome, ...] = ()
 
 
 def simulation_results(
@@ -58,6 +60,7 @@ def simulation_results(
         "scenarios": _scenarios(runs),
         "each-arm": _arms(runs[0]),
         "each-cohort": _cohorts(runs[0]),
+        "late-harm": _late_harm(runs[0]),
         **_maps(runs),
         "power": _power(runs[0].design, curve),
         "fan": _fan(runs[0], fan),
@@ -168,6 +171,25 @@ def _cohorts(run: Run) -> Iterator[Row]:
             yield _cell("cohort", name, statistic, value)
 
 
+def _late_harm(run: Run) -> Iterator[Row]:
+    """Each late harm in each arm, at the usual and at the high share."""
+    for one in run.late_harm:
+        for at in (one.usual, one.high):
+            case = f"{one.endpoint}, {one.arm}, share {100 * at.share:g} %"
+            numbers = {
+                "subjects": one.subjects,
+                "known": one.known,
+                "incidence_percent": 100 * at.incidence,
+                "seen_percent": 100 * at.seen,
+                "seen_error_percent": 100 * at.seen_error,
+                "excluded_percent": 100 * at.excluded,
+                "excluded_error_percent": 100 * at.excluded_error,
+                "month": one.month,
+            }
+            for statistic, value in numbers.items():
+                yield _cell("late harm", case, statistic, value)
+
+
 def map_facets(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
     """Return the maps of power that scenarios make: what each holds fixed in words, and its runs.
 
@@ -233,14 +255,7 @@ def _power(design: AnyDesign, curve: Curve) -> Iterator[Row]:
                 first_stage_counts=selection.first_stage_counts,
             ).power
         else:
-            power = logrank_power(
-                plan.events,
-                float(ratio),
-                alpha=float(plan.looks.nominal_p[-1]),
-                sided=given.sided,
-                ratio=plan.comparison.ratio,
-                margin=given.margin,
-            )
+            power = power_at(plan, float(ratio))
         yield _cell("hazard_ratio", f"{float(ratio):.6g}", "power", power)
     for ratio, power, error in curve:
         yield _cell("simulated", f"{ratio:.6g}", "power_simulated", power)

@@ -99,7 +99,7 @@ class Scenario:
     dropout_per_month: float | None = None
     subjects: int | None = None
     events: int | None = None
-    stratified: bool = True
+    stratified: bool | None = None
     rho: float = 0.0
     gamma: float = 0.0
     max_combo: bool = False

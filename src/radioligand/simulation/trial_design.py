@@ -20,6 +20,7 @@ from radioligand.planning import (
     uniform_accrual,
 )
 from radioligand.planning.assumptions import control_curve, experimental_curve
+from radioligand.protocol.records import RankTest, TimeToEvent
 from radioligand.simulation.counters import Whole
 from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.model import CHANCES, MOST_STRATA, STEPS, Model
@@ -129,6 +130,13 @@ def simulated(protocol: p.Protocol, scenario: Scenario) -> tuple[p.Planning, lis
             "crossover_per_month: what it does to survival is missing. Assume "
             "progression_to_death_months_crossed."
         )
+    test = primary_test(protocol, given)
+    weighted = scenario.rho or scenario.gamma or scenario.max_combo
+    if test and test.weights != "logrank" and not weighted:
+        faults.append(
+            f"analyses: {given.endpoint} is tested with the weights {test.weights!r}, which are "
+            "not simulated. Assume rho, gamma or max_combo."
+        )
     known = [arm.id for arm in arms_by_role(protocol)[1]]
     faults += [
         f"hazard_ratios.{arm}: no such experimental arm. There are {', '.join(known)}."
@@ -136,6 +144,27 @@ def simulated(protocol: p.Protocol, scenario: Scenario) -> tuple[p.Planning, lis
         if arm not in known
     ]
     return given, faults
+
+
+def primary_test(protocol: p.Protocol, given: p.Planning) -> RankTest | None:
+    """Return the test of the first analysis of the planned endpoint that has one."""
+    tests = (
+        one.test
+        for one in protocol.analyses
+        if isinstance(one, TimeToEvent) and one.endpoint == given.endpoint
+    )
+    return next((test for test in tests if test), None)
+
+
+def stratified_of(protocol: p.Protocol, scenario: Scenario) -> bool:
+    """Whether tests are stratified: as assumed, or as the planned endpoint is analysed.
+
+    Without such an analysis they are.
+    """
+    if scenario.stratified is not None:
+        return scenario.stratified
+    test = primary_test(protocol, protocol.planning) if protocol.planning else None
+    return test is None or test.stratified
 
 
 def refuse(protocol: p.Protocol, faults: list[str]) -> None:
@@ -228,7 +257,7 @@ def drawn(
         follow_up_days=-1,
         stop_z=np.zeros(0),
         futility_z=np.zeros(0),
-        stratified=scenario.stratified,
+        stratified=stratified_of(protocol, scenario),
         log_margin=float(np.log(plan.given.margin)),
         rho=scenario.rho,
         gamma=scenario.gamma,
