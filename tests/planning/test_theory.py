@@ -39,6 +39,7 @@ from radioligand.planning import (
     whole,
     with_dropout,
 )
+from radioligand.statistics.sequential import exit_probabilities
 
 UNTIMED = settings(deadline=None, max_examples=40)
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "planning.json").read_text())
@@ -171,6 +172,43 @@ def test_events_of_a_trial_with_looks_agree_with_rpact(case):
     events = logrank_events(0.5, ratio=2) * inflation(design, power=0.9)
 
     assert events * design.fractions == pytest.approx(case["events"], rel=1e-6)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize(
+    "case", [one for one in REFERENCE["powers"] if "power" in one], ids=lambda case: case["name"]
+)
+def test_power_and_months_of_looks_agree_with_rpact(case):
+    """Bounds at levels that rpact finds to seven digits, months to its five digits of events."""
+    starts = tuple(float(month) for month in case["starts"])
+    shape = case["shape"]
+    control = (
+        Weibull(median_months=np.log(2) ** (1 / shape) / case["lambda2"][0], shape=shape)
+        if shape != 1
+        else PiecewiseExponential(starts_months=starts, per_month=tuple(case["lambda2"]))
+    )
+    effect = case["hazard_ratio"]
+    course = Course(
+        control=control,
+        experimental=Effect(control=control, starts_months=(0.0,), hazard_ratios=(effect,)),
+        accrual=uniform_accrual(case["subjects"] / case["accrual"]),
+        subjects=case["subjects"],
+        ratio=case["ratio"],
+    )
+    events = case["events"][-1]
+    spending = "pocock" if case["type"] == "asP" else "obrien-fleming"
+    looks = look_boundaries(case["events"], alpha=0.025, sided=1, spending=spending)
+    drift = np.sqrt(events * case["ratio"]) * np.log(case["margin"] / effect) / (1 + case["ratio"])
+
+    found = exit_probabilities(looks.fractions, looks.z, drift=drift)
+    months = [months_to_events(course, one) for one in case["events"]]
+
+    assert found.power == pytest.approx(case["power"], abs=1e-6)
+    assert found.upper == pytest.approx(case["by_look"], abs=1e-6)
+    assert months == pytest.approx(case["months"], rel=3e-5)
+    if len(case["events"]) == 1:
+        power = logrank_power(events, effect, ratio=case["ratio"], margin=case["margin"])
+        assert power == pytest.approx(case["power"], abs=1e-12)
 
 
 # --- by hand --------------------------------------------------------------------------------------

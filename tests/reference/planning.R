@@ -90,6 +90,43 @@ month <- function(median, hr, ratio, accrual, per_month) {
   )
 }
 
+# the power of so many events, by theory and in virtual trials of the same test, not stratified
+power <- function(name, events, subjects, accrual, lambda2, hr = NA, lambda1 = NA, starts = 0,
+                  shape = 1, ratio = 1, margin = 1, type = "asOF") {
+  design <- getDesignGroupSequential(
+    kMax = length(events), alpha = 0.025, beta = 0.1, sided = 1, typeOfDesign = type,
+    informationRates = events / tail(events, 1)
+  )
+  common <- list(
+    design = design, lambda2 = lambda2, kappa = shape, thetaH0 = margin, directionUpper = FALSE,
+    accrualTime = c(0, accrual), maxNumberOfSubjects = subjects,
+    piecewiseSurvivalTime = if (length(starts) > 1) starts else NA_real_
+  )
+  proportional <- all(is.na(lambda1))
+  if (proportional) common$hazardRatio <- hr else common$lambda1 <- lambda1
+  said <- list(
+    name = name, events = I(events), subjects = subjects, accrual = accrual, lambda2 = I(lambda2),
+    hazard_ratio = hr, lambda1 = I(lambda1), starts = I(starts), shape = shape, ratio = ratio,
+    margin = margin, type = type
+  )
+  if (proportional) {
+    theory <- do.call(getPowerSurvival, c(common, list(
+      allocationRatioPlanned = ratio, maxNumberOfEvents = tail(events, 1)
+    )))
+    said$power <- as.numeric(theory$overallReject)
+    said$by_look <- I(as.numeric(if (length(events) > 1) theory$rejectPerStage else said$power))
+    said$months <- I(as.numeric(theory$analysisTime))
+  }
+  trials <- do.call(getSimulationSurvival, c(common, list(
+    allocation1 = ratio, allocation2 = 1, plannedEvents = events,
+    maxNumberOfIterations = 40000, seed = 20240601
+  )))
+  said$trials <- 40000
+  said$simulated <- as.numeric(trials$overallReject)
+  said$simulated_month <- as.numeric(trials$studyDuration)
+  said
+}
+
 # the level of each of k comparisons with one control that keeps alpha together
 dunnett <- function(k, ratio, alpha, sided) {
   correlation <- matrix(ratio / (1 + ratio), k, k)
@@ -139,6 +176,17 @@ out <- list(
     size(15, 0.6, 1, 24, 12, dropout = 0.1), size(12, 0.65, 1, 20, 10, shape = 1.5)
   ),
   months = list(month(15, 0.5, 2, 22.2, 10), month(12, 0.6, 1, 20, 12)),
+  powers = list(
+    power("1:1", 99, 222, 22.2, log(2) / 15, hr = 0.6),
+    power("2:1", 99, 222, 22.2, log(2) / 15, hr = 0.55, ratio = 2),
+    power("Weibull", 90, 200, 20, log(2)^(1 / 1.4) / 15, hr = 0.6, shape = 1.4),
+    power("pieces", 99, 222, 22.2, c(0.03, 0.07), hr = 0.6, starts = c(0, 6)),
+    power("margin", 140, 240, 24, log(2) / 12, hr = 0.8, margin = 1.25),
+    power("looks", c(40, 70, 99), 222, 22.2, log(2) / 15, hr = 0.55),
+    power("pocock", c(40, 70, 99), 222, 22.2, log(2) / 15, hr = 0.55, type = "asP"),
+    power("late", 120, 240, 24, c(0.05, 0.05), lambda1 = c(0.05, 0.025), starts = c(0, 4)),
+    power("fading", 120, 240, 24, c(0.04, 0.07), lambda1 = c(0.02, 0.056), starts = c(0, 8))
+  ),
   dunnett = list(dunnett(2, 1, 0.025, 1), dunnett(3, 1, 0.05, 2), dunnett(3, 0.5, 0.025, 1)),
   rates = list(
     rates(0.43, 0.09, 2), rates(0.18, 0.03, 1), rates(0.55, 0.35, 1, sided = 1),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from radioligand.io.outputs import OutputError
-from radioligand.planning import expected, expected_power, months_to_events
+from radioligand.planning import expected, expected_power, logrank_power, months_to_events
 from radioligand.simulation import trials as room
 from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.kernels import count_events, event_day, simulate_trials
@@ -25,12 +25,22 @@ from radioligand.simulation.model import (
     SEEN,
     bench_for,
 )
-from radioligand.simulation.scenarios import Scenario, without_effect
+from radioligand.simulation.scenarios import Scenario, StratumAssumption, without_effect
 from radioligand.simulation.tallies import added, characteristics, tally
 from radioligand.simulation.trial_design import trial_design
 from radioligand.simulation.trials import simulate
+from radioligand.statistics.sequential import exit_probabilities
 
 TRIALS = 20_000
+STEPS = [
+    {"from_month": 0.0, "per_month": 3.0},
+    {"from_month": 6.0, "per_month": 6.0},
+    {"from_month": 12.0, "per_month": 12.0},
+]
+ALIKE = tuple(
+    StratumAssumption(id=one, share=0.25)
+    for one in ("2/PANCREAS", "2/OTHER", "3/PANCREAS", "3/OTHER")
+)
 
 
 @pytest.mark.law
@@ -118,10 +128,15 @@ def test_power_and_duration_are_those_of_other_programs(protocol, plain):
         {"hazard_ratio": 0.55, "ramp_months": 6.0},
         {"hazard_ratio": 0.55, "delay_months": 3.0},
         {"hazard_ratio": 0.55, "cured_fraction": 0.1},
+        {"hazard_ratio": 0.55, "accrual_steps": STEPS},
+        {"hazard_ratio": 0.55, "site_activation": {"sites": 12, "per_month": 1.5}},
     ],
+    ids=["plain", "weibull", "ramp", "late", "cured", "steps", "sites"],
 )
 def test_theory_and_simulation_agree(changed, planning):
     common = {"ratio": 1, "accrual_months": 36.0, "dropout_months": 18.0, "method": "lakatos"}
+    if "accrual_steps" in planning:
+        common["accrual_per_month"] = None
     design = trial_design(changed(**common, **planning))
     plan = design.plan
     days = months_to_events(plan.course, plan.events) * design.month_days
@@ -133,6 +148,58 @@ def test_theory_and_simulation_agree(changed, planning):
     assert found.power == pytest.approx(by_theory, abs=4 * found.power_error + 0.005)
     day = found.means["day"]
     assert day.mean == pytest.approx(days, abs=4 * day.error + 0.003 * days)
+
+
+@pytest.mark.parametrize("spending", ["obrien-fleming", "pocock"])
+def test_theory_and_simulation_of_looks_agree(changed, spending):
+    """Power at each look; the statistic of 40 events is a point or so away from its normal one."""
+    interim = {"events": [40, 70, 99], "spending": spending}
+    protocol = changed(ratio=1, hazard_ratio=0.55, interim=interim)
+    design = trial_design(protocol, Scenario(stratified=False))
+    looks = design.plan.looks
+    drift = -np.log(0.55) * np.sqrt(99) / 2
+    by_theory = exit_probabilities(looks.fractions, looks.z, drift=drift)
+
+    found = simulate(design, trials=TRIALS, seed=6)
+
+    assert design.plan.power == pytest.approx(by_theory.power, abs=1e-9)
+    assert found.power == pytest.approx(by_theory.power, abs=4 * found.power_error + 0.005)
+    assert np.cumsum(found.efficacy) == pytest.approx(
+        np.cumsum(by_theory.upper), abs=4 * found.power_error + 0.01
+    )
+
+
+def test_at_2_to_1_simulated_power_lies_between_schoenfeld_and_lakatos(protocol):
+    design = trial_design(protocol, Scenario(stratified=False))
+    plan = design.plan
+    lakatos = expected_power(plan.course, analysis_months=plan.analysis_months, alpha=0.025)
+
+    found = simulate(design, trials=TRIALS, seed=6)
+
+    assert plan.power + 4 * found.power_error < found.power
+    assert found.power + 4 * found.power_error < lakatos
+
+
+def test_strata_cost_power_and_the_more_the_fewer_events_each_has(changed):
+    """By theory a test of strata alike is as good; where few are left, some compare nobody."""
+    protocol = changed(ratio=1, hazard_ratio=0.6)
+    power, cost = [], []
+    for events, subjects in ((99, 222), (33, 74)):
+        effect = 0.6 ** np.sqrt(99 / events)  # the same mean of z
+        assumed = Scenario(strata=ALIKE, events=events, subjects=subjects, hazard_ratio=effect)
+        whole, stratified = (
+            simulate(
+                trial_design(protocol, replace(assumed, stratified=one)), trials=2 * TRIALS, seed=6
+            ).power
+            for one in (False, True)
+        )
+        power.append(whole)
+        cost.append(whole - stratified)
+
+    assert power[0] == pytest.approx(logrank_power(99, 0.6), abs=0.015)
+    # both tests see the same trials, so that the difference is surer than either power
+    assert 0.003 < cost[0] < 0.015
+    assert 0.015 < cost[1] < 0.05
 
 
 def test_a_fixed_follow_up_has_the_expected_events(changed):
