@@ -355,7 +355,16 @@ def test_every_dose_can_be_repeated_from_the_document():
     measured = check_measurements(ALL, GIVEN, dosimetry=dosimetry())
     doses = find_doses(measured, dosimetry=dosimetry())
     document = json.loads(
-        json.dumps(results_document(doses, (), nuclide=measured.nuclide, provenance={}))
+        json.dumps(
+            results_document(
+                doses,
+                (),
+                given=measured.given,
+                dosimetry=dosimetry(),
+                nuclide=measured.nuclide,
+                provenance={},
+            )
+        )
     )
     constants = document["constants"]
     k = constants["joule_per_kev"] * constants["decays_per_mbq_h"] * 1e3
