@@ -381,7 +381,9 @@ def test_every_dose_can_be_repeated_from_the_document():
             continue
         self_gy = integral * one["energy_kev"] * k / (one["volume_ml"] * one["density_g_per_ml"])
         assert one["dose_gy"] == pytest.approx(self_gy + one["cross_gy"])
-        parts = [one[f"u_{name}"] for name in ("fit", "activity", "volume", "dose_factor")]
+        parts = [
+            one[f"u_{name}"] for name in ("fit", "borrowed", "activity", "volume", "dose_factor")
+        ]
         assert one["u_total"] == pytest.approx(math.hypot(*parts))
         assert one["dose_upper_gy"] == pytest.approx(
             one["dose_gy"] * math.exp(1.959963984540054 * one["u_total"])

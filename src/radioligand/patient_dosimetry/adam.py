@@ -112,7 +112,7 @@ def _of_regions(
                 "own": (one.dose_gy * one.budget.fit) ** 2,
                 "shared": one.dose_gy * one.budget.systematic,
                 "u": one.budget.total,
-                "UOWN": float(np.hypot(one.budget.fit, one.budget.volume)),
+                "UOWN": one.budget.own,
                 "METHOD": one.method,
                 "carried": is_carried,
             }

@@ -166,7 +166,8 @@ def _dose(
     injected = first["injected_mbq"] / 1e3
     left = _deposition(first, found.tia_mbq_h, mass, sources, method, table)
     parts = budget(
-        found.relative_uncertainty,
+        found.scan_uncertainty,
+        borrowed=found.borrowed_uncertainty,
         activity=float(frame["systematic_error"].max()),  # type: ignore[arg-type]
         volume=float(frame["volume_error"].max()) if left else 0.0,  # type: ignore[arg-type]
         dose_factor=method.dose_factor_error,

@@ -374,8 +374,9 @@ def _worked(one: RegionDose) -> Body:
             "Uncertainty",
             cells(
                 f"{100 * parts.total:.4g} %",
-                f"fit {100 * parts.fit:.4g}, activity {100 * parts.activity:.4g}, volume "
-                f"{100 * parts.volume:.4g}, dose factor {100 * parts.dose_factor:.4g}; in squares",
+                f"fit {100 * parts.fit:.4g}, borrowed {100 * parts.borrowed:.4g}, activity "
+                f"{100 * parts.activity:.4g}, volume {100 * parts.volume:.4g}, dose factor "
+                f"{100 * parts.dose_factor:.4g}; in squares",
             ),
         )
     )
@@ -489,7 +490,8 @@ def _method(nuclide: Nuclide) -> tuple[str, ...]:
         "Self-dose in Gy is the integral in MBq h times the energy that stays per decay in keV "
         f"times k = {gray_grams(1.0):.6g} over the mass in g. Mass is volume times density.",
         "The relative uncertainty of a dose is the root of the sum of squares of its parts: of the "
-        "fit, of what all scans share, of the volume by way of the mass, and of the dose factor. "
+        "fit, of a rate that is borrowed, of what all scans share, of the volume by way of the "
+        "mass, and of the dose factor. "
         "The 95 % interval is dose × exp(± 1.96 u).",
         "BED of one cycle is D (1 + G D / (alpha/beta)); BED of cycles add. G = 2 sum over i, j of "
         "Ai Aj / ((li + lj) (m + lj)) / integral², with amplitudes A and rates l of the curve and "

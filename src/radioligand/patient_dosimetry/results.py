@@ -45,6 +45,7 @@ def _row(one: RegionDose) -> dict[str, Any]:
         "dose_upper_gy": upper,
         "gy_per_gbq": one.gy_per_gbq if one.gy_per_gbq is not None else math.nan,
         "u_fit": one.budget.fit,
+        "u_borrowed": one.budget.borrowed,
         "u_activity": one.budget.activity,
         "u_volume": one.budget.volume,
         "u_dose_factor": one.budget.dose_factor,
