@@ -247,6 +247,16 @@ REFUSED = (
         commands=("plan", "report"),
     ),
     Fault(
+        "10-course-over",
+        (
+            "no course is summed",
+            "01-001, course over: KIDNEYS: cycle 2 of 4 was given and has no dose",
+            "L2: cycle 2 of 4 was given",
+        ),
+        commands=("plan", "report"),
+        administrations="10-four-administrations",
+    ),
+    Fault(
         "10-limit-without-organ",
         ("01-002, cycle 2: KIDNEYS: it has a limit and no dose",),
         commands=("plan", "report"),

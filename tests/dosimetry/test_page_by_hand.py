@@ -151,10 +151,10 @@ def test_an_uncertainty_follows_from_its_parts_and_those_from_the_fit(tables):
     decay = math.log(2) / (24 * float(constants(tables)["Half-life, d"]))
     for steps in regions(tables):
         value, whence = steps["Uncertainty"][0]
-        fit, activity, volume, factor = numbers(whence)
+        fit, borrowed, activity, volume, factor = numbers(whence)
         total = numbers(value)[0]
         assert total == pytest.approx(
-            math.sqrt(fit**2 + activity**2 + volume**2 + factor**2), rel=5e-4
+            math.sqrt(fit**2 + borrowed**2 + activity**2 + volume**2 + factor**2), rel=5e-4
         )
         rate = numbers(steps["Term"][0][1])[0]
         a = numbers(steps["Parameter ln A1"][0][1])[0]

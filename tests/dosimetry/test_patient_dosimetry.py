@@ -355,7 +355,16 @@ def test_every_dose_can_be_repeated_from_the_document():
     measured = check_measurements(ALL, GIVEN, dosimetry=dosimetry())
     doses = find_doses(measured, dosimetry=dosimetry())
     document = json.loads(
-        json.dumps(results_document(doses, (), nuclide=measured.nuclide, provenance={}))
+        json.dumps(
+            results_document(
+                doses,
+                (),
+                given=measured.given,
+                dosimetry=dosimetry(),
+                nuclide=measured.nuclide,
+                provenance={},
+            )
+        )
     )
     constants = document["constants"]
     k = constants["joule_per_kev"] * constants["decays_per_mbq_h"] * 1e3
@@ -372,7 +381,9 @@ def test_every_dose_can_be_repeated_from_the_document():
             continue
         self_gy = integral * one["energy_kev"] * k / (one["volume_ml"] * one["density_g_per_ml"])
         assert one["dose_gy"] == pytest.approx(self_gy + one["cross_gy"])
-        parts = [one[f"u_{name}"] for name in ("fit", "activity", "volume", "dose_factor")]
+        parts = [
+            one[f"u_{name}"] for name in ("fit", "borrowed", "activity", "volume", "dose_factor")
+        ]
         assert one["u_total"] == pytest.approx(math.hypot(*parts))
         assert one["dose_upper_gy"] == pytest.approx(
             one["dose_gy"] * math.exp(1.959963984540054 * one["u_total"])

@@ -24,6 +24,7 @@ ERROR = {
     3.0: -0.25,
 }
 COHORT = HalfLife(median_hours=52.0, log_sd=0.2, citation="a cohort")
+Z95 = 1.959963984540054
 SCANS = [4.0, 24.0, 96.0, 168.0]
 
 
@@ -86,6 +87,9 @@ def test_the_limits_hold_every_half_life_of_the_cohort(deviation, time):
         )
         assert found.lower_mbq_h <= truth * (1 + 1e-9)
         assert truth <= found.upper_mbq_h * (1 + 1e-9)
+        # and so does the interval of the result, which is what a dose is told with
+        wide = math.exp(Z95 * found.relative_uncertainty) * (1 + 1e-9)
+        assert found.tia_mbq_h / wide <= truth <= found.tia_mbq_h * wide
 
 
 @pytest.mark.law

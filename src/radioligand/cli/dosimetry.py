@@ -39,6 +39,7 @@ from radioligand.patient_dosimetry import (
     results_document,
 )
 from radioligand.patient_dosimetry.adam import adherence, derive_adrad, effects
+from radioligand.patient_dosimetry.carried import carry_doses
 from radioligand.patient_dosimetry.cohort_page import Cohort
 from radioligand.patient_dosimetry.doses import whole_body_warnings
 from radioligand.patient_dosimetry.plans import plans_frame
@@ -132,6 +133,8 @@ def document_of(found: Found, plans: tuple[SubjectPlan, ...]) -> dict[str, Any]:
     return results_document(
         found.doses,
         plans,
+        given=found.measured.given,
+        dosimetry=found.dosimetry,
         nuclide=found.measured.nuclide,
         provenance=found.provenance,
         warnings=found.warnings,
@@ -304,6 +307,7 @@ def write_report(
         datasets.get("ADSL"),
         study=found.study,
         measured=found.measured,
+        carried=carry_doses(found.doses, found.measured.given, dosimetry=found.dosimetry),
         target=found.dosimetry.target,
     )
     seen = effects(adrad, datasets)

@@ -33,17 +33,26 @@ class HalfLife:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinglePoint:
-    """An integral from one scan, with 95 % limits from the rate's spread and the scan's error."""
+    """An integral from one scan, with 95 % limits from the rate's spread and the scan's error.
+
+    The uncertainties are standard, of the logarithm: result × exp(± 1.96 of both in squares) holds
+    the limits, and is wider than they are on one side.
+    """
 
     method: str
     tia_mbq_h: float
     lower_mbq_h: float
     upper_mbq_h: float
-    relative_uncertainty: float  # standard; of the logarithm
+    scan_uncertainty: float  # of this scan
+    borrowed_uncertainty: float  # of the rate: the same in every cycle that borrows it
     time_hours: float
     half_life_hours: float  # that was borrowed
     source: str
     outside_window: str = ""  # how, when the protocol allowed it
+
+    @property
+    def relative_uncertainty(self) -> float:
+        return math.hypot(self.scan_uncertainty, self.borrowed_uncertainty)
 
 
 def haenscheid(
@@ -125,7 +134,8 @@ def prior_cycle(
         tia_mbq_h=found,
         lower_mbq_h=found * math.exp(-Z95 * spread),
         upper_mbq_h=found * math.exp(Z95 * spread),
-        relative_uncertainty=spread,
+        scan_uncertainty=relative_error,
+        borrowed_uncertainty=from_shape,
         time_hours=time_hours,
         half_life_hours=earlier.effective_half_life_hours,
         source=f"the patient's own curve, {earlier.time_hours.size} scans, form {earlier.form}"
@@ -205,14 +215,17 @@ def _with_limits(
     below = math.log(central / min(central, *truths))
     above = math.log(max(central, *truths) / central)
     by_scan = Z95 * relative_error
-    bias = math.log(found / central)
-    spread = math.hypot(max(below, above, abs(bias)) / Z95, relative_error)
+    lower = central * math.exp(-math.hypot(below, by_scan))
+    upper = central * math.exp(math.hypot(above, by_scan))
+    # about the result, which a rule of thumb puts beside the central one, both limits are held
+    half = max(math.log(found / lower), math.log(upper / found))
     return SinglePoint(
         method=method,
         tia_mbq_h=found,
-        lower_mbq_h=central * math.exp(-math.hypot(below, by_scan)),
-        upper_mbq_h=central * math.exp(math.hypot(above, by_scan)),
-        relative_uncertainty=spread,
+        lower_mbq_h=lower,
+        upper_mbq_h=upper,
+        scan_uncertainty=relative_error,
+        borrowed_uncertainty=math.sqrt(max(half**2 - by_scan**2, 0.0)) / Z95,
         time_hours=time_hours,
         half_life_hours=half_life.median_hours,
         source=half_life.citation,

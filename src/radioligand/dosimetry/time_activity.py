@@ -55,6 +55,7 @@ class CurveFit:
     covariance: Floats  # (p, p)
     tia_mbq_h: float
     tia_uncertainty_mbq_h: float
+    scan_relative_uncertainty: float  # the part of it that is of these scans; the rest is borrowed
     tail_fraction: float
     chi_square: float
     degrees_of_freedom: int
@@ -74,6 +75,12 @@ class CurveFit:
     @property
     def tia_relative_uncertainty(self) -> float:
         return self.tia_uncertainty_mbq_h / self.tia_mbq_h
+
+    @property
+    def borrowed_relative_uncertainty(self) -> float:
+        """The part that the prior leaves, which other cycles with the same prior share."""
+        both = self.tia_relative_uncertainty**2 - self.scan_relative_uncertainty**2
+        return math.sqrt(max(both, 0.0))
 
     @property
     def effective_half_life_hours(self) -> float:
@@ -152,7 +159,9 @@ def fit_curve(
     :math:`\tilde A = \sum_i A_i/\lambda_i`, its variance :math:`g^\top V g` with the gradient g by
     the parameters and V the inverse of the normal equations. Errors that all scans share, such as
     that of calibration, do not belong here: they would shrink with n (EANM guidance of 2018).
-    With a prior a mono-exponential's uncertainty is that of `posterior.log_integral_spread`.
+    With a prior a mono-exponential's uncertainty is that of `posterior.log_integral_spread`; of it
+    :math:`g^\top (V - V P V) g` is of the scans, with P the prior's precision, and the rest is of
+    the prior.
 
     """
     time, activity, error = _measured(time_hours, activity_mbq, relative_error, absolute_error_mbq)
@@ -192,6 +201,8 @@ def fit_curve(
             prior_precision=1 / float(prior.covariance[0, 0]),
             nuclide=nuclide,
         )
+    lent = covariance @ slope
+    of_scans = float(slope @ lent - lent @ precision @ lent)
     tail = found.tail_fraction(float(time[-1]))
     return CurveFit(
         form=form,
@@ -204,6 +215,7 @@ def fit_curve(
         covariance=covariance,
         tia_mbq_h=float(integral),
         tia_uncertainty_mbq_h=uncertainty,
+        scan_relative_uncertainty=min(math.sqrt(max(of_scans, 0.0)), uncertainty) / integral,
         tail_fraction=tail,
         chi_square=chi_square / scale if scale else 0.0,
         degrees_of_freedom=degrees,

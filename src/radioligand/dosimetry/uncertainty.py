@@ -28,6 +28,7 @@ class Budget:
     """Standard relative uncertainties of one dose, by origin."""
 
     fit: float  # random errors of the scans, by way of the integral
+    borrowed: float  # of a rate that the scans do not tell, the same in all cycles of a patient
     activity: float  # calibration and recovery, shared by all scans
     volume: float  # by way of activity and of mass together
     dose_factor: float  # of the S value itself
@@ -35,7 +36,12 @@ class Budget:
     @property
     def systematic(self) -> float:
         """What all cycles of a patient share."""
-        return math.hypot(self.activity, self.volume, self.dose_factor)
+        return math.hypot(self.borrowed, self.activity, self.volume, self.dose_factor)
+
+    @property
+    def own(self) -> float:
+        """What a patient does not share with others of a site: scans, rate and volume."""
+        return math.hypot(self.fit, self.borrowed, self.volume)
 
     @property
     def total(self) -> float:
@@ -49,6 +55,7 @@ class Budget:
 def budget(
     fit: float,
     *,
+    borrowed: float = 0.0,
     activity: float,
     volume: float,
     dose_factor: float,
@@ -59,7 +66,8 @@ def budget(
 
     Parameters
     ----------
-    fit : of the integral, from the covariance of the fit.
+    fit : of the integral by the errors of its scans, from the covariance of the fit.
+    borrowed : of the integral by a rate taken from a cohort or from another cycle.
     activity : of calibration and recovery, shared by all scans.
     volume : of the drawn volume.
     dose_factor : of the S value at given mass.
@@ -70,12 +78,19 @@ def budget(
     Raises ValueError for one that is negative or missing.
 
     """
-    parts = {"fit": fit, "activity": activity, "volume": volume, "dose_factor": dose_factor}
+    parts = {
+        "fit": fit,
+        "borrowed": borrowed,
+        "activity": activity,
+        "volume": volume,
+        "dose_factor": dose_factor,
+    }
     bad = [f"{name} {value:g}" for name, value in parts.items() if not value >= 0]
     if bad:
         raise ValueError(f"relative uncertainties are not negative; found {', '.join(bad)}.")
     return Budget(
         fit=fit,
+        borrowed=borrowed,
         activity=activity,
         volume=abs(mass_slope + volume_slope) * volume,
         dose_factor=dose_factor,

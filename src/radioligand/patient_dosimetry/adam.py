@@ -55,6 +55,7 @@ def derive_adrad(
     study: str = "",
     measured: Measurements | None = None,
     undosed: Sequence[tuple[Key | None, str]] = (),
+    carried: Sequence[RegionDose] = (),
     recommended: Sequence[Recommendation] = (),
     target: DoseTarget | None = None,
 ) -> pl.DataFrame:
@@ -66,9 +67,11 @@ def derive_adrad(
 
     Cumulative parameters sum over the cycles so far; BED is summed, never computed of a sum. With
     `measured`, a cycle that was given and has no dose makes every later sum unknown, and has its
-    reason in REASON. Treatments come from `adsl`, null for subjects not in it.
+    reason in REASON. With `carried` (`carried.carry_doses`) such a cycle counts with what was
+    carried: METHOD says from where, REASON why, and there is no DOSEACT of it. Treatments come
+    from `adsl`, null for subjects not in it.
     """
-    parts = [_of_regions(doses, measured, undosed)]
+    parts = [_of_regions(doses, carried, measured, undosed)]
     if target is not None:
         parts.append(_steering(parts[0], doses, target))
     if measured is not None:
@@ -92,6 +95,7 @@ def derive_adrad(
 
 def _of_regions(
     doses: Sequence[RegionDose],
+    carried: Sequence[RegionDose],
     measured: Measurements | None,
     undosed: Sequence[tuple[Key | None, str]],
 ) -> pl.DataFrame:
@@ -104,20 +108,23 @@ def _of_regions(
                 "AVISITN": one.cycle,
                 "DOSE": one.dose_gy,
                 "BED": one.bed_gy,
-                "DOSEACT": one.gy_per_gbq,
+                "DOSEACT": None if is_carried else one.gy_per_gbq,
                 "own": (one.dose_gy * one.budget.fit) ** 2,
                 "shared": one.dose_gy * one.budget.systematic,
                 "u": one.budget.total,
-                "UOWN": float(np.hypot(one.budget.fit, one.budget.volume)),
+                "UOWN": one.budget.own,
                 "METHOD": one.method,
+                "carried": is_carried,
             }
-            for one in doses
+            for part, is_carried in ((doses, False), (carried, True))
+            for one in part
             if one.dose_gy is not None
         ],
         schema={
             "USUBJID": pl.String, "XRLOC": pl.String, "PARCAT1": pl.String, "AVISITN": pl.Int64,
             "DOSE": pl.Float64, "BED": pl.Float64, "DOSEACT": pl.Float64, "own": pl.Float64,
             "shared": pl.Float64, "u": pl.Float64, "UOWN": pl.Float64, "METHOD": pl.String,
+            "carried": pl.Boolean,
         },
     ).with_columns(pl.col("BED").fill_nan(None))  # fmt: skip
     rows = found if measured is None else _every_cycle(found, measured, undosed)
@@ -174,7 +181,9 @@ def _every_cycle(
         .join(why, on=keys, how="left")
         .with_columns(
             PARCAT1="role",
-            REASON=pl.when(pl.col("DOSE").is_null()).then(pl.col("why").fill_null(general)),
+            REASON=pl.when(pl.col("carried").fill_null(True)).then(  # null: it has no dose at all
+                pl.col("why").fill_null(general)
+            ),
         )
     )
 

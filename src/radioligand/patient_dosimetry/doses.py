@@ -4,13 +4,14 @@
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from radioligand.cdisc.rules import DatasetError
 from radioligand.dosimetry.absorbed_dose import SValues
+from radioligand.dosimetry.model_choice import FormChoice
 from radioligand.dosimetry.radiobiology import bed_gy, eqd2_gy, lea_catcheside
 from radioligand.dosimetry.time_activity import CurveFit
 from radioligand.dosimetry.uncertainty import budget
@@ -30,6 +31,13 @@ Key = tuple[str, int, str]  # subject, cycle, region
 
 SUM_DIFFERS = 0.03
 DOSED = ("organ", "lesion", "marrow")
+
+
+class Choice(NamedTuple):
+    """How a method's form was chosen, and on how many curves."""
+
+    form: FormChoice
+    curves: int
 
 
 def find_doses(
@@ -91,8 +99,8 @@ def doses_and_faults(
         except ValueError as error:
             faults.append(((subject, cycle, region), str(error)))
             continue
-        said = chosen.get((region, frame["role"][0]), "")
-        integrals[subject, cycle, region] = dataclasses.replace(found, method=found.method + said)
+        said = chosen.get((region, frame["role"][0]))
+        integrals[subject, cycle, region] = found if said is None else _with_choice(found, said)
         if found.fit is not None:
             fits[subject, region] = found.fit
     sources: dict[tuple[str, int], dict[str, float]] = {}
@@ -111,13 +119,13 @@ def doses_and_faults(
 
 def _methods(
     frames: Mapping[Any, pl.DataFrame], measured: Measurements, dosimetry: Dosimetry
-) -> tuple[dict[tuple[str, str], DoseMethod], dict[tuple[str, str], str], list[str]]:
-    """Each region's method with its form, what is said of the choice, and choices that failed.
+) -> tuple[dict[tuple[str, str], DoseMethod], dict[tuple[str, str], Choice], list[str]]:
+    """Each region's method with its form, how that was chosen, and choices that failed.
 
     A method with `forms` has one form for all its curves together.
     """
     methods: dict[tuple[str, str], DoseMethod] = {}
-    chosen: dict[tuple[str, str], str] = {}
+    chosen: dict[tuple[str, str], Choice] = {}
     faults: list[str] = []
     regions = dict.fromkeys((key[2], frame["role"][0]) for key, frame in frames.items())
     for place, method in enumerate(dosimetry.methods):
@@ -140,11 +148,27 @@ def _methods(
             faults.append(f"dosimetry.methods[{place}], {len(curves)} curves: {error}")
             continue
         fixed = method.model_copy(update={"form": choice.best})
-        over = ", ".join(one for one in method.forms if one != choice.best)
-        weight = f"weight {choice.weight[0]:.2f} on {len(curves)} curves"
         methods |= dict.fromkeys(own, fixed)
-        chosen |= dict.fromkeys(own, f", chosen over {over} by AICc ({weight})")
+        chosen |= dict.fromkeys(own, Choice(choice, len(curves)))
     return methods, chosen, faults
+
+
+def _with_choice(found: Integral, choice: Choice) -> Integral:
+    """Say of an integral how its form was chosen; forms that were not compared are a warning."""
+    among = choice.form
+    if len(among.forms) > 1:
+        curves = f"{choice.curves} curve{'s' if choice.curves > 1 else ''}"
+        said = f", chosen over {', '.join(among.forms[1:])} by AICc "
+        said += f"(weight {among.weight[0]:.2f} on {curves})"
+    else:
+        said = ", fixed: no other form could be compared"
+    if among.refused:
+        said += f"; not compared: {'; '.join(among.refused)}"
+    return dataclasses.replace(
+        found,
+        method=found.method + said,
+        warnings=(*found.warnings, *(f"form not compared: {one}" for one in among.refused)),
+    )
 
 
 def _dose(
@@ -166,7 +190,8 @@ def _dose(
     injected = first["injected_mbq"] / 1e3
     left = _deposition(first, found.tia_mbq_h, mass, sources, method, table)
     parts = budget(
-        found.relative_uncertainty,
+        found.scan_uncertainty,
+        borrowed=found.borrowed_uncertainty,
         activity=float(frame["systematic_error"].max()),  # type: ignore[arg-type]
         volume=float(frame["volume_error"].max()) if left else 0.0,  # type: ignore[arg-type]
         dose_factor=method.dose_factor_error,

@@ -32,11 +32,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Integral:
-    """What every method gives: the integral, its relative uncertainty, and what it rests on."""
+    """What every method gives: the integral, its relative uncertainties, and what it rests on."""
 
     tia_mbq_h: float
-    relative_uncertainty: float
+    scan_uncertainty: float  # of these scans
     method: str
+    borrowed_uncertainty: float = 0.0  # of a rate that is borrowed, the same in all cycles
     source: str = ""
     curve: Curve | None = None
     fit: CurveFit | None = None
@@ -137,7 +138,8 @@ def _by_curve(fit: CurveFit) -> Integral:
     borrowed = " with a prior" if fit.prior else ""
     return Integral(
         tia_mbq_h=fit.tia_mbq_h,
-        relative_uncertainty=fit.tia_relative_uncertainty,
+        scan_uncertainty=fit.scan_relative_uncertainty,
+        borrowed_uncertainty=fit.borrowed_relative_uncertainty,
         method=f"{fit.form}-exponential fit{borrowed}"
         if fit.form in ("mono", "bi", "tri")
         else f"{fit.form} fit{borrowed}",
@@ -160,7 +162,8 @@ def _by_one(found: SinglePoint) -> Integral:
     through = found.tia_mbq_h * rate
     return Integral(
         tia_mbq_h=found.tia_mbq_h,
-        relative_uncertainty=found.relative_uncertainty,
+        scan_uncertainty=found.scan_uncertainty,
+        borrowed_uncertainty=found.borrowed_uncertainty,
         method=f"one scan, {found.method}",
         source=found.source,
         curve=curve([through], [rate]),
@@ -192,7 +195,7 @@ def _by_trapezoid(
     bound = ("the tail is an upper bound",) if found.is_upper_bound else ()
     return Integral(
         tia_mbq_h=found.tia_mbq_h,
-        relative_uncertainty=float(np.sqrt(np.sum((slopes * error) ** 2))),
+        scan_uncertainty=float(np.sqrt(np.sum((slopes * error) ** 2))),
         method=f"trapezoids, tail {method.tail}",
         tail_fraction=found.tail_fraction,
         warnings=bound,

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from radioligand.dosimetry.nuclide import Nuclide, gray_grams
+from radioligand.patient_dosimetry.carried import carry_doses
 from radioligand.patient_dosimetry.cohort_page import Cohort, cohort_sections
 from radioligand.patient_dosimetry.page_parts import Numbers, cells, columns, number_text
 from radioligand.patient_dosimetry.plans import SubjectPlan
@@ -57,7 +58,7 @@ def dose_page(
         said = numbers.table("warnings", "Warnings", Body("No.", (Column("What"),), rows))
         sections.append(Section("section-warnings", "Warnings", (said,)))
     sections.append(
-        Section("section-doses", "Doses", tuple(_doses(doses, plans, dosimetry, numbers)))
+        Section("section-doses", "Doses", tuple(_doses(doses, plans, dosimetry, given, numbers)))
     )
     sections += cohort_sections(cohort, numbers)
     infused = numbers.table("infused", "Activity infused", _infused(given, nuclide))
@@ -162,6 +163,7 @@ def _doses(
     doses: Sequence[RegionDose],
     plans: Sequence[SubjectPlan],
     dosimetry: Dosimetry,
+    given: pl.DataFrame,
     numbers: Numbers,
 ) -> Iterator[Part]:
     dosed = [one for one in doses if one.dose_gy is not None]
@@ -189,27 +191,44 @@ def _doses(
         Row(
             f"{one['subject']}, {one['region']}",
             cells(
-                str(one["cycles"]),
+                _cycles(one),
                 number_text(one["dose_gy"]),
                 number_text(one["bed_gy"]),
                 number_text(one["eqd2_gy"]),
                 number_text(one["injected_gbq"]),
             ),
         )
-        for one in cumulative_frame(dosed).to_dicts()
+        for one in cumulative_frame(dosed, given, dosimetry=dosimetry).to_dicts()
     ]
     heads_after = ("Cycles", "Gy", "BED, Gy", "EQD2, Gy", "GBq given")
-    body = Body("Region", columns(heads_after), tuple(rows), ("BED is the sum over cycles.",))
+    note = (
+        "BED is the sum over cycles. Of a cycle that is carried the dose is the Gy/GBq of the "
+        "nearest measured cycle × the activity given; with one that is undosed no sum is known."
+    )
+    body = Body("Region", columns(heads_after), tuple(rows), (note,))
     yield numbers.table("cumulative", "Over all cycles", body)
-    yield from _courses(dosed, plans, dosimetry, numbers)
+    carried = carry_doses(dosed, given, dosimetry=dosimetry)
+    every = sorted([*dosed, *carried], key=lambda one: one.cycle)
+    yield from _courses(dosed, every, plans, dosimetry, numbers)
+
+
+def _cycles(row: Mapping[str, Any]) -> str:
+    """How many cycles were given, and which of them were carried or have no dose."""
+    told = str(row["cycles"])
+    for label in ("carried", "undosed"):
+        if row[label]:
+            told += f", {label}: {', '.join(map(str, row[label]))}"
+    return told
 
 
 def _courses(
     dosed: Sequence[RegionDose],
+    every: Sequence[RegionDose],
     plans: Sequence[SubjectPlan],
     dosimetry: Dosimetry,
     numbers: Numbers,
 ) -> Iterator[Part]:
+    """A figure a subject; `every` are the doses with those that were carried, by cycle."""
     by_subject = {one.subject: one for one in plans}
     limits = {one.region: one for one in dosimetry.limits if one.quantity == "dose"}
     target = dosimetry.target
@@ -218,7 +237,7 @@ def _courses(
         shown = []
         own = [one for one in dosed if one.subject == subject]
         for region in dict.fromkeys(one.region for one in own):
-            cycles = [one for one in own if one.region == region]
+            cycles = [one for one in every if (one.subject, one.region) == (subject, region)]
             amounts = np.array([one.dose_gy for one in cycles], float)
             upper = amounts * [1 + 1.6448536269514722 * one.budget.total for one in cycles]
             planned = math.nan
@@ -355,8 +374,9 @@ def _worked(one: RegionDose) -> Body:
             "Uncertainty",
             cells(
                 f"{100 * parts.total:.4g} %",
-                f"fit {100 * parts.fit:.4g}, activity {100 * parts.activity:.4g}, volume "
-                f"{100 * parts.volume:.4g}, dose factor {100 * parts.dose_factor:.4g}; in squares",
+                f"fit {100 * parts.fit:.4g}, borrowed {100 * parts.borrowed:.4g}, activity "
+                f"{100 * parts.activity:.4g}, volume {100 * parts.volume:.4g}, dose factor "
+                f"{100 * parts.dose_factor:.4g}; in squares",
             ),
         )
     )
@@ -470,7 +490,8 @@ def _method(nuclide: Nuclide) -> tuple[str, ...]:
         "Self-dose in Gy is the integral in MBq h times the energy that stays per decay in keV "
         f"times k = {gray_grams(1.0):.6g} over the mass in g. Mass is volume times density.",
         "The relative uncertainty of a dose is the root of the sum of squares of its parts: of the "
-        "fit, of what all scans share, of the volume by way of the mass, and of the dose factor. "
+        "fit, of a rate that is borrowed, of what all scans share, of the volume by way of the "
+        "mass, and of the dose factor. "
         "The 95 % interval is dose × exp(± 1.96 u).",
         "BED of one cycle is D (1 + G D / (alpha/beta)); BED of cycles add. G = 2 sum over i, j of "
         "Ai Aj / ((li + lj) (m + lj)) / integral², with amplitudes A and rates l of the curve and "

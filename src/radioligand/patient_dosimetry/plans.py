@@ -40,20 +40,26 @@ def plan_subjects(
     """Return the next activity of every subject who has a cycle left.
 
     `rng` gives each subject its stream of random numbers, so that one subject's probabilities do
-    not depend on the others. Raises DatasetError with every reason why one cannot be planned.
+    not depend on the others. Raises DatasetError with every reason why one cannot be planned, or
+    why the dose of a course that is over is not known.
     """
     plans, faults = [], []
     for subject in measured.given["subject"].unique(maintain_order=True):
         own = [one for one in doses if one.subject == subject and one.dose_gy is not None]
         given = measured.given.filter(subject=subject).sort("cycle")["injected_gbq"].to_numpy()
-        if given.size >= dosimetry.cycles:
-            continue  # this course is over
+        over = given.size >= dosimetry.cycles
         try:
-            plans.append(_planned(subject, own, given, dosimetry, rng(subject)))
+            if over:
+                _courses(own, given, dosimetry)  # nothing is left to plan, but its sums are told
+            else:
+                plans.append(_planned(subject, own, given, dosimetry, rng(subject)))
         except ValueError as error:
-            faults.append(f"{subject}, cycle {given.size + 1}: {error}")
+            when = "course over" if over else f"cycle {given.size + 1}"
+            faults.append(f"{subject}, {when}: {error}")
     if faults:
-        raise DatasetError("No activity is recommended.\n  " + "\n  ".join(faults))
+        raise DatasetError(
+            "No activity is recommended, and no course is summed.\n  " + "\n  ".join(faults)
+        )
     return tuple(plans)
 
 
@@ -145,14 +151,7 @@ def _planned(
     samples: int = SAMPLES,
 ) -> SubjectPlan:
     left = dosimetry.cycles - given.size
-    courses = [
-        complete(
-            _course(region, doses, given),
-            missing=dosimetry.missing_cycle,
-            spread=dosimetry.carry_spread or 0.0,
-        )
-        for region in dict.fromkeys(one.region for one in doses)
-    ]
+    courses = _courses(doses, given, dosimetry)
     role = {one.region: one.role for one in doses}
     target = dosimetry.target
     plan = next_activity(
@@ -185,6 +184,25 @@ def _planned(
         plan=plan,
         strategy=dosimetry.strategy,
     )
+
+
+def _courses(doses: list[RegionDose], given: Floats, dosimetry: Dosimetry) -> list[Course]:
+    """Each region's course with every cycle dosed, or ValueError that names all that are not."""
+    courses, faults = [], []
+    for region in dict.fromkeys(one.region for one in doses):
+        try:
+            courses.append(
+                complete(
+                    _course(region, doses, given),
+                    missing=dosimetry.missing_cycle,
+                    spread=dosimetry.carry_spread or 0.0,
+                )
+            )
+        except ValueError as error:
+            faults.append(str(error))
+    if faults:
+        raise ValueError(" ".join(faults))
+    return courses
 
 
 def _expectation(told: DoseExpectation) -> Expectation:

@@ -9,8 +9,10 @@ import numpy as np
 import polars as pl
 
 from radioligand.dosimetry.nuclide import DECAYS_PER_MBQ_H, JOULE_PER_KEV, Nuclide
+from radioligand.patient_dosimetry.carried import carry_doses
 from radioligand.patient_dosimetry.plans import SubjectPlan
 from radioligand.patient_dosimetry.records import RegionDose
+from radioligand.protocol.records import Dosimetry
 
 
 def doses_frame(doses: Sequence[RegionDose]) -> pl.DataFrame:
@@ -43,6 +45,7 @@ def _row(one: RegionDose) -> dict[str, Any]:
         "dose_upper_gy": upper,
         "gy_per_gbq": one.gy_per_gbq if one.gy_per_gbq is not None else math.nan,
         "u_fit": one.budget.fit,
+        "u_borrowed": one.budget.borrowed,
         "u_activity": one.budget.activity,
         "u_volume": one.budget.volume,
         "u_dose_factor": one.budget.dose_factor,
@@ -54,18 +57,51 @@ def _row(one: RegionDose) -> dict[str, Any]:
     }
 
 
-def cumulative_frame(doses: Sequence[RegionDose]) -> pl.DataFrame:
-    """A row a subject and region: the sum of doses and of BED over the cycles that were measured.
+def cumulative_frame(
+    doses: Sequence[RegionDose], given: pl.DataFrame, *, dosimetry: Dosimetry
+) -> pl.DataFrame:
+    """A row a subject and region: the sum of doses and of BED over the cycles that were given.
 
-    BED is summed by cycle, never computed of the summed dose.
+    given : `Measurements.given`; `cycles` and `injected_gbq` are of all of them.
+
+    A cycle without dose is carried by the protocol's policy and named in `carried`; a protocol that
+    refuses has it in `undosed`, and its sums are null. BED is summed by cycle, never computed of
+    the summed dose.
     """
-    frame = doses_frame([one for one in doses if one.dose_gy is not None])
-    return frame.group_by("subject", "region", "role", maintain_order=True).agg(
-        cycles=pl.len(),
-        dose_gy=pl.col("dose_gy").sum(),
-        bed_gy=pl.col("bed_gy").sum(),
-        eqd2_gy=pl.col("eqd2_gy").sum(),
-        injected_gbq=pl.col("injected_gbq").sum(),
+    dosed = [one for one in doses if one.dose_gy is not None]
+    carried = carry_doses(dosed, given, dosimetry=dosimetry)
+    frame = pl.concat(
+        [
+            doses_frame(part).with_columns(is_carried=pl.lit(is_carried))
+            for part, is_carried in ((dosed, False), (carried, True))
+            if part
+        ]
+    )
+    courses = given.group_by("subject").agg(
+        infused=pl.col("cycle").sort(), injected_gbq=pl.col("injected_gbq").sum()
+    )
+    summed = (
+        frame.group_by("subject", "region", "role", maintain_order=True)
+        .agg(
+            "cycle",
+            carried=pl.col("cycle").filter("is_carried"),
+            dose_gy=pl.col("dose_gy").sum(),
+            bed_gy=pl.col("bed_gy").sum(),
+            eqd2_gy=pl.col("eqd2_gy").sum(),
+        )
+        .join(courses, on="subject", how="left", maintain_order="left")
+        .with_columns(undosed=pl.col("infused").list.set_difference("cycle").list.sort())
+    )
+    known = pl.col("undosed").list.len() == 0
+    return summed.select(
+        "subject",
+        "region",
+        "role",
+        pl.col("infused").list.len().alias("cycles"),
+        "carried",
+        "undosed",
+        *(pl.when(known).then(one).alias(one) for one in ("dose_gy", "bed_gy", "eqd2_gy")),
+        "injected_gbq",
     )
 
 
@@ -73,6 +109,8 @@ def results_document(
     doses: Sequence[RegionDose],
     plans: Sequence[SubjectPlan],
     *,
+    given: pl.DataFrame,
+    dosimetry: Dosimetry,
     nuclide: Nuclide,
     provenance: Mapping[str, object],
     warnings: Sequence[str] = (),
@@ -80,6 +118,7 @@ def results_document(
 ) -> dict[str, Any]:
     """Everything as plain values for JSON: constants, inputs' hashes, doses, plans, sites.
 
+    `given` is `Measurements.given`; cycles without dose are treated as in `cumulative_frame`.
     `sites` is that of `sites.sites_document`; without it the key is not there.
 
     What is not known is null; the same inputs give the same document.
@@ -99,7 +138,9 @@ def results_document(
         },
         "warnings": list(warnings),
         "doses": [_detailed(one) for one in doses],
-        "cumulative": [_plain(row) for row in cumulative_frame(doses).to_dicts()]
+        "cumulative": [
+            _plain(row) for row in cumulative_frame(doses, given, dosimetry=dosimetry).to_dicts()
+        ]
         if any(one.dose_gy is not None for one in doses)
         else [],
         "plans": [_plan(one) for one in plans],

@@ -9,6 +9,7 @@ import polars as pl
 
 from radioligand.dosimetry.absorbed_dose import SValues
 from radioligand.patient_dosimetry.adam import derive_adrad
+from radioligand.patient_dosimetry.carried import carry_doses
 from radioligand.patient_dosimetry.doses import doses_and_faults
 from radioligand.patient_dosimetry.measurements import Measurements, check_measurements
 from radioligand.patient_dosimetry.plans import recommended
@@ -127,6 +128,7 @@ def derive_study_adrad(
         study=str(adsl["STUDYID"].first() or ""),
         measured=measured,
         undosed=undosed,
+        carried=carry_doses(doses, measured.given, dosimetry=dosimetry),
         recommended=recommended(doses, measured, dosimetry=dosimetry, subjects=set(informed)),
         target=dosimetry.target,
     )

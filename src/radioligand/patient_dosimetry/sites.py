@@ -65,10 +65,7 @@ def spreads(measured: Measurements, doses: Sequence[RegionDose]) -> dict[str, Sp
             np.exp(np.mean([np.log(one.gy_per_gbq or np.nan) for one in each]))
             for each in by_subject.values()
         ]
-        own = [
-            np.mean([np.hypot(one.budget.fit, one.budget.volume) for one in each])
-            for each in by_subject.values()
-        ]
+        own = [np.mean([one.budget.own for one in each]) for each in by_subject.values()]
         try:
             found[name] = spread_of(value, [site_of[one] for one in by_subject], own)
         except ValueError as error:
