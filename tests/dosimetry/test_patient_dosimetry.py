@@ -301,6 +301,27 @@ def test_the_whole_body_is_held_against_its_parts():
                     "scans",)  # fmt: skip
 
 
+def body(hours: float, mbq: float) -> str:
+    return f"01-002,1,BODY,whole body,{hours},{mbq!r},MBq,none,0.05,0.05,,0,,Lu-177,"
+
+
+@pytest.mark.by_hand
+def test_regions_and_whole_body_are_refused_apart():
+    # errors of 5 %: regions may exceed a body of 100 by 10 and 3 * 5 * sqrt(1 + 1.31 ** 2) = 24.7
+    left = [math.exp(-hours / 72) for hours in (4, 24, 96)]
+    bodies = [body(hours, 100 * part) for hours, part in zip((4, 24, 96), left)]
+    for kidneys, is_refused in ((131.0, False), (138.0, True)):
+        rows = [kidney(hours, kidneys * part) for hours, part in zip((4, 24, 96), left)]
+        if is_refused:
+            with pytest.raises(DatasetError, match="no more than the whole body"):
+                found(table(*rows, *bodies))
+        else:
+            assert found(table(*rows, *bodies))
+    heavy = [body(hours, 9000 * part) for hours, part in zip((4, 24, 96), left)]
+    with pytest.raises(DatasetError, match="the whole body holds no more than what is left"):
+        found(table(*rows, *heavy))
+
+
 # -- the plan ------------------------------------------------------------------------------------
 
 
