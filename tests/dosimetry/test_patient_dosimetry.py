@@ -195,14 +195,51 @@ def test_a_table_of_s_values_adds_cross_doses():
     kidneys, liver, rest = (doses[name] for name in ("KIDNEYS", "LIVER", "REMAINDER"))
     left = 73000 - 310 - 1800
     from_rest = (3.58e-7 * 73000 - 7.76e-5 * 310 - 1.2e-7 * 1800) / left
-    expected = 3.6 * (1.2e-7 * liver.tia_mbq_h + max(from_rest, 0) * rest.tia_mbq_h)
+    spread = rest.tia_mbq_h + doses["L1"].tia_mbq_h + doses["L2"].tia_mbq_h
+    assert from_rest > 0
+    expected = 3.6 * (1.2e-7 * liver.tia_mbq_h + from_rest * spread)
     assert kidneys.cross_gy == pytest.approx(expected)
     assert kidneys.energy_kev == pytest.approx(150.2, abs=0.2)
     assert kidneys.dose_method == (
-        "S values of adult male (a table); cross dose from liver, remainder"
+        "S values of adult male (a table); cross dose from lesions as remainder, liver, remainder"
     )
     assert doses["L1"].dose_gy == plain["L1"].dose_gy  # a lesion is a sphere
     assert kidneys.dose_gy == pytest.approx(plain["KIDNEYS"].dose_gy, rel=0.04)
+
+
+def test_the_remainder_is_known_by_its_role_and_not_its_name():
+    s_values = read_s_values(pl.read_csv(TABLE.encode(), infer_schema=False))
+    activities = ALL.filter(subject="01-001", cycle="1")
+    renamed = activities.with_columns(pl.col("region").replace("REMAINDER", "REST"))
+    told = {one.region: one for one in found(activities, s_values=s_values)}
+    again = {one.region: one for one in found(renamed, s_values=s_values)}
+    assert again["KIDNEYS"].cross_gy == told["KIDNEYS"].cross_gy
+    assert [one.source for one in again["KIDNEYS"].cross_terms] == [
+        "liver", "remainder", "lesions as remainder"
+    ]  # fmt: skip
+
+
+@pytest.mark.by_hand
+def test_a_lesion_sends_as_the_organ_that_it_lies_in():
+    s_values = read_s_values(pl.read_csv(TABLE.encode(), infer_schema=False))
+    rate = math.log(2) / 50
+    rows = []
+    for hours in (4, 24, 96):
+        left = math.exp(-rate * hours)
+        rows.append(kidney(hours, 80 * left))
+        rows.append(kidney(hours, 130 * left, region="LIVER"))
+        rows.append(
+            f"01-002,1,L1,lesion,{hours},{30 * left!r},MBq,none,0.05,0.05,20,0.1,1.03,Lu-177,LIVER"
+        )
+    told = found(table(*rows), dosimetry(overlap="subtract"), s_values)
+    doses = {one.region: one for one in told}
+    # liver without the lesion 100 MBq, the lesion 30: to the kidneys both come from the liver
+    assert doses["KIDNEYS"].cross_gy == pytest.approx(3.6 * 1.2e-7 * 130 / rate)
+    # to the liver itself the lesion is what is left of the body
+    left = 73000 - 310 - 1800
+    from_rest = (3.58e-7 * 73000 - 1.37e-5 * 1800 - 1.18e-7 * 310) / left
+    expected = 3.6 * (1.18e-7 * 80 + from_rest * 30) / rate
+    assert doses["LIVER"].cross_gy == pytest.approx(expected)
 
 
 @pytest.mark.by_hand
@@ -258,7 +295,8 @@ def test_marrow_by_blood_or_image_is_labelled(method):
     left = 73000 - 310 - 1800
     from_rest = (2.74e-7 * 73000 - 3.35e-8 * 310 - 3.09e-8 * 1800) / left
     cross = 3.35e-8 * kidneys.tia_mbq_h + 3.09e-8 * liver.tia_mbq_h
-    assert marrow.cross_gy == pytest.approx(3.6 * (cross + from_rest * rest.tia_mbq_h))
+    spread = rest.tia_mbq_h + doses[1, "L1"].tia_mbq_h + doses[1, "L2"].tia_mbq_h
+    assert marrow.cross_gy == pytest.approx(3.6 * (cross + from_rest * spread))
     assert marrow.budget.volume == 0
     label = "ratio to blood 0.8" if method == "blood" else "concentration of the region"
     assert marrow.dose_method.startswith(f"marrow by {method}: {label}; adult male (a table)")
