@@ -483,8 +483,10 @@ def test_fit_and_plan_from_the_command_line(tmp_path):
 def test_the_log_keeps_what_was_recommended_and_given(tmp_path):
     log = tmp_path / "activities.log"
     for _ in range(2):
-        assert run("plan", "dosimetry-prrt", str(PATIENTS), "--log", str(log)).exit_code == 0
+        told = run("plan", "dosimetry-prrt", str(PATIENTS), "--log", str(log))
+        assert told.exit_code == 0
     entries = read_log(log)
+    assert f"5 lines, the last of hash {entries[-1]['hash']}" in told.output
     assert [one["kind"] for one in entries] == ["given"] * 3 + ["recommended"] * 2
     assert entries[0]["activity_gbq"] == pytest.approx(7.48 * math.exp(-DECAY * 1.5))
     assert "activities.csv" in entries[3]["inputs"]
@@ -496,6 +498,47 @@ def test_the_log_keeps_what_was_recommended_and_given(tmp_path):
     refused = run("plan", "dosimetry-prrt", str(PATIENTS), "--log", str(log))
     assert refused.exit_code == 1
     assert "the log was changed" in refused.output
+
+
+def given_entry(cycle: int, activity_gbq: float) -> dict[str, object]:
+    return {"kind": "given", "subject": "01", "cycle": cycle, "activity_gbq": activity_gbq}
+
+
+def test_a_log_knows_its_end(tmp_path):
+    log = tmp_path / "activities.log"
+    head = append_log(log, [given_entry(1, 7.4), given_entry(2, 7.3)])
+    assert head == (2, read_log(log)[-1]["hash"])
+    lines = log.read_text("utf-8").splitlines()
+    for changed, says in (
+        ([lines[0], lines[1].replace("7.3", "6.3")], "line 2 does not fit its own hash"),
+        (lines[:1], "it has 1 lines .* knows 2 lines"),
+        ([], "it has 0 lines .* knows 2 lines"),
+        ([lines[0], lines[1][:-9]], "line 2 does not fit its own hash"),
+    ):
+        log.write_text("".join(f"{line}\n" for line in changed), "utf-8")
+        with pytest.raises(DocumentError, match=says):
+            append_log(log, [given_entry(3, 7.4)])
+    log.unlink()
+    with pytest.raises(DocumentError, match="gone, and its head knows 2 lines"):
+        read_log(log)
+    log.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    assert len(read_log(log)) == 2
+    (tmp_path / "activities.log.head").unlink()
+    with pytest.raises(DocumentError, match="knows no lines, or is gone"):
+        read_log(log)
+
+
+def test_another_amount_of_a_cycle_is_a_correction(tmp_path):
+    log = tmp_path / "activities.log"
+    for amount in (7.4, 7.4, 7.2, 7.4):  # back to the first is a correction too
+        append_log(log, [given_entry(1, amount)])
+    entries = read_log(log)
+    assert [(one["kind"], one["activity_gbq"]) for one in entries] == [
+        ("given", 7.4),
+        ("corrected", 7.2),
+        ("corrected", 7.4),
+    ]
+    assert [one.get("replaces") for one in entries] == [None, *(one["hash"] for one in entries[:2])]
 
 
 def test_the_report_holds_every_region(tmp_path):
