@@ -165,6 +165,13 @@ REFUSED = (
     Fault(
         "06-single-scan", ("KIDNEYS: the scan at 4 h is earlier than 24 h",), protocol="06-madsen"
     ),
+    Fault("06-single-scan", ("KIDNEYS: the scan at 4 h is earlier than 24 h",), protocol="06-map"),
+    Fault(
+        "06-early-in-a-later-cycle",
+        ("1 of 2 regions have no dose", "cycle 2, KIDNEYS: the scan at 4 h is earlier than 24 h"),
+        protocol="06-prior-cycle",
+        administrations="06-administrations",
+    ),
     Fault(
         "06-single-scan",
         ("1 scan and no earlier cycle with a curve of its own", "Scan the first cycle 2 times"),

@@ -253,6 +253,21 @@ def test_a_large_liver_needs_a_table():
     assert found(heavy, s_values=s_values)[0].energy_kev == pytest.approx(153.9, abs=0.3)
 
 
+def test_one_scan_tells_its_long_tail_and_that_it_is_early():
+    prior = DosePrior(id="cohort", median_hours=55.0, log_sd=0.15, citation="a cohort of 20")
+    for integral in ("map", "madsen", "haenscheid"):
+        methods = tuple(
+            DoseMethod(role=role, integral=integral, prior="cohort", outside_window=True)
+            for role in ("organ", "lesion")
+        )
+        dose = found(ONE.filter(hours="4"), dosimetry(methods=methods, priors=(prior,)))[0]
+        outside, *others = dose.warnings
+        assert "outside its window" in outside
+        assert "the scan at 4 h is earlier than 24 h" in outside
+        tail = 100 * math.exp(-math.log(2) * 4 / 55)  # of a mono-exponential
+        assert f"{tail:.0f} % of the time-integrated activity lie behind the last scan" in others
+
+
 MARROW = (
     TABLE
     + """adult male,Lu-177,red marrow,red marrow,1.15e-5,1170,a table
