@@ -103,16 +103,26 @@ REFUSED = (
         "04-more-than-given",
         (
             "no more than what is left of the injected activity, and 10 %",
-            "cycle 1  hours 4.0  total_mbq",
+            "cycle 1  hours 4.0  regions_mbq",
             "injected_left_mbq",
             "Check units, calibration and overlap",
+        ),
+    ),
+    Fault(
+        "04-more-than-the-body",
+        (
+            "regions together hold no more than what is left of the injected activity, and 10 %",
+            "hours 4.0  regions_mbq 12099.6  injected_left_mbq",
+            "regions together hold no more than the whole body, 10 % and three standard errors",
+            "hours 24.0  regions_mbq 9894.4  body_mbq 700.0",
+            "Bring regions and whole body to one calibration",
         ),
     ),
     Fault(
         "04-rises",
         (
             "the activity of the whole body falls at least as fast as physics",
-            "hours 168.0  total_mbq 2515.786",
+            "hours 168.0  body_mbq 2515.786",
             "not on one scale",
         ),
     ),
@@ -154,6 +164,13 @@ REFUSED = (
     ),
     Fault(
         "06-single-scan", ("KIDNEYS: the scan at 4 h is earlier than 24 h",), protocol="06-madsen"
+    ),
+    Fault("06-single-scan", ("KIDNEYS: the scan at 4 h is earlier than 24 h",), protocol="06-map"),
+    Fault(
+        "06-early-in-a-later-cycle",
+        ("1 of 2 regions have no dose", "cycle 2, KIDNEYS: the scan at 4 h is earlier than 24 h"),
+        protocol="06-prior-cycle",
+        administrations="06-administrations",
     ),
     Fault(
         "06-single-scan",

@@ -195,14 +195,51 @@ def test_a_table_of_s_values_adds_cross_doses():
     kidneys, liver, rest = (doses[name] for name in ("KIDNEYS", "LIVER", "REMAINDER"))
     left = 73000 - 310 - 1800
     from_rest = (3.58e-7 * 73000 - 7.76e-5 * 310 - 1.2e-7 * 1800) / left
-    expected = 3.6 * (1.2e-7 * liver.tia_mbq_h + max(from_rest, 0) * rest.tia_mbq_h)
+    spread = rest.tia_mbq_h + doses["L1"].tia_mbq_h + doses["L2"].tia_mbq_h
+    assert from_rest > 0
+    expected = 3.6 * (1.2e-7 * liver.tia_mbq_h + from_rest * spread)
     assert kidneys.cross_gy == pytest.approx(expected)
     assert kidneys.energy_kev == pytest.approx(150.2, abs=0.2)
     assert kidneys.dose_method == (
-        "S values of adult male (a table); cross dose from liver, remainder"
+        "S values of adult male (a table); cross dose from lesions as remainder, liver, remainder"
     )
     assert doses["L1"].dose_gy == plain["L1"].dose_gy  # a lesion is a sphere
     assert kidneys.dose_gy == pytest.approx(plain["KIDNEYS"].dose_gy, rel=0.04)
+
+
+def test_the_remainder_is_known_by_its_role_and_not_its_name():
+    s_values = read_s_values(pl.read_csv(TABLE.encode(), infer_schema=False))
+    activities = ALL.filter(subject="01-001", cycle="1")
+    renamed = activities.with_columns(pl.col("region").replace("REMAINDER", "REST"))
+    told = {one.region: one for one in found(activities, s_values=s_values)}
+    again = {one.region: one for one in found(renamed, s_values=s_values)}
+    assert again["KIDNEYS"].cross_gy == told["KIDNEYS"].cross_gy
+    assert [one.source for one in again["KIDNEYS"].cross_terms] == [
+        "liver", "remainder", "lesions as remainder"
+    ]  # fmt: skip
+
+
+@pytest.mark.by_hand
+def test_a_lesion_sends_as_the_organ_that_it_lies_in():
+    s_values = read_s_values(pl.read_csv(TABLE.encode(), infer_schema=False))
+    rate = math.log(2) / 50
+    rows = []
+    for hours in (4, 24, 96):
+        left = math.exp(-rate * hours)
+        rows.append(kidney(hours, 80 * left))
+        rows.append(kidney(hours, 130 * left, region="LIVER"))
+        rows.append(
+            f"01-002,1,L1,lesion,{hours},{30 * left!r},MBq,none,0.05,0.05,20,0.1,1.03,Lu-177,LIVER"
+        )
+    told = found(table(*rows), dosimetry(overlap="subtract"), s_values)
+    doses = {one.region: one for one in told}
+    # liver without the lesion 100 MBq, the lesion 30: to the kidneys both come from the liver
+    assert doses["KIDNEYS"].cross_gy == pytest.approx(3.6 * 1.2e-7 * 130 / rate)
+    # to the liver itself the lesion is what is left of the body
+    left = 73000 - 310 - 1800
+    from_rest = (3.58e-7 * 73000 - 1.37e-5 * 1800 - 1.18e-7 * 310) / left
+    expected = 3.6 * (1.18e-7 * 80 + from_rest * 30) / rate
+    assert doses["LIVER"].cross_gy == pytest.approx(expected)
 
 
 @pytest.mark.by_hand
@@ -214,6 +251,21 @@ def test_a_large_liver_needs_a_table():
         found(heavy)
     s_values = read_s_values(pl.read_csv(TABLE.encode(), infer_schema=False))
     assert found(heavy, s_values=s_values)[0].energy_kev == pytest.approx(153.9, abs=0.3)
+
+
+def test_one_scan_tells_its_long_tail_and_that_it_is_early():
+    prior = DosePrior(id="cohort", median_hours=55.0, log_sd=0.15, citation="a cohort of 20")
+    for integral in ("map", "madsen", "haenscheid"):
+        methods = tuple(
+            DoseMethod(role=role, integral=integral, prior="cohort", outside_window=True)
+            for role in ("organ", "lesion")
+        )
+        dose = found(ONE.filter(hours="4"), dosimetry(methods=methods, priors=(prior,)))[0]
+        outside, *others = dose.warnings
+        assert "outside its window" in outside
+        assert "the scan at 4 h is earlier than 24 h" in outside
+        tail = 100 * math.exp(-math.log(2) * 4 / 55)  # of a mono-exponential
+        assert f"{tail:.0f} % of the time-integrated activity lie behind the last scan" in others
 
 
 MARROW = (
@@ -258,7 +310,8 @@ def test_marrow_by_blood_or_image_is_labelled(method):
     left = 73000 - 310 - 1800
     from_rest = (2.74e-7 * 73000 - 3.35e-8 * 310 - 3.09e-8 * 1800) / left
     cross = 3.35e-8 * kidneys.tia_mbq_h + 3.09e-8 * liver.tia_mbq_h
-    assert marrow.cross_gy == pytest.approx(3.6 * (cross + from_rest * rest.tia_mbq_h))
+    spread = rest.tia_mbq_h + doses[1, "L1"].tia_mbq_h + doses[1, "L2"].tia_mbq_h
+    assert marrow.cross_gy == pytest.approx(3.6 * (cross + from_rest * spread))
     assert marrow.budget.volume == 0
     label = "ratio to blood 0.8" if method == "blood" else "concentration of the region"
     assert marrow.dose_method.startswith(f"marrow by {method}: {label}; adult male (a table)")
@@ -299,6 +352,27 @@ def test_the_whole_body_is_held_against_its_parts():
     said = whole_body_warnings(find_doses(measured, dosimetry=protocol), measured)
     assert said == ("01-001, cycle 1: regions hold +11 % of the whole body's integral between the "
                     "scans",)  # fmt: skip
+
+
+def body(hours: float, mbq: float) -> str:
+    return f"01-002,1,BODY,whole body,{hours},{mbq!r},MBq,none,0.05,0.05,,0,,Lu-177,"
+
+
+@pytest.mark.by_hand
+def test_regions_and_whole_body_are_refused_apart():
+    # errors of 5 %: regions may exceed a body of 100 by 10 and 3 * 5 * sqrt(1 + 1.31 ** 2) = 24.7
+    left = [math.exp(-hours / 72) for hours in (4, 24, 96)]
+    bodies = [body(hours, 100 * part) for hours, part in zip((4, 24, 96), left)]
+    for kidneys, is_refused in ((131.0, False), (138.0, True)):
+        rows = [kidney(hours, kidneys * part) for hours, part in zip((4, 24, 96), left)]
+        if is_refused:
+            with pytest.raises(DatasetError, match="no more than the whole body"):
+                found(table(*rows, *bodies))
+        else:
+            assert found(table(*rows, *bodies))
+    heavy = [body(hours, 9000 * part) for hours, part in zip((4, 24, 96), left)]
+    with pytest.raises(DatasetError, match="the whole body holds no more than what is left"):
+        found(table(*rows, *heavy))
 
 
 # -- the plan ------------------------------------------------------------------------------------
@@ -435,8 +509,10 @@ def test_fit_and_plan_from_the_command_line(tmp_path):
 def test_the_log_keeps_what_was_recommended_and_given(tmp_path):
     log = tmp_path / "activities.log"
     for _ in range(2):
-        assert run("plan", "dosimetry-prrt", str(PATIENTS), "--log", str(log)).exit_code == 0
+        told = run("plan", "dosimetry-prrt", str(PATIENTS), "--log", str(log))
+        assert told.exit_code == 0
     entries = read_log(log)
+    assert f"5 lines, the last of hash {entries[-1]['hash']}" in told.output
     assert [one["kind"] for one in entries] == ["given"] * 3 + ["recommended"] * 2
     assert entries[0]["activity_gbq"] == pytest.approx(7.48 * math.exp(-DECAY * 1.5))
     assert "activities.csv" in entries[3]["inputs"]
@@ -448,6 +524,47 @@ def test_the_log_keeps_what_was_recommended_and_given(tmp_path):
     refused = run("plan", "dosimetry-prrt", str(PATIENTS), "--log", str(log))
     assert refused.exit_code == 1
     assert "the log was changed" in refused.output
+
+
+def given_entry(cycle: int, activity_gbq: float) -> dict[str, object]:
+    return {"kind": "given", "subject": "01", "cycle": cycle, "activity_gbq": activity_gbq}
+
+
+def test_a_log_knows_its_end(tmp_path):
+    log = tmp_path / "activities.log"
+    head = append_log(log, [given_entry(1, 7.4), given_entry(2, 7.3)])
+    assert head == (2, read_log(log)[-1]["hash"])
+    lines = log.read_text("utf-8").splitlines()
+    for changed, says in (
+        ([lines[0], lines[1].replace("7.3", "6.3")], "line 2 does not fit its own hash"),
+        (lines[:1], "it has 1 lines .* knows 2 lines"),
+        ([], "it has 0 lines .* knows 2 lines"),
+        ([lines[0], lines[1][:-9]], "line 2 does not fit its own hash"),
+    ):
+        log.write_text("".join(f"{line}\n" for line in changed), "utf-8")
+        with pytest.raises(DocumentError, match=says):
+            append_log(log, [given_entry(3, 7.4)])
+    log.unlink()
+    with pytest.raises(DocumentError, match="gone, and its head knows 2 lines"):
+        read_log(log)
+    log.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    assert len(read_log(log)) == 2
+    (tmp_path / "activities.log.head").unlink()
+    with pytest.raises(DocumentError, match="knows no lines, or is gone"):
+        read_log(log)
+
+
+def test_another_amount_of_a_cycle_is_a_correction(tmp_path):
+    log = tmp_path / "activities.log"
+    for amount in (7.4, 7.4, 7.2, 7.4):  # back to the first is a correction too
+        append_log(log, [given_entry(1, amount)])
+    entries = read_log(log)
+    assert [(one["kind"], one["activity_gbq"]) for one in entries] == [
+        ("given", 7.4),
+        ("corrected", 7.2),
+        ("corrected", 7.4),
+    ]
+    assert [one.get("replaces") for one in entries] == [None, *(one["hash"] for one in entries[:2])]
 
 
 def test_the_report_holds_every_region(tmp_path):

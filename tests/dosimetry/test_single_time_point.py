@@ -158,6 +158,15 @@ def test_an_early_scan_that_the_protocol_allows_is_labelled():
         madsen(20.0, 4.0, half_life=COHORT, relative_error=0.05)
 
 
+def test_an_own_curve_does_not_make_an_early_scan_tell_more():
+    known = curve([80.0], [math.log(2) / 52])
+    earlier = fit_curve(SCANS, known.activity_mbq(SCANS), form="mono", relative_error=0.05)
+    with pytest.raises(ValueError, match="earlier than 24 h; scan later, or let the protocol"):
+        prior_cycle(75.0, 4.0, earlier=earlier, relative_error=0.05)
+    found = prior_cycle(75.0, 4.0, earlier=earlier, relative_error=0.05, allow_outside_window=True)
+    assert found.outside_window == "the scan at 4 h is earlier than 24 h"
+
+
 def test_refuses_a_scan_of_nothing():
     with pytest.raises(ValueError, match="activity 0 MBq"):
         madsen(0.0, 72.0, half_life=COHORT, relative_error=0.05)

@@ -2,6 +2,7 @@
 """Virtual courses: exact without errors, sensible with them, and the scenario's faults."""
 
 import json
+import math
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +74,39 @@ def test_lesions_that_have_enough_get_no_more():
     _, multiple, _ = outcomes(without_spread(gy_per_gbq=12.0))
     assert multiple.steering_gy == pytest.approx(7.4 * 12)  # 88.8 Gy after the first cycle
     assert multiple.cycles == 1
+
+
+def weighted_by_mass():
+    target = read_protocol("dosimetry-prrt").dosimetry.target
+    return target.model_copy(update={"steering": "mass-weighted mean"})
+
+
+def test_a_target_weighted_by_mass_needs_masses():
+    with pytest.raises(SimulationError, match=r"add mass_g and mass_log_sd to its \[lesion\]"):
+        outcomes(scenario(), patients=5, target=weighted_by_mass())
+
+
+def test_a_target_weighted_by_mass_is_no_plain_mean():
+    def steering(mass_log_sd: float, **changes) -> list[float]:
+        lesion = {**DOCUMENT["lesion"], "mass_g": 20.0, "mass_log_sd": mass_log_sd}
+        return [one.steering_gy for one in outcomes(scenario(lesion=lesion), **changes)]
+
+    plain = steering(1e-12)
+    assert steering(1.5) == plain  # the mean knows no mass
+    assert steering(1e-12, target=weighted_by_mass())[0] == pytest.approx(plain[0])
+    apart = steering(1.5, target=weighted_by_mass())
+    assert apart[0] != pytest.approx(plain[0], rel=1e-3)
+
+
+@pytest.mark.by_hand
+def test_one_heavy_lesion_is_the_weighted_mean():
+    # of spread 8 one of three lesions holds nearly all mass: the mean of the patient is that
+    # lesion's, and 5th and 95th percentile lie as wide apart as those of a single lesion
+    lesion = {**DOCUMENT["lesion"], "mass_g": 20.0, "mass_log_sd": 8.0}
+    fixed = outcomes(scenario(lesion=lesion), patients=400, target=weighted_by_mass())[0]
+    spread = math.hypot(lesion["log_sd"], lesion["within_log_sd"])
+    width = math.log(fixed.steering_upper_gy / fixed.steering_lower_gy)
+    assert width == pytest.approx(2 * 1.645 * spread, rel=0.15)
 
 
 def test_informed_brings_more_into_the_target_and_fewer_over_the_limit():

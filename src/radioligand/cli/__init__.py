@@ -651,13 +651,16 @@ def dose_plan(
 
     found = dosimetry.found_in(folder, protocol=protocol, strategy=strategy, quiet=as_json)
     plans = dosimetry.planned(found, seed=seed)
+    head = None
     if log:
-        append_log(log, dosimetry.log_entries(found, plans, now=datetime.now(UTC)))
+        head = append_log(log, dosimetry.log_entries(found, plans, now=datetime.now(UTC)))
     if as_json:
         document = dosimetry.document_of(found, plans)
         click.echo(json.dumps(document["plans"], indent=2, ensure_ascii=False))
         return
     dosimetry.tell_plans(plans)
+    if head:
+        click.echo(f"\nLog: {log}, {head.lines} lines, the last of hash {head.hash}")
 
 
 @dose.command("report")

@@ -96,11 +96,17 @@ def fit_warnings(found: Curve, time: Floats, tail: float, at_decay: bool, spare:
         )
     if at_decay:
         said.append("the decay is the physical alone; no washout is seen")
-    if tail > LONG_TAIL:
-        said.append(f"{100 * tail:.0f} % of the time-integrated activity lie behind the last scan")
+    said += long_tail(tail)
     if time.size > 1 and found.terminal_half_life_hours > time[-1]:
         said.append(
             f"the effective half-life {found.terminal_half_life_hours:.0f} h is longer than the "
             f"scans went on ({time[-1]:.0f} h)"
         )
     return said
+
+
+def long_tail(tail: float) -> list[str]:
+    """A warning if more than a fifth of the integral lies behind the last scan."""
+    if not tail > LONG_TAIL:
+        return []
+    return [f"{100 * tail:.0f} % of the time-integrated activity lie behind the last scan"]

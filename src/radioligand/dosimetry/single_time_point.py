@@ -114,15 +114,22 @@ def madsen(
 
 
 def prior_cycle(
-    activity_mbq: float, time_hours: float, *, earlier: CurveFit, relative_error: float
+    activity_mbq: float,
+    time_hours: float,
+    *,
+    earlier: CurveFit,
+    relative_error: float,
+    allow_outside_window: bool = False,
 ) -> SinglePoint:
     """Integrate one scan with the patient's own curve of an earlier cycle, scaled to the scan.
 
     The uncertainty is that of the earlier curve's shape and of this scan; that the shape is the
-    same in both cycles is assumed. Raises ValueError for a scan that is not positive.
+    same in both cycles is assumed. Raises ValueError for a scan that is not positive, and before
+    24 h (unless allowed).
     """
     if not (activity_mbq > 0 and time_hours > 0 and relative_error > 0):
         raise ValueError("activity, time and error of the scan are positive.")
+    said = in_window(time_hours, allowed=allow_outside_window)
     shape = FORMS[earlier.form]
     per_activity = earlier.curve.integral_mbq_h / float(earlier.curve.activity_mbq(time_hours))
     slope = _log_slope(earlier, time_hours)
@@ -140,7 +147,21 @@ def prior_cycle(
         half_life_hours=earlier.effective_half_life_hours,
         source=f"the patient's own curve, {earlier.time_hours.size} scans, form {earlier.form}"
         f" ({shape.parameters} parameters)",
+        outside_window=said,
     )
+
+
+def in_window(time_hours: float, *, allowed: bool) -> str:
+    """Return how one scan comes too early for any method, or "".
+
+    Raises ValueError instead of telling unless that is allowed.
+    """
+    if time_hours >= EARLIEST_HOURS:
+        return ""
+    said = f"the scan at {time_hours:g} h is earlier than {EARLIEST_HOURS:g} h"
+    if not allowed:
+        raise ValueError(f"{said}; scan later, or let the protocol allow it by name.")
+    return said
 
 
 def _log_slope(earlier: CurveFit, time_hours: float) -> Floats:
@@ -177,8 +198,8 @@ def _check(
         )
     if not half_life.log_sd >= 0:
         faults.append(f"log_sd {half_life.log_sd:g}: a spread is not negative")
-    if not time_hours >= EARLIEST_HOURS:
-        outside = [*outside, f"the scan at {time_hours:g} h is earlier than {EARLIEST_HOURS:g} h"]
+    if early := in_window(time_hours, allowed=True):
+        outside = [*outside, early]
     if outside and not allowed:
         faults += [f"{one}; scan later, or let the protocol allow it by name" for one in outside]
     if faults:

@@ -2,16 +2,14 @@
 """What an integral leaves in a region: as a sphere, by a phantom's S values, or in the marrow."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from radioligand.dosimetry.absorbed_dose import (
     GY_PER_MBQ_H,
     SValues,
-    cross_dose_gy,
     mass_slope,
-    remainder_dose_gy,
     remainder_s,
     scaled_self_s,
     self_dose_gy,
@@ -23,6 +21,15 @@ from radioligand.patient_dosimetry.records import CrossTerm
 
 MARROW = "red marrow"
 HEAVIEST_G = 1000.0  # of a sphere
+
+
+class Source(NamedTuple):
+    """A region of a cycle that holds activity, and the region that it lies in, if any."""
+
+    region: str
+    role: str
+    tia_mbq_h: float
+    inside: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +65,14 @@ def in_sphere(tia_mbq_h: float, mass_g: float, density_g_per_ml: float) -> Depos
 
 
 def in_organ(
-    region: str, tia_mbq_h: float, mass_g: float, *, integrals: Mapping[str, float], table: SValues
+    region: str, tia_mbq_h: float, mass_g: float, *, sources: Sequence[Source], table: SValues
 ) -> Deposition:
     """Return the dose of an organ by a phantom's S values: self-dose at its mass, cross dose as is.
 
-    `integrals` are those of all regions of the cycle, in MBq h.
+    `sources` are all regions of the cycle that hold activity.
     """
     name = region.lower()
-    terms = _cross(name, integrals, table)
+    terms = _cross(name, sources, table)
     cross, used = _summed(terms)
 
     def energy(mass: float) -> float:
@@ -88,7 +95,7 @@ def in_marrow(
     *,
     by: Literal["blood", "image"],
     blood_ratio: float | None,
-    integrals: Mapping[str, float],
+    sources: Sequence[Source],
     table: SValues | None,
 ) -> Deposition:
     """Return the dose of the marrow by blood or image, with the phantom's S values of red marrow.
@@ -97,7 +104,7 @@ def in_marrow(
     """
     if table is None or MARROW not in table.targets:
         raise ValueError(f"marrow needs a table of S values with the target {MARROW!r}.")
-    terms = _cross(MARROW, integrals, table)
+    terms = _cross(MARROW, sources, table)
     cross, used = _summed(terms)
     found = marrow_dose(
         concentration_mbq_h_per_ml,
@@ -118,27 +125,37 @@ def in_marrow(
     )
 
 
-def _cross(target: str, integrals: Mapping[str, float], table: SValues) -> tuple[CrossTerm, ...]:
-    """What each region that the table knows, and the remainder, sends to a target."""
-    sources = {one.lower(): tia for one, tia in integrals.items()}
-    remainder = sources.pop("remainder", None)
-    organs = {one: tia for one, tia in sources.items() if one in table.sources}
+def _cross(target: str, sources: Sequence[Source], table: SValues) -> tuple[CrossTerm, ...]:
+    """What each organ, the lesions and the remainder send to a target.
+
+    Tables know no lesions: one sends as the organ that it lies in, and as the remainder to that
+    organ itself and where it lies in none.
+    """
+    organs = {one.region.lower(): one.tia_mbq_h for one in sources if one.role == "organ"}
     terms = [
-        CrossTerm(
-            one,
-            tia,
-            table.value(target, one),
-            cross_dose_gy(target, {one: tia}, table=table),
-        )
-        for one, tia in organs.items()
-        if one != target
+        _term(one, tia, table.value(target, one)) for one, tia in organs.items() if one != target
     ]
-    if remainder is not None:
+    lesions: dict[str, float] = {}
+    for one in sources:
+        if one.role == "lesion":
+            host = (one.inside or "").lower()
+            place = host if host in organs and host != target else "remainder"
+            lesions[place] = lesions.get(place, 0.0) + one.tia_mbq_h
+    rest = [one.tia_mbq_h for one in sources if one.role == "remainder"]
+    s_of_rest = 0.0
+    if rest or "remainder" in lesions:
         measured = tuple(one for one in organs if one in table.mass_g)
-        s = remainder_s(target, measured, table=table)
-        dose = remainder_dose_gy(target, remainder, measured, table=table)
-        terms.append(CrossTerm("remainder", remainder, s, dose))
+        s_of_rest = remainder_s(target, measured, table=table)
+    if rest:
+        terms.append(_term("remainder", sum(rest), s_of_rest))
+    for place, tia in lesions.items():
+        s = s_of_rest if place == "remainder" else table.value(target, place)
+        terms.append(_term(f"lesions as {place}", tia, s))
     return tuple(terms)
+
+
+def _term(source: str, tia_mbq_h: float, s_mgy_per_mbq_s: float) -> CrossTerm:
+    return CrossTerm(source, tia_mbq_h, s_mgy_per_mbq_s, GY_PER_MBQ_H * s_mgy_per_mbq_s * tia_mbq_h)
 
 
 def _summed(terms: tuple[CrossTerm, ...]) -> tuple[float, str]:

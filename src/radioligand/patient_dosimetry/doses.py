@@ -3,7 +3,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from radioligand.dosimetry.time_activity import CurveFit
 from radioligand.dosimetry.uncertainty import budget
 from radioligand.patient_dosimetry.deposition import (
     Deposition,
+    Source,
     in_marrow,
     in_organ,
     in_sphere,
@@ -103,13 +104,15 @@ def doses_and_faults(
         integrals[subject, cycle, region] = found if said is None else _with_choice(found, said)
         if found.fit is not None:
             fits[subject, region] = found.fit
-    sources: dict[tuple[str, int], dict[str, float]] = {}
+    sources: dict[tuple[str, int], list[Source]] = {}
     for key, found in integrals.items():
-        if frames[key]["role"][0] != "marrow":  # a concentration is no source of its cycle
-            sources.setdefault(key[:2], {})[key[2]] = found.tia_mbq_h
+        role, inside = frames[key]["role"][0], frames[key]["inside"][0]
+        if role != "marrow":  # a concentration is no source of its cycle
+            own = Source(key[2], role, found.tia_mbq_h, inside)
+            sources.setdefault(key[:2], []).append(own)
     doses = []
     for key, found in integrals.items():
-        others = sources.get(key[:2], {})
+        others = sources.get(key[:2], [])
         try:
             doses.append(_dose(key, frames[key], found, others, dosimetry, table))
         except ValueError as error:
@@ -175,7 +178,7 @@ def _dose(
     key: tuple[str, int, str],
     frame: pl.DataFrame,
     found: Integral,
-    sources: Mapping[str, float],
+    sources: Sequence[Source],
     dosimetry: Dosimetry,
     table: SValues | None,
 ) -> RegionDose:
@@ -258,7 +261,7 @@ def _deposition(
     first: Mapping[str, Any],
     tia: float,
     mass: float,
-    sources: Mapping[str, float],
+    sources: Sequence[Source],
     method: DoseMethod,
     table: SValues | None,
 ) -> Deposition | None:
@@ -272,11 +275,11 @@ def _deposition(
             density,
             by=first["marrow_method"],
             blood_ratio=method.blood_ratio,
-            integrals=sources,
+            sources=sources,
             table=table,
         )
     if role == "organ" and table is not None and region.lower() in table.targets:
-        return in_organ(region, tia, mass, integrals=sources, table=table)
+        return in_organ(region, tia, mass, sources=sources, table=table)
     return in_sphere(tia, mass, density)
 
 

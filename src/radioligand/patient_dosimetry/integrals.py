@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One region's scans to its time-integrated activity, by the method that the protocol names."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,12 +11,14 @@ from numpy.typing import NDArray
 
 from radioligand.dosimetry.curve_forms import FORMS
 from radioligand.dosimetry.curves import Curve, curve
+from radioligand.dosimetry.degeneracy import long_tail
 from radioligand.dosimetry.model_choice import FormChoice, choose_form
 from radioligand.dosimetry.nuclide import Nuclide
 from radioligand.dosimetry.single_time_point import (
     HalfLife,
     SinglePoint,
     haenscheid,
+    in_window,
     madsen,
     prior_cycle,
 )
@@ -74,16 +77,19 @@ def integrate(
             borrowed = half_life_prior(
                 prior.median_hours, prior.log_sd, citation=prior.citation, nuclide=nuclide
             )
-        return _by_curve(
-            fit_curve(
-                time_hours,
-                activity_mbq,
-                form=method.form,
-                relative_error=relative_error,
-                prior=borrowed,
-                nuclide=nuclide,
-            )
+        said = ""
+        if time_hours.size == 1:
+            said = in_window(float(time_hours[0]), allowed=method.outside_window)
+        fit = fit_curve(
+            time_hours,
+            activity_mbq,
+            form=method.form,
+            relative_error=relative_error,
+            prior=borrowed,
+            nuclide=nuclide,
         )
+        found = _by_curve(fit)
+        return dataclasses.replace(found, warnings=(*_outside(said), *found.warnings))
     if time_hours.size > 1:
         raise ValueError(
             f"the method {kind!r} takes one scan, and there are {time_hours.size}. Use "
@@ -96,7 +102,14 @@ def integrate(
                 f"{time_hours.size} scan and no earlier cycle with a curve of its own. Scan the "
                 f"first cycle {FORMS[method.form].parameters} times or more."
             )
-        return _by_one(prior_cycle(what, when, earlier=earlier, relative_error=error))
+        own = prior_cycle(
+            what,
+            when,
+            earlier=earlier,
+            relative_error=error,
+            allow_outside_window=method.outside_window,
+        )
+        return _by_one(own)
     if prior is None:
         raise ValueError("no half-life to borrow is named; add it to [[dosimetry.priors]].")
     half_life = HalfLife(
@@ -158,7 +171,7 @@ def _by_curve(fit: CurveFit) -> Integral:
 def _by_one(found: SinglePoint) -> Integral:
     """One scan; its curve is the mono-exponential through it that has this integral's half-life."""
     rate = math.log(2) / found.half_life_hours
-    outside = (f"outside its window: {found.outside_window}",) if found.outside_window else ()
+    tail = math.exp(-rate * found.time_hours)
     through = found.tia_mbq_h * rate
     return Integral(
         tia_mbq_h=found.tia_mbq_h,
@@ -167,9 +180,13 @@ def _by_one(found: SinglePoint) -> Integral:
         method=f"one scan, {found.method}",
         source=found.source,
         curve=curve([through], [rate]),
-        tail_fraction=math.exp(-rate * found.time_hours),
-        warnings=outside,
+        tail_fraction=tail,
+        warnings=(*_outside(found.outside_window), *long_tail(tail)),
     )
+
+
+def _outside(said: str) -> tuple[str, ...]:
+    return (f"outside its window: {said}",) if said else ()
 
 
 def _by_trapezoid(

@@ -15,6 +15,7 @@ from radioligand.patient_dosimetry.rules import (
     INSIDE,
     KEYS,
     LEFT_OVER,
+    OVER_WHOLE,
     OVERLAP,
     RULES,
     UNITS,
@@ -135,50 +136,54 @@ def _with_inside(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_totals(frame: pl.DataFrame, nuclide: Nuclide) -> pl.DataFrame:
-    """Add the sum of all regions a scan, and whether the whole body falls as physics demands.
+    """Add a scan's sum of regions and its whole body, and whether each falls as physics demands.
 
-    The whole body is known where it is measured itself, or where the remainder is. A total may be
-    above the decayed one before it by three standard errors of both.
+    The two are held against physics apart: a whole body that was measured tells nothing of regions
+    that hold more than it does. A sum of regions must fall only where it is of the whole body, that
+    is, where the remainder is among them.
     """
     outer = frame.filter(pl.col("inside").is_null())
-    whole = outer.filter(role="whole body")
-    parts = outer.filter(~pl.col("role").is_in(["whole body", "marrow"]))
-    variance = (pl.col("activity_mbq") * pl.col("relative_error")).pow(2).sum()
     scan = [*CYCLE, "hours"]
-    summed = parts.group_by(scan).agg(
-        total_mbq=pl.col("activity_mbq").sum(),
-        total_error_mbq=variance.sqrt(),
-        total_is_whole=(pl.col("role") == "remainder").any(),
+    kinds = {
+        "regions": outer.filter(~pl.col("role").is_in(["whole body", "marrow"])),
+        "body": outer.filter(role="whole body"),
+    }
+    for kind, rows in kinds.items():
+        totals = _falling(_summed(rows), nuclide)
+        renamed = totals.select(*scan, pl.exclude(scan).name.prefix(f"{kind}_"))
+        frame = frame.join(renamed, on=scan, how="left", maintain_order="left")
+    spread = (pl.col("regions_error_mbq").pow(2) + pl.col("body_error_mbq").pow(2)).sqrt()
+    over = (OVER_WHOLE - 1) * pl.col("body_mbq") + ERRORS * spread
+    return frame.with_columns(
+        regions_allowed_in_body_mbq=pl.col("body_mbq") + over,
+        regions_falls=pl.col("regions_falls").fill_null(True) | ~pl.col("regions_is_whole"),
+        body_falls=pl.col("body_falls").fill_null(True),
     )
-    measured = whole.group_by(scan).agg(
-        total_mbq=pl.col("activity_mbq").sum(),
-        total_error_mbq=variance.sqrt(),
-        total_is_whole=pl.lit(True),
+
+
+def _summed(rows: pl.DataFrame) -> pl.DataFrame:
+    """A row a scan: activity, its standard error, and whether the remainder is in it."""
+    variance = (pl.col("activity_mbq") * pl.col("relative_error")).pow(2).sum()
+    return rows.group_by(*CYCLE, "hours").agg(
+        mbq=pl.col("activity_mbq").sum(),
+        error_mbq=variance.sqrt(),
+        is_whole=(pl.col("role") == "remainder").any(),
     )
-    totals = (
-        pl.concat([measured, summed])
-        .unique(scan, keep="first", maintain_order=True)
-        .sort(scan)
-        .with_columns(
-            pl.col("total_mbq", "total_error_mbq", "hours")
-            .shift(1)
-            .over(CYCLE)
-            .name.prefix("last_")
-        )
+
+
+def _falling(totals: pl.DataFrame, nuclide: Nuclide) -> pl.DataFrame:
+    """Add what decay leaves of the scan before, and three standard errors of both, as `allowed`."""
+    totals = totals.sort(*CYCLE, "hours").with_columns(
+        pl.col("mbq", "error_mbq", "hours").shift(1).over(CYCLE).name.prefix("last_")
     )
     waited = pl.col("hours") - pl.col("last_hours")
     decayed = decay_factor(waited, nuclide.half_life_hours)
-    spread = (
-        pl.col("total_error_mbq").pow(2) + (pl.col("last_total_error_mbq") * decayed).pow(2)
-    ).sqrt()
-    allowed = pl.col("last_total_mbq") * decayed + ERRORS * spread
-    totals = totals.with_columns(total_allowed_mbq=allowed).with_columns(
-        total_falls=(pl.col("total_mbq") <= pl.col("total_allowed_mbq")).fill_null(True)
+    spread = (pl.col("error_mbq").pow(2) + (pl.col("last_error_mbq") * decayed).pow(2)).sqrt()
+    return (
+        totals.with_columns(allowed_mbq=pl.col("last_mbq") * decayed + ERRORS * spread)
+        .with_columns(falls=(pl.col("mbq") <= pl.col("allowed_mbq")).fill_null(True))
+        .drop("last_mbq", "last_error_mbq", "last_hours")
     )
-    kept = ["total_mbq", "total_is_whole", "total_allowed_mbq", "total_falls"]
-    return frame.join(
-        totals.select(*scan, *kept), on=scan, how="left", maintain_order="left"
-    ).with_columns(pl.col("total_is_whole").fill_null(False), pl.col("total_falls").fill_null(True))
 
 
 def _methods_missing(frame: pl.DataFrame, dosimetry: Dosimetry, *, name: str) -> pl.DataFrame:

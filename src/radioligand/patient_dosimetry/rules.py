@@ -19,6 +19,7 @@ CORRECTED = ("none", "injection")
 
 CLOCK_HOURS = 12.0  # two ways to tell the time of a scan may differ by less
 OVER_INJECTED = 1.10
+OVER_WHOLE = 1.10  # of regions over the whole body
 VOLUME_CHANGE = 1.25
 DENSITY = (0.2, 2.2)  # g/mL
 SPHERE_G = (0.004, 1000.0)
@@ -27,6 +28,7 @@ ERRORS = 3.0  # standard errors by which physics may seem to be broken
 KEYS = ("subject", "cycle", "region")
 CYCLE = ("subject", "cycle")
 HERE = (*KEYS, "hours")
+FALLS_MEND = "The scans are not on one scale, or were corrected for decay: say so, or leave out."
 
 RULES = (
     Rule(
@@ -183,18 +185,40 @@ RULES = (
         mend="Use blood or image throughout; the two differ about fourfold.",
     ),
     Rule(
-        holds=(pl.col("total_mbq") <= OVER_INJECTED * pl.col("injected_left_mbq"))
-        | pl.col("total_mbq").is_null()
+        holds=(pl.col("regions_mbq") <= OVER_INJECTED * pl.col("injected_left_mbq"))
+        | pl.col("regions_mbq").is_null()
         | pl.col("injected_left_mbq").is_null(),
         says="regions together hold no more than what is left of the injected activity, and 10 %",
-        shows=(*CYCLE, "hours", "total_mbq", "injected_left_mbq"),
+        shows=(*CYCLE, "hours", "regions_mbq", "injected_left_mbq"),
         mend="Check units, calibration and overlap of regions.",
     ),
     Rule(
-        holds=pl.col("total_falls") | ~pl.col("total_is_whole"),
+        holds=(pl.col("body_mbq") <= OVER_INJECTED * pl.col("injected_left_mbq"))
+        | pl.col("body_mbq").is_null()
+        | pl.col("injected_left_mbq").is_null(),
+        says="the whole body holds no more than what is left of the injected activity, and 10 %",
+        shows=(*CYCLE, "hours", "body_mbq", "injected_left_mbq"),
+        mend="Check units and calibration.",
+    ),
+    Rule(
+        holds=(pl.col("regions_mbq") <= pl.col("regions_allowed_in_body_mbq"))
+        | pl.col("regions_mbq").is_null()
+        | pl.col("body_mbq").is_null(),
+        says="regions together hold no more than the whole body, 10 % and three standard errors",
+        shows=(*CYCLE, "hours", "regions_mbq", "body_mbq"),
+        mend="Bring regions and whole body to one calibration; check overlap of regions.",
+    ),
+    Rule(
+        holds=pl.col("regions_falls"),
+        says="regions with the remainder fall at least as fast as physics lets them",
+        shows=(*CYCLE, "hours", "regions_mbq", "regions_allowed_mbq"),
+        mend=FALLS_MEND,
+    ),
+    Rule(
+        holds=pl.col("body_falls"),
         says="the activity of the whole body falls at least as fast as physics lets it",
-        shows=(*CYCLE, "hours", "total_mbq", "total_allowed_mbq"),
-        mend="The scans are not on one scale, or were corrected for decay: say so, or leave out.",
+        shows=(*CYCLE, "hours", "body_mbq", "body_allowed_mbq"),
+        mend=FALLS_MEND,
     ),
 )
 

@@ -54,10 +54,14 @@ class DesignOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Cohort:
-    """True Gy/GBq by cycle, (n, c, r), and half-lives, (n, r); organs first, then lesions."""
+    """True Gy/GBq by cycle, (n, c, r), and half-lives, (n, r); organs first, then lesions.
+
+    Masses are those of the lesions, (n, l); all alike where nothing is weighted by them.
+    """
 
     gy_per_gbq: Floats
     half_life_hours: Floats
+    lesion_mass_g: Floats
     organs: int
     shapes: tuple[Terms, ...]  # of each organ, and of all lesions together
 
@@ -81,8 +85,8 @@ def compare_designs(
     All designs meet the same patients. Informed designs follow each of `strategies`; without them
     that of the protocol. `progress` is told of each informed design as it begins.
 
-    Raises SimulationError if the scenario lacks an organ that the protocol limits, or the protocol
-    has no target.
+    Raises SimulationError if the scenario lacks an organ that the protocol limits, or the masses of
+    lesions that the target is weighted by, or the protocol has no target.
     """
     known = [one.region for one in scenario.organs]
     lost = [one.region for one in dosimetry.limits if one.region not in known]
@@ -91,6 +95,12 @@ def compare_designs(
             f"the scenario needs the kinetics of {', '.join(lost)}."
             if lost
             else "the protocol has no [dosimetry.target] to compare designs by."
+        )
+    weighted = dosimetry.target.steering == "mass-weighted mean"
+    if weighted and (scenario.lesion.mass_g is None or scenario.lesion.mass_log_sd is None):
+        raise SimulationError(
+            "the protocol's target is weighted by mass, and the scenario has none of lesions: add "
+            "mass_g and mass_log_sd to its [lesion]."
         )
     cohort = _draw(scenario, dosimetry.cycles, patients, rng)
     scanning = scenario.scanning
@@ -139,9 +149,13 @@ def _draw(scenario: DoseScenario, cycles: int, patients: int, rng: Generator) ->
         half_life = one.half_life_hours * np.exp(spread)
         half_lives.append(np.minimum(half_life, 0.99 * LUTETIUM_177.half_life_hours))
         shapes.append(terms(one, half_lives[-1]))
+    # of a stream of their own, so that masses change nothing else of the patients
+    deviation = rng.spawn(1)[0].standard_normal((patients, scenario.lesions))
+    of_masses = scenario.lesion.mass_log_sd or 0.0
     return _Cohort(
         gy_per_gbq=np.concatenate(rates, axis=2),
         half_life_hours=np.concatenate(half_lives, axis=1),
+        lesion_mass_g=(scenario.lesion.mass_g or 1.0) * np.exp(of_masses * deviation),
         organs=len(scenario.organs),
         shapes=tuple(shapes),
     )
@@ -166,6 +180,9 @@ def _informed(
     )
     bias = np.exp(site[:, None] + scanning.systematic_error * shared[0] + volume * shared[1])
     systematic = np.hypot(scanning.systematic_error, volume)
+    drawn = np.exp(-volume * shared[1])  # volume over the true one: too small, and the dose is high
+    mass = np.ones((patients, regions))
+    mass[:, cohort.organs :] = cohort.lesion_mass_g * drawn[:, cohort.organs :]
     given = np.zeros((patients, cycles))
     given[:, 0] = min(first_gbq, dosimetry.cap_gbq)
     measured, random, half = (np.full((patients, cycles, regions), np.nan) for _ in range(3))
@@ -183,6 +200,7 @@ def _informed(
                 random[patient, : cycle + 1],
                 half[patient, : cycle + 1],
                 given[patient, : cycle + 1],
+                mass[patient],
                 systematic,
                 cohort.organs,
                 dosimetry,
@@ -249,6 +267,7 @@ def _next(
     random: Floats,
     half: Floats,
     given: Floats,
+    mass_g: Floats,
     systematic: Floats,
     organs: int,
     dosimetry: Dosimetry,
@@ -270,7 +289,7 @@ def _next(
                 random=random[:, place],
                 systematic=float(systematic[place]),
                 protraction=g,
-                mass_g=1.0,
+                mass_g=float(mass_g[place]),
             )
         )
     assert dosimetry.target is not None
@@ -316,8 +335,12 @@ def _outcome(
     assert target is not None
     doses = cohort.gy_per_gbq * given[..., None]
     lesions = doses[..., cohort.organs :].sum(axis=1)
-    masses = np.ones(scenario.lesions)
-    steering = np.array([steering_gy(one, masses, steering=target.steering) for one in lesions])
+    steering = np.array(
+        [
+            steering_gy(dose, mass, steering=target.steering)
+            for dose, mass in zip(lesions, cohort.lesion_mass_g, strict=True)
+        ]
+    )
     over = np.zeros(len(given), bool)
     names = [one.region for one in scenario.organs]
     for limit in dosimetry.limits:
