@@ -21,6 +21,18 @@ from radioligand.patient_form import (
 from radioligand.protocol import Protocol
 from radioligand.protocol.records import Variable
 
+# what an adult can have, by unit; beyond it a number is a slip of the pen or of the unit
+POSSIBLE: dict[str, tuple[float, float]] = {
+    "%": (0, 100),
+    "years": (0, 120),
+    "points": (0, 100),
+    "kg": (20, 400),
+    "g/L": (5, 250),
+    "10^9/L": (0, 3000),
+    "umol/L": (1, 3000),
+    "mL/min": (0, 300),
+}
+
 
 def read_patient(form: Mapping[str, Any], *, protocol: Protocol) -> pl.DataFrame:
     """Turn a patient's form into a frame of one row, one column a field of the protocol.
@@ -43,7 +55,7 @@ def read_patient(form: Mapping[str, Any], *, protocol: Protocol) -> pl.DataFrame
         if name not in known:
             faults.append(unknown_field(name, known))
             continue
-        wrong = list(entry_faults(parts, _asked(known[name], words.get(name, ()))))
+        wrong = list(entry_faults(parts, asked_of(known[name], words.get(name, ()))))
         faults += [f"{name}: {fault}" for fault in wrong]
         if not wrong:
             value = read_value(parts.get("value"), known[name].type)
@@ -62,13 +74,16 @@ def read_patient(form: Mapping[str, Any], *, protocol: Protocol) -> pl.DataFrame
     return pl.DataFrame({"USUBJID": pl.Series([subject], dtype=pl.String), **columns, **unknown})
 
 
-def _asked(variable: Variable, words: tuple[str, ...]) -> Asked:
+def asked_of(variable: Variable, words: tuple[str, ...]) -> Asked:
+    """Return what a form may hold of a field: limits by unit, beyond which it is a slip."""
+    lowest, highest = POSSIBLE.get(variable.unit or "", (0.0, math.inf))
     return Asked(
         variable.type,
         variable.unit,
         words,
         closed=bool(variable.order or variable.bands),
-        highest=100 if variable.unit == "%" else math.inf,
+        lowest=lowest,
+        highest=highest,
     )
 
 

@@ -3,14 +3,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal
 
 from radioligand.criteria import comparisons
+from radioligand.patient_form import entry_faults
 from radioligand.protocol import Protocol
 from radioligand.protocol.records import Variable
-from radioligand.screening.forms import conditions, words_of
+from radioligand.screening.forms import asked_of, conditions, words_of
 
 YES, NO = "yes", "no"
+LONGEST = 200  # letters of an answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +105,17 @@ def _asked_by(protocol: Protocol) -> dict[str, list[str]]:
     return asked
 
 
-def typed(form: Mapping[str, str], *, protocol: Protocol) -> tuple[dict[str, Any], dict[str, str]]:
+def typed(
+    form: Mapping[str, str], *, protocol: Protocol, today: date | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Turn what was typed into the fields of a patient's form, and say what is wrong with which.
 
     Returns (fields, faults): fields as `read_patient` takes them, an empty input left out, since
-    it is unknown; faults by field. Numbers may have a decimal comma.
+    it is unknown; faults by field: what cannot be read, what is impossible, and of dates, where
+    `today` is given, those to come. Numbers may have a decimal comma.
     """
+    variables = {one.field: one for one in protocol.variables if one.field}
+    words = words_of(protocol)
     fields: dict[str, Any] = {}
     faults: dict[str, str] = {}
     for one in inputs(protocol):
@@ -116,14 +124,30 @@ def typed(form: Mapping[str, str], *, protocol: Protocol) -> tuple[dict[str, Any
         if not text and not dated:
             continue
         try:
-            fields[one.field] = _entry(one, text, dated)
+            entry = _entry(one, text, dated)
         except ValueError as error:
             faults[one.field] = str(error)
+            continue
+        asked = asked_of(variables[one.field], words.get(one.field, ()))
+        wrong = [*entry_faults(entry, asked), *_to_come(one, entry, today)]
+        if wrong:
+            faults[one.field] = "; ".join(wrong)
+        else:
+            fields[one.field] = entry
     return fields, faults
+
+
+def _to_come(one: Input, entry: Mapping[str, Any], today: date | None) -> Iterator[str]:
+    days = [entry.get("date"), entry["value"] if one.type == "date" else None]
+    for day in days:
+        if today is not None and day is not None and day > today.isoformat():
+            yield f"{day} has not come yet"
 
 
 def _entry(one: Input, text: str, dated: str) -> dict[str, Any]:
     value: Any = text or None
+    if len(text) > LONGEST:
+        raise ValueError(f"it has {len(text)} letters, of {LONGEST} at most")
     if text and one.type == "number":
         try:
             value = float(text.replace(",", "."))

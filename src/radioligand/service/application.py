@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from radioligand.service.database import is_passing
+from radioligand.service.misuse import note_refused
 from radioligand.service.portal import Ask, NotGivenError, Page, Portal, sent_to, shown
 from radioligand.service.protection import Protection
 from radioligand.service.refusals import BusyError
@@ -95,6 +96,8 @@ def _answered(
         refusal = _not_admitted(page, ask, request)
         return refusal or page.answer(ask)
     except NotGivenError as refused:
+        if refused.status == 403:
+            note_refused(ask, "page", refused.says)
         return _refused(ask, refused.status, refused.says, as_json=page.for_machines)
     except (BusyError, SQLAlchemyError) as error:
         if not isinstance(error, BusyError) and not is_passing(error):

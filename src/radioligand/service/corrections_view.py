@@ -2,14 +2,16 @@
 """What of a record can be put right, as fields of a form, and what was changed in them."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from radioligand.patient_form import EARLIEST
 from radioligand.protocol import Protocol
 from radioligand.quality_of_life.instruments import highest_answers
 from radioligand.screening import inputs, typed
 from radioligand.service.dose_view import activity_at
 from radioligand.service.events import CORRECTABLE, Event, Patient, value_at
+from radioligand.service.journal import in_utc
 from radioligand.service.laboratory_view import TEST_OF
 from radioligand.service.lesions import LONGEST_MM, STATES, TARGET
 from radioligand.service.vital_signs import SIGN_OF
@@ -57,6 +59,30 @@ def can_be_corrected(event: Event, patient: Patient, *, is_central: bool) -> boo
     return of_reader == is_central and (event.kind != "screened" or patient.arm is not None)
 
 
+def own_records(patient: Patient, *, is_central: bool) -> dict[int, Event]:
+    """Return a patient's records by the number that pages call them by, from 1.
+
+    An event's number in the ledger counts the whole trial, which no site is told. The number of a
+    central reading counts these alone: other records would tell a blinded reader of treatment.
+    """
+    records = (
+        one
+        for one in patient.events
+        if not is_central
+        or (one.kind == "imaging recorded" and one.payload["evaluator"] == CENTRAL)
+    )
+    return dict(enumerate(records, start=1))
+
+
+def links_of(patient: Patient, *, is_central: bool) -> dict[int, int]:
+    """Map the ledger's number of each record that this reader may put right to its own number."""
+    return {
+        one.number: own
+        for own, one in own_records(patient, is_central=is_central).items()
+        if can_be_corrected(one, patient, is_central=is_central)
+    }
+
+
 def fields_of(event: Event, protocol: Protocol) -> tuple[Field, ...]:
     """Return the values of a record that can be put right, in the order of its form."""
     return tuple(_fields(event.kind, event.payload, protocol))
@@ -102,9 +128,9 @@ def _findings(kind: str, said: Mapping[str, Any]) -> Iterator[Field]:
     if kind == "laboratory recorded":
         for code, entry in said["tests"].items():
             test = TEST_OF.get(code)
-            label, most = (test.label, test.highest) if test else (code, 1e6)
-            path, unit = f"tests/{code}/value", entry["unit"]
-            yield Field(path, label, entry["value"], "number", unit, (), 0, most, is_needed=False)
+            label, least, most = (test.label, *test.possible) if test else (code, 0, 1e6)
+            path, unit, value = f"tests/{code}/value", entry["unit"], entry["value"]
+            yield Field(path, label, value, "number", unit, (), least, most, is_needed=False)
     elif kind == "visit recorded":
         for code, entry in said["signs"].items():
             sign = SIGN_OF[code]
@@ -176,7 +202,7 @@ def changes(
     start. Raises ValueError that says every fault, or that nothing was changed.
     """
     if event.kind == "screened":
-        new = _screening_changes(event, form, protocol)
+        new = _screening_changes(event, form, protocol, now.date())
     else:
         faults, new = [], {}
         for one in fields_of(event, protocol):
@@ -195,10 +221,12 @@ def changes(
     return {path: value_at(event.payload, path) for path in new}, new
 
 
-def _screening_changes(event: Event, form: Mapping[str, str], protocol: Protocol) -> dict[str, Any]:
+def _screening_changes(
+    event: Event, form: Mapping[str, str], protocol: Protocol, today: date
+) -> dict[str, Any]:
     old = event.payload["form"].get("fields", {})
     values = {"consent_date": (old.get("consent_date") or {}).get("value") or ""} | dict(form)
-    fields, faults = typed(values, protocol=protocol)
+    fields, faults = typed(values, protocol=protocol, today=today)
     if faults:
         labels = {one.field: one.label for one in inputs(protocol)}
         raise ValueError(" ".join(f"{labels[name]}: {says}" for name, says in faults.items()))
@@ -220,12 +248,15 @@ def _read(field: Field, text: str, now: datetime) -> Any:
     match field.type:
         case "day":
             day = _parsed(date.fromisoformat, text, "a date such as 2024-03-09")
+            if day < EARLIEST:
+                raise ValueError(f"{text} is not possible.")
             if day > now.date():
                 raise ValueError(f"{text} has not come yet.")
             return day.isoformat()
         case "moment":
-            known = _parsed(datetime.fromisoformat, text, "a time such as 2024-03-09T10:30")
-            moment = known.replace(tzinfo=UTC)
+            moment = _parsed(in_utc, text, "a time such as 2024-03-09T10:30")
+            if moment.date() < EARLIEST:
+                raise ValueError(f"{text} is not possible.")
             if moment > now:
                 raise ValueError(f"{text} has not come yet; times are in UTC.")
             return moment.isoformat()

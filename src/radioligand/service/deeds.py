@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from radioligand.patient_form import EARLIEST
 from radioligand.service.accounts import is_own_password
 from radioligand.service.events import Event, Patient, Signature
+from radioligand.service.misuse import note_refused
 from radioligand.service.portal import Ask, NotGivenError
 
 
@@ -21,6 +23,7 @@ def patient_asked(ask: Ask) -> Patient:
     """
     found = ask.portal.ledger.patient(ask.path["subject"])
     if not found.events or (ask.site is not None and found.site != ask.site):
+        note_refused(ask, "patient", "There is no such patient.")
         raise NotGivenError(404, "There is no such patient.")
     return found
 
@@ -40,6 +43,7 @@ def signature_of(ask: Ask, meaning: str) -> Signature:
         raise UnfitError("A signature needs its meaning: tick the sentence above the password.")
     password = ask.form.get("password", "")
     if not is_own_password(ask.portal.engine, name=account.name, password=password, now=ask.now):
+        note_refused(ask, "signature", f"A wrong password for: {meaning}")
         raise UnfitError("The password is wrong, or the account is locked: nothing was signed.")
     return Signature(name=account.full_name, meaning=meaning)
 
@@ -81,9 +85,11 @@ def day_typed(ask: Ask, name: str, *, label: str, not_before: str | None = None)
         raise UnfitError(
             f"{label}: {text or 'nothing'} is not a date such as 2024-03-09."
         ) from None
+    if day < EARLIEST:
+        raise UnfitError(f"{label}: {text} is not possible.")
     if day > ask.today:
         raise UnfitError(f"{label}: {text} has not come yet.")
-    if not_before and text < not_before:
+    if not_before and day.isoformat() < not_before:
         raise UnfitError(f"{label}: {text} lies before {not_before}.")
     return day.isoformat()
 

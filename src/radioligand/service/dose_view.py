@@ -68,6 +68,10 @@ class Dose:
         """The first step that is not done; "" when all are."""
         return next((name for name, is_done in self.steps if not is_done), "")
 
+    def is_done(self, step: str) -> bool:
+        """Whether a step of that name is done."""
+        return dict(self.steps)[step]
+
 
 def next_dose(patient: Patient, *, protocol: Protocol) -> Dose | None:
     """Return the dose that is next, or None: no radioligand, stopped, or all cycles given."""

@@ -91,7 +91,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          forbids=("dose {cycle} ordered", *_GONE), gives=("labs checked for dose {cycle}",),
          takes=("cleared for dose {cycle}",), payload=("cycle",)),
     Kind(name="dose decided", requires=("labs checked for dose {cycle}",),
-         forbids=("dose {cycle} ordered", "radioligand stopped", *_GONE),
+         forbids=("cycle {cycle} over", "radioligand stopped", *_GONE),
          takes=("cleared for dose {cycle}",), payload=("cycle", "decision"),
          outcome="decision", outcomes=_DECISIONS, signed=True),
     Kind(name="dose ordered", requires=("cleared for dose {cycle}",),

@@ -42,6 +42,18 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+def in_utc(text: str) -> datetime:
+    """Return a time that is written as UTC; one that says its distance, as +05:00, is converted.
+
+    Raises ValueError for what is no time.
+    """
+    known = datetime.fromisoformat(text)
+    try:
+        return known.replace(tzinfo=UTC) if known.tzinfo is None else known.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text} lies outside the calendar") from None
+
+
 def append(
     connection: Connection,
     head: Head,

@@ -13,31 +13,34 @@ from radioligand.service.events import Event, Patient
 
 
 class Measured(NamedTuple):
-    """A laboratory test: its unit and its adult reference range."""
+    """A laboratory test: its unit, its adult reference range, and what is possible at all.
+
+    Beyond `possible` a value is a slip of the pen or of the unit, as haemoglobin in g/dL for g/L.
+    """
 
     code: str
     label: str
     unit: str
     low: float | None
     high: float | None
-    highest: float  # above it a value is a slip of the pen
+    possible: tuple[float, float]
 
 
 # The ranges are those that laboratories commonly print for adults; they are stored with each
 # value, so that another table changes nothing that was recorded.
 # fmt: off
 TESTS = (
-    Measured("HGB", "Haemoglobin", "g/L", 120, 170, 250),
-    Measured("WBC", "White cells", "10^9/L", 4.0, 10.0, 500),
-    Measured("NEUT", "Neutrophils", "10^9/L", 1.8, 7.5, 400),
-    Measured("LYM", "Lymphocytes", "10^9/L", 1.0, 4.0, 400),
-    Measured("PLAT", "Platelets", "10^9/L", 150, 400, 3000),
-    Measured("CREAT", "Creatinine", "umol/L", 45, 104, 2500),
-    Measured("CREATCLR", "Creatinine clearance", "mL/min", 80, None, 300),
-    Measured("ALT", "ALT", "U/L", 5, 40, 20_000),
-    Measured("AST", "AST", "U/L", 5, 40, 20_000),
-    Measured("BILI", "Bilirubin", "umol/L", 3, 21, 1500),
-    Measured("ALB", "Albumin", "g/L", 35, 50, 80),
+    Measured("HGB", "Haemoglobin", "g/L", 120, 170, (25, 250)),
+    Measured("WBC", "White cells", "10^9/L", 4.0, 10.0, (0, 500)),
+    Measured("NEUT", "Neutrophils", "10^9/L", 1.8, 7.5, (0, 400)),
+    Measured("LYM", "Lymphocytes", "10^9/L", 1.0, 4.0, (0, 400)),
+    Measured("PLAT", "Platelets", "10^9/L", 150, 400, (0, 3000)),
+    Measured("CREAT", "Creatinine", "umol/L", 45, 104, (10, 2500)),
+    Measured("CREATCLR", "Creatinine clearance", "mL/min", 80, None, (0, 300)),
+    Measured("ALT", "ALT", "U/L", 5, 40, (0, 20_000)),
+    Measured("AST", "AST", "U/L", 5, 40, (0, 20_000)),
+    Measured("BILI", "Bilirubin", "umol/L", 3, 21, (1, 1500)),
+    Measured("ALB", "Albumin", "g/L", 35, 50, (8, 80)),
 )
 # fmt: on
 TEST_OF = {one.code: one for one in TESTS}

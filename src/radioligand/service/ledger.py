@@ -57,6 +57,7 @@ __all__ = ["Allocation", "BusyError", "Ledger", "RefusalError", "Site", "open_le
 
 NOT_RECORDED = ("randomised", "ledger opened", "restored", "reconciled")  # these are done
 NAMES = {"subject": 60, "site": 40, "actor": 100}  # and their longest
+LONGEST_REASON = 1000  # letters
 PATIENCE = 30  # seconds for a transaction that the database breaks off; the key makes it safe
 
 Act = Callable[[Connection, Head], Mapping[str, Any]]
@@ -440,6 +441,8 @@ class Ledger:
                 stratum_of(payload["strata"], protocol=self.protocol, site=site or "")
             except ListError as error:
                 raise RefusalError("strata", str(error)) from None
+        if kind == "site closed" and site not in read_sites(connection):
+            raise RefusalError("site", f"site {site} was never opened")
         if kind == "list released":
             maker = read_events(connection, kinds=("ledger opened",))[0].actor
             if maker == asked["actor"]:
@@ -453,6 +456,8 @@ def _request(kind: str, asked: Mapping[str, Any]) -> str:
         for name, longest in NAMES.items()
         if asked.get(name) is not None and not _is_name(asked[name], longest)
     ]
+    if len(asked.get("reason") or "") > LONGEST_REASON:
+        faults.append(f"a reason has {LONGEST_REASON} letters at most")
     if faults:
         raise RefusalError("request", *faults)
     try:

@@ -9,6 +9,7 @@ from radioligand.service.corrections_view import (
     changes,
     fields_of,
     infused_gbq,
+    own_records,
 )
 from radioligand.service.deeds import UnfitError, key_of, patient_asked, recorded
 from radioligand.service.events import Event, Patient, value_at
@@ -27,10 +28,8 @@ def show_correction(ask: Ask) -> Response:
 def _event(ask: Ask, patient: Patient) -> Event:
     """Return the record of the address, with its values as corrected so far."""
     is_central = ask.may(Action.READ_CENTRALLY)
-    for one in patient.events:
-        if str(one.number) == ask.path["number"] and can_be_corrected(
-            one, patient, is_central=is_central
-        ):
+    for own, one in own_records(patient, is_central=is_central).items():
+        if str(own) == ask.path["number"] and can_be_corrected(one, patient, is_central=is_central):
             return one
     raise NotGivenError(404, "There is no such record to correct.")
 
@@ -44,6 +43,7 @@ def _form(ask: Ask, patient: Patient, event: Event, says: str = "") -> Response:
     context = {
         "patient": patient,
         "event": event,
+        "number": ask.path["number"],
         "fields": fields_of(event, ask.portal.protocol),
         "earlier": earlier,
         "form": ask.form,

@@ -2,17 +2,27 @@
 """Pages of one dose: planned, checked, decided and signed, ordered, received, infused."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from starlette.responses import Response
 
+from radioligand.patient_form import EARLIEST
 from radioligand.service.deeds import (
     UnfitError,
     number_typed,
     patient_asked,
     recorded,
     signature_of,
+)
+from radioligand.service.dose_checks import (
+    days_of_values,
+    is_odd_day,
+    is_off,
+    is_too_much,
+    is_too_soon,
+    planned_gbq,
+    signed_before,
 )
 from radioligand.service.dose_view import (
     Decision,
@@ -23,13 +33,15 @@ from radioligand.service.dose_view import (
     radioligand_of,
 )
 from radioligand.service.events import Patient
+from radioligand.service.journal import in_utc
 from radioligand.service.laboratory_view import panel
 from radioligand.service.portal import Ask, Page, sent_to, shown
 from radioligand.service.refusals import RefusalError
 from radioligand.service.roles import Action
 
 DECIDE = "I have looked at the values and take responsibility for this dose decision."
-DAYS_OF_VALUES = 35  # older laboratory values are not checked for a dose
+MOST_GBQ = 30.0  # a larger number is a slip of the pen
+LONGEST_PLANNED_DAYS = 200
 LONGEST_HOURS = 96.0  # between a calibrator's reading and the infusion
 CHOICES = {"full": 1.0, "half": None, "hold": 0.0, "stop": 0.0}
 
@@ -41,12 +53,15 @@ def show_dose(ask: Ask, patient: Patient | None = None, says: str = "") -> Respo
     dose = next_dose(found, protocol=protocol)
     plan = radioligand_of(protocol)
     decided = decision(found, protocol=protocol, on=ask.today) if dose else None
+    again = signed_before(found, dose, protocol=protocol, on=ask.today) if dose else ""
     context: dict[str, Any] = {
         "patient": found,
         "dose": dose,
         "plan": plan,
         "decision": decided,
         "panel": panel(found, protocol=protocol),
+        "again": again,
+        "days_of_values": days_of_values(protocol),
         "meaning": DECIDE,
         "choices": _choices(decided),
         "key": ask.form.get("key") or ask.key,
@@ -89,19 +104,44 @@ def _plan(ask: Ask, patient: Patient, dose: Dose) -> None:
         day = date.fromisoformat(text)
     except ValueError:
         raise UnfitError(f"Planned day: {text or 'nothing'} is not a date.") from None
-    if not timedelta(0) <= day - ask.today <= timedelta(days=200):
-        raise UnfitError("Planned day: it lies between today and 200 days from now.")
-    recorded(ask, "dose planned", patient, {"cycle": dose.cycle, "date": text})
+    if not timedelta(0) <= day - ask.today <= timedelta(days=LONGEST_PLANNED_DAYS):
+        raise UnfitError(
+            f"Planned day: it lies between today and {LONGEST_PLANNED_DAYS} days from now."
+        )
+    _refuse_too_soon(day, patient, dose)
+    reason = _reason_for(ask, is_odd_day(day, dose))
+    payload = {"cycle": dose.cycle, "date": day.isoformat()}
+    recorded(ask, "dose planned", patient, payload, reason=reason)
+
+
+def _refuse_too_soon(day: date, patient: Patient, dose: Dose) -> None:
+    if says := is_too_soon(day, dose, patient):
+        raise UnfitError(says)
+
+
+def _refuse_signed_before(ask: Ask, patient: Patient, dose: Dose, on: date) -> None:
+    if not dose.is_done("decided"):
+        raise UnfitError("No decision is signed that lets this dose be given.")
+    if says := signed_before(patient, dose, protocol=ask.portal.protocol, on=on):
+        raise UnfitError(says)
+
+
+def _reason_for(ask: Ask, *odd: str) -> str | None:
+    """Return the reason of the form; raises UnfitError if something is odd and none is given."""
+    reason = ask.form.get("reason", "").strip()
+    told = "; ".join(one for one in odd if one)
+    if told and not reason:
+        raise UnfitError(f"{told}: give the reason.")
+    return reason or None
 
 
 def _check(ask: Ask, patient: Patient, dose: Dose) -> None:
     days = [day for day, _ in panel(patient, protocol=ask.portal.protocol).days]
-    oldest = (ask.today - timedelta(days=DAYS_OF_VALUES)).isoformat()
+    most = days_of_values(ask.portal.protocol)
+    oldest = (ask.today - timedelta(days=most)).isoformat()
     recent = [day for day in days if day >= oldest]
     if not recent:
-        raise UnfitError(
-            f"No laboratory values of the last {DAYS_OF_VALUES} days are recorded: record them."
-        )
+        raise UnfitError(f"No laboratory values of the last {most} days are recorded: record them.")
     payload = {"cycle": dose.cycle, "values_of": recent, "date": ask.today.isoformat()}
     recorded(ask, "labs checked", patient, payload)
 
@@ -135,18 +175,20 @@ def _decide(ask: Ask, patient: Patient, dose: Dose) -> None:
 
 def _activity(chosen: str, ask: Ask) -> float:
     protocol = ask.portal.protocol
-    plan = radioligand_of(protocol)
-    planned = float(plan.amount or 0) if plan else 0.0
     reduced = protocol.dosing.reduced_fraction if protocol.dosing else 1.0
     share = CHOICES[chosen]
-    return planned * (reduced if share is None else share)
+    return planned_gbq(protocol) * (reduced if share is None else share)
 
 
 def _order(ask: Ask, patient: Patient, dose: Dose) -> None:
+    _refuse_signed_before(ask, patient, dose, ask.today)
     infusion = _moment(ask, "infusion", label="Planned infusion")
     calibration = _moment(ask, "calibration", label="Calibration")
     if not timedelta(0) <= infusion - calibration <= timedelta(hours=LONGEST_HOURS):
         raise UnfitError("The infusion comes after the calibration, by 96 hours at most.")
+    _refuse_too_soon(infusion.date(), patient, dose)
+    planned = dose.payload["dose planned"]["date"]
+    reason = _reason_for(ask, is_odd_day(infusion.date(), dose, planned=planned))
     wanted = float(dose.payload["dose decided"]["activity_gbq"])
     payload = {
         "cycle": dose.cycle,
@@ -156,40 +198,60 @@ def _order(ask: Ask, patient: Patient, dose: Dose) -> None:
         "activity_gbq": wanted,
         "activity_at_calibration_gbq": activity_at(wanted, measured=infusion, at=calibration),
     }
-    recorded(ask, "dose ordered", patient, payload)
+    recorded(ask, "dose ordered", patient, payload, reason=reason)
 
 
 def _receive(ask: Ask, patient: Patient, dose: Dose) -> None:
     measured = _moment(ask, "measured", label="Measured", is_past=ask.now)
+    _refuse_signed_before(ask, patient, dose, ask.today)
+    if not dose.is_done("ordered"):
+        raise UnfitError("The dose was not ordered yet.")
+    activity = number_typed(ask, "activity", label="Activity", lowest=0.1, highest=MOST_GBQ)
+    infusion = datetime.fromisoformat(dose.payload["dose ordered"]["infusion"])
+    there = activity_at(activity, measured=measured, at=infusion)
+    # of a dose that is cut, the whole one may come and a part of it be given
+    if says := is_too_much(there, planned_gbq(ask.portal.protocol)):
+        raise UnfitError(f"At the planned infusion {says}")
+    off = is_off(there, dose)
+    reason = _reason_for(ask, off and f"At the planned infusion {off} decided")
     payload = {
         "cycle": dose.cycle,
         "date": measured.date().isoformat(),
         "measured": measured.isoformat(),
-        "activity_gbq": number_typed(ask, "activity", label="Activity", lowest=0.1, highest=30),
+        "activity_gbq": activity,
     }
-    recorded(ask, "dose received", patient, payload)
+    recorded(ask, "dose received", patient, payload, reason=reason)
 
 
 def _infuse(ask: Ask, patient: Patient, dose: Dose) -> None:
     started = _moment(ask, "started", label="Start of infusion", is_past=ask.now)
-    residual = number_typed(ask, "residual", label="Residual activity", lowest=0, highest=30)
-    received = dose.payload.get("dose received")
-    if received is None:
+    residual = number_typed(ask, "residual", label="Residual activity", lowest=0, highest=MOST_GBQ)
+    if not dose.is_done("received"):
         raise UnfitError("The dose was not received yet.")
+    received = dose.payload["dose received"]
     measured = datetime.fromisoformat(received["measured"])
     if not timedelta(0) <= started - measured <= timedelta(hours=LONGEST_HOURS):
         raise UnfitError("The infusion comes after the calibrator's reading, by 96 hours at most.")
     there = activity_at(received["activity_gbq"], measured=measured, at=started)
     if residual > there:
         raise UnfitError(f"More is left ({residual:g} GBq) than was there ({there:.2f} GBq).")
+    day = started.date()
+    _refuse_signed_before(ask, patient, dose, day)
+    _refuse_too_soon(day, patient, dose)
+    given, decided = there - residual, float(dose.payload["dose decided"]["activity_gbq"])
+    if says := is_too_much(given, decided):
+        raise UnfitError(f"Infused: {says}")
+    off = is_off(given, dose)
+    odd = is_odd_day(day, dose, planned=dose.payload["dose ordered"]["date"])
+    reason = _reason_for(ask, off and f"Infused: {off} decided", odd)
     payload = {
         "cycle": dose.cycle,
-        "date": started.date().isoformat(),
+        "date": day.isoformat(),
         "started": started.isoformat(),
         "residual_gbq": residual,
-        "activity_gbq": round(there - residual, 4),
+        "activity_gbq": round(given, 4),
     }
-    recorded(ask, "dose infused", patient, payload)
+    recorded(ask, "dose infused", patient, payload, reason=reason)
 
 
 def _discard(ask: Ask, patient: Patient, dose: Dose) -> None:
@@ -199,14 +261,16 @@ def _discard(ask: Ask, patient: Patient, dose: Dose) -> None:
 
 
 def _moment(ask: Ask, name: str, *, label: str, is_past: datetime | None = None) -> datetime:
-    """Return a moment of the form, typed in UTC."""
+    """Return a moment of the form: UTC, unless it says its own distance from it."""
     text = ask.form.get(name, "").strip()
     try:
-        moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
+        moment = in_utc(text)
     except ValueError:
         raise UnfitError(
             f"{label}: {text or 'nothing'} is not a time such as 2024-03-09T10:30."
         ) from None
+    if not EARLIEST <= moment.date() <= ask.today + timedelta(days=LONGEST_PLANNED_DAYS):
+        raise UnfitError(f"{label}: {text} is not possible.")
     if is_past is not None and moment > is_past:
         raise UnfitError(f"{label}: {text} has not come yet; times are in UTC.")
     return moment

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from radioligand.cdisc.terms import RECIST_RESPONSES
+from radioligand.service.corrections_view import CAUSES
 from radioligand.service.deeds import (
     UnfitError,
     day_typed,
@@ -77,7 +78,8 @@ def _record_laboratory(ask: Ask, patient: Patient) -> None:
         if not ask.form.get(one.code, "").strip():
             continue
         try:
-            value = number_typed(ask, one.code, label=one.label, lowest=0, highest=one.highest)
+            least, most = one.possible
+            value = number_typed(ask, one.code, label=one.label, lowest=least, highest=most)
         except UnfitError as error:
             faults.append(str(error))
             continue
@@ -207,6 +209,8 @@ def _end_treatment(ask: Ask, patient: Patient) -> None:
 def _record_death(ask: Ask, patient: Patient) -> None:
     day = day_typed(ask, "date", label="Date of death", not_before=consent_day(patient))
     cause = ask.form.get("cause", "").strip().upper()
+    if cause and cause not in CAUSES:
+        raise UnfitError(f"The cause is one of {', '.join(CAUSES)}.")
     recorded(ask, "died", patient, {"date": day, "cause": cause or "UNKNOWN"})
 
 

@@ -9,6 +9,7 @@ from radioligand.service.portal import Ask, Page, sent_to, shown
 from radioligand.service.refusals import RefusalError
 from radioligand.service.roles import Action
 
+CAP = "I set how many patients this trial may randomise."
 RELEASE = "I did not make this list; I have seen its check and release it for randomisation."
 
 
@@ -34,6 +35,8 @@ def _office(ask: Ask, says: str = "") -> Response:
         "is_released": bool(ledger.events(kinds=("list released",), limit=1)),
         "reconciles": ledger.state() != "open",
         "meaning": RELEASE,
+        "cap": _cap(ask),
+        "cap_meaning": CAP,
         "says": says,
     }
     return shown(ask, "office.html", context, status=422 if says else 200)
@@ -45,8 +48,7 @@ def open_site(ask: Ask) -> Response:
         site = _site(ask)
         payload = {}
         if ask.form.get("cap", "").strip():
-            cap = number_typed(ask, "cap", label="Cap", lowest=1, highest=10_000)
-            payload["cap"] = int(cap)
+            payload["cap"] = _whole(ask, lowest=1)
         _record(ask, "site opened", site=site, payload=payload)
     except (UnfitError, RefusalError) as error:
         return _office(ask, str(error))
@@ -70,6 +72,33 @@ def release_list(ask: Ask) -> Response:
     except (UnfitError, RefusalError) as error:
         return _office(ask, str(error))
     return sent_to("/office")
+
+
+def set_cap(ask: Ask) -> Response:
+    """Set how many patients the trial may randomise, or that there is no such number: signed."""
+    try:
+        reason = ask.form.get("reason", "").strip()
+        if len(reason) < 3:
+            raise UnfitError("A cap needs its reason.")
+        cap = _whole(ask, lowest=0) if ask.form.get("cap", "").strip() else None
+        signature = signature_of(ask, CAP)
+        _record(ask, "caps set", payload={"trial": cap}, reason=reason, signature=signature)
+    except (UnfitError, RefusalError) as error:
+        return _office(ask, str(error))
+    return sent_to("/office")
+
+
+def _cap(ask: Ask) -> int | None:
+    """Return how many patients the trial may randomise; None without a cap."""
+    told = ask.portal.ledger.events(kinds=("caps set",))
+    return told[-1].payload.get("trial") if told else None
+
+
+def _whole(ask: Ask, *, lowest: int) -> int:
+    cap = number_typed(ask, "cap", label="Cap", lowest=lowest, highest=10_000)
+    if cap != int(cap):
+        raise UnfitError(f"Cap: {cap:g} is no whole number.")
+    return int(cap)
 
 
 def _refuse_its_maker(ask: Ask) -> None:
@@ -107,5 +136,6 @@ PAGES = (
     Page(path="/office", method="GET", action=Action.SEE_ACCRUAL, answer=show_office),
     Page(path="/office/sites", method="POST", action=Action.MANAGE_SITES, answer=open_site),
     Page(path="/office/closures", method="POST", action=Action.MANAGE_SITES, answer=close_site),
+    Page(path="/office/cap", method="POST", action=Action.MANAGE_SITES, answer=set_cap),
     Page(path="/office/list", method="POST", action=Action.MANAGE_SITES, answer=release_list),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from radioligand.service.corrections_view import can_be_corrected
+from radioligand.service.corrections_view import links_of
 from radioligand.service.deeds import patient_asked, patients_seen
 from radioligand.service.dose_view import Dose, decision, next_dose
 from radioligand.service.due_view import SOON_DAYS, Due, assessments, everything_due
@@ -133,16 +133,8 @@ def patient(ask: Ask) -> Response:
         if dose and _is_near(dose, ask)
         else None,
         "due": _due_shown(found, ask),
-        "can_correct": {
-            one.number
-            for one in found.events
-            if ask.may(Action.CORRECT) and can_be_corrected(one, found, is_central=False)
-        },
-        "can_reread": {
-            one.number
-            for one in found.events
-            if ask.may(Action.READ_CENTRALLY) and can_be_corrected(one, found, is_central=True)
-        },
+        "can_correct": links_of(found, is_central=False) if ask.may(Action.CORRECT) else {},
+        "can_reread": links_of(found, is_central=True) if ask.may(Action.READ_CENTRALLY) else {},
         "crossover": _crossover(found, ask) if sees_arms else None,
         "form": form_of(found),
         "steps": [

@@ -37,8 +37,8 @@ def form_of(patient: Patient) -> Mapping[str, Mapping[str, Any]]:
 
 
 def screening_of(patient: Patient) -> int:
-    """Return the number of the event that holds the last screening form; 0 before the first."""
-    return max((one.number for one in patient.events if one.kind == "screened"), default=0)
+    """Return how many screening forms were recorded: which one the last is; 0 before the first."""
+    return sum(one.kind == "screened" for one in patient.events)
 
 
 def _consent(patient: Patient) -> str:
@@ -112,7 +112,7 @@ def _form(
     says: str = "",
 ) -> Response:
     protocol = ask.portal.protocol
-    fields, misread = typed(values, protocol=protocol)
+    fields, misread = typed(values, protocol=protocol, today=ask.today)
     found = eligibility(fields, subject=patient.subject, protocol=protocol)
     context = {
         "subject": patient.subject,
@@ -134,7 +134,7 @@ def judge(ask: Ask) -> Response:
     """The criteria alone, on what is typed so far: nothing is recorded."""
     patient = patient_asked(ask)
     protocol = ask.portal.protocol
-    fields, faults = typed(_typed(ask, patient), protocol=protocol)
+    fields, faults = typed(_typed(ask, patient), protocol=protocol, today=ask.today)
     found = eligibility(fields, subject=patient.subject, protocol=protocol)
     if faults:
         labels = {one.field: one.label for one in inputs(protocol)}
@@ -152,7 +152,7 @@ def record_form(ask: Ask) -> Response:
     """Record the form; the verdict is found from it, never sent with it."""
     patient = patient_asked(ask)
     values = _typed(ask, patient)
-    fields, faults = typed(values, protocol=ask.portal.protocol)
+    fields, faults = typed(values, protocol=ask.portal.protocol, today=ask.today)
     if faults:
         return _form(ask, patient, values, faults=faults, says="Some values cannot be read.")
     try:
@@ -201,7 +201,7 @@ def sign_eligibility(ask: Ask) -> Response:
         if ask.form.get("screening") != str(screening_of(patient)):
             raise UnfitError("The screening form was changed since; read it again before you sign.")
         signature = signature_of(ask, ELIGIBLE)
-        signed = next(one for one in patient.events if one.number == screening_of(patient))
+        signed = [one for one in patient.events if one.kind == "screened"][-1]
         payload = {"signs": signed.number, "signs_hash": signed.hash}
         recorded(ask, "eligibility signed", patient, payload, signature=signature)
     except (UnfitError, RefusalError) as error:

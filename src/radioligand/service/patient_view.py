@@ -107,7 +107,7 @@ def _details(event: Event, *, sees_arms: bool) -> Iterator[str]:
                 f"{name}: {len(answers)} answers" for name, answers in payload["answers"].items()
             )
         case "data corrected":
-            yield f"of event {payload['corrects']}, {payload['kind']}"
+            yield f"of {payload['kind']}"
             yield ", ".join(
                 f"{path.removesuffix('/value').rpartition('/')[2]} {_plain(was)} → "
                 f"{_plain(payload['now'][path])}"

@@ -95,35 +95,47 @@ def moments():
 
 
 @pytest.fixture
-def portal(opened, entries, protocol, keys, moments, monkeypatch):
-    """One account of each role; site roles also at a second site. Hashes are cheap here."""
+def portal_of(opened, entries, protocol, keys, moments, monkeypatch):
+    """Make a portal with one account of each role; site roles also at a second site.
+
+    Hashes are cheap here.
+    """
     monkeypatch.setattr(accounts, "HASHER", CHEAP)
     monkeypatch.setattr(accounts, "NOBODY", CHEAP.hash("nobody"))
-    ledger = opened(entries=entries.filter(pl.col("SEQUENCE") <= 24))
-    ledger._clock = moments
-    ledger.record("site opened", site="2002", actor="manager")
-    TABLES.create_all(ledger.engine)
-    for role in Role:
-        for site in ("1001", "2002") if is_bound_to_site(role) else (None,):
-            make_account(
-                ledger.engine,
-                name=name_of(role, "" if site in (None, "1001") else site),
-                full_name=f"Prof {str(role).title()}",
-                role=role,
-                site=site,
-                password=PASSWORD,
-                now=moments(),
-            )
-    yield Portal(
-        protocol=protocol,
-        engine=ledger.engine,
-        ledger=ledger,
-        keys=keys,
-        clock=moments,
-        origins=frozenset({ORIGIN}),
-        is_demonstration=True,
-    )
-    ledger.engine.dispose()
+    usual = entries.filter(pl.col("SEQUENCE") <= 24)
+
+    def make(*place, entries=usual, **options):
+        ledger = opened(*place, entries=entries, **options)
+        ledger._clock = moments
+        ledger.record("site opened", site="2002", actor="manager")
+        TABLES.create_all(ledger.engine)
+        for role in Role:
+            for site in ("1001", "2002") if is_bound_to_site(role) else (None,):
+                make_account(
+                    ledger.engine,
+                    name=name_of(role, "" if site in (None, "1001") else site),
+                    full_name=f"Prof {str(role).title()}",
+                    role=role,
+                    site=site,
+                    password=PASSWORD,
+                    now=moments(),
+                )
+        return Portal(
+            protocol=protocol,
+            engine=ledger.engine,
+            ledger=ledger,
+            keys=keys,
+            clock=moments,
+            origins=frozenset({ORIGIN}),
+            is_demonstration=True,
+        )
+
+    return make
+
+
+@pytest.fixture
+def portal(portal_of):
+    return portal_of()
 
 
 @pytest.fixture
@@ -207,6 +219,11 @@ def on_radioligand(randomised, portal):
     return do
 
 
+def done(portal):
+    """Every event but the notes of what was refused."""
+    return [one for one in portal.ledger.events() if one.kind != "refused"]
+
+
 def hidden(page):
     """What a page's form holds without being typed: its key, and the meaning to be ticked."""
     names = ("key", "screening", "meaning", "cycle", "rule_said")
@@ -237,9 +254,9 @@ def laboratory(staff, moments):
 
 @pytest.fixture
 def dose(staff, moments, portal):
-    """Take a dose through all its steps, or up to one of them."""
+    """Take a dose through all its steps, or up to one of them; `other` says what to send there."""
 
-    def give(subject, cycle, *, decide="full", until="infusion", **decided):
+    def give(subject, cycle, *, decide="full", until="infusion", other=None, **decided):
         here = f"/patients/{subject}/dose"
         day = f"{moments():%Y-%m-%d}"
         coordinator, pharmacist = staff(Role.COORDINATOR), staff(Role.RADIOPHARMACIST)
@@ -257,11 +274,16 @@ def dose(staff, moments, portal):
             (coordinator, "laboratory", {}),
             (staff(Role.INVESTIGATOR), "decision", signing | decided),
             (pharmacist, "order", {"infusion": f"{day}T09:00", "calibration": f"{day}T06:00"}),
-            (pharmacist, "receipt", {"activity": "7.6", "measured": f"{day}T07:00"}),
+            (
+                pharmacist,
+                "receipt",
+                {"activity": "3.8" if decide == "half" else "7.6", "measured": f"{day}T07:00"},
+            ),
             (pharmacist, "infusion", {"started": f"{day}T09:00", "residual": "0.1"}),
         )
         for who, step, sent in steps:
-            answer = who.fill(f"{here}/{step}", cycle=str(cycle), **sent)
+            told = sent | (other or {}) if step == until else sent
+            answer = who.fill(f"{here}/{step}", cycle=str(cycle), **told)
             if step == until:
                 return answer
             assert answer.status_code == 303, (step, answer.text)

@@ -147,7 +147,7 @@ def story(camera: Camera, found: Started) -> None:
     camera.take("coordinator", f"/patients/{subject}", "phone", width=390)
     camera.take("coordinator", "/due", "due")
     camera.take("coordinator", f"/patients/{subject}/questionnaire", "questionnaire")
-    number = found.portal.ledger.patient(subject).events[-1].number
+    number = len(found.portal.ledger.patient(subject).events)
     camera.take("investigator", f"/patients/{subject}/corrections/{number}", "correction")
     camera.take("manager", "/office", "office")
     camera.take("auditor", "/audit/verification", "audit")

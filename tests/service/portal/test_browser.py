@@ -259,9 +259,9 @@ def test_every_page_has_names_landmarks_and_fits(visit, served, on_radioligand, 
     subject = on_radioligand()
     laboratory(subject, PLAT="48", NEUT="3.1", HGB="128", CREATCLR="88")
     faults = {}
-    numbers = {
-        one.kind: one.number
-        for one in portal.ledger.patient(subject).events
+    own_numbers = {
+        one.kind: own
+        for own, one in enumerate(portal.ledger.patient(subject).events, start=1)
         if one.kind in CORRECTABLE
     }
     for role in PATHS:
@@ -272,7 +272,7 @@ def test_every_page_has_names_landmarks_and_fits(visit, served, on_radioligand, 
             lambda one, told=problems: told.append(one.text) if one.type == "error" else None,
         )
         for path in PATHS[role]:
-            number = str(numbers["laboratory recorded"])
+            number = str(own_numbers["laboratory recorded"])
             page.goto(served + path.replace("SUBJECT", subject).replace("NUMBER", number))
             for width in (1280, 820, 390):
                 page.set_viewport_size({"width": width, "height": 900})

@@ -167,6 +167,9 @@ def test_laboratory_values_show_their_grade(on_radioligand, laboratory, staff):
         ({"PLAT": "-3"}, "does not lie between"),
         ({"PLAT": "many", "HGB": "x"}, "Haemoglobin: x is not a number"),
         ({"PLAT": "200", "date": "2031-01-01"}, "has not come yet"),
+        ({"PLAT": "200", "date": "0001-01-01"}, "is not possible"),
+        ({"HGB": "12.8"}, "12.8 does not lie between 25 and 250"),
+        ({"CREAT": "0.9"}, "0.9 does not lie between 10 and 2500"),
     ],
 )
 def test_impossible_laboratory_values_are_refused(on_radioligand, laboratory, values, says):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Questionnaires, visits, the end of the study; and values put right by an appended record."""
 
+import re
 from dataclasses import replace
 
 import polars as pl
@@ -9,7 +10,7 @@ import pytest
 from radioligand.cdisc import join_supplemental
 from radioligand.quality_of_life import derive_adqs
 from radioligand.service.application import application
-from radioligand.service.corrections_view import can_be_corrected, fields_of
+from radioligand.service.corrections_view import can_be_corrected, fields_of, links_of
 from radioligand.service.dose_view import decision
 from radioligand.service.events import CORRECTABLE, KINDS, value_at, with_values
 from radioligand.service.roles import Role
@@ -25,6 +26,10 @@ WELL = {f"{CORE} {item}": "1" for item in range(1, 29)} | {f"{CORE} 29": "7", f"
 
 def number_of(patient, kind):
     return next(one.number for one in reversed(patient.events) if one.kind == kind)
+
+
+def own_number_of(patient, kind):
+    return max(own for own, one in enumerate(patient.events, start=1) if one.kind == kind)
 
 
 @pytest.fixture
@@ -43,11 +48,13 @@ def correct(browser, portal):
         patient = portal.ledger.patient(subject)
         number = number_of(patient, kind)
         event = next(one for one in patient.events if one.number == number)
+        is_central = role is Role.CENTRAL_READER
+        own = links_of(patient, is_central=is_central).get(number, 0)
         typed = {one.path: one.typed for one in fields_of(event, portal.protocol)}
         page = "reading-corrections" if role is Role.CENTRAL_READER else "corrections"
         sent = typed | {name.replace("__", "/"): text for name, text in values.items()}
         return browser(role).fill(
-            f"/patients/{subject}/{page}/{number}", reason=reason, key="k" + reason, **sent
+            f"/patients/{subject}/{page}/{own}", reason=reason, key="k" + reason, **sent
         )
 
     return do
@@ -261,7 +268,7 @@ def test_a_central_reading_is_corrected_by_the_reader_and_progression_follows(
     reader = browser(Role.CENTRAL_READER)
     reader.fill(f"/patients/{subject}/central-reading", date="2026-01-11", response="PD")
     assert "progression confirmed" in portal.ledger.patient(subject).facts
-    number = number_of(portal.ledger.patient(subject), "imaging recorded")
+    number = own_number_of(portal.ledger.patient(subject), "imaging recorded")
     site = browser(Role.INVESTIGATOR).get(f"/patients/{subject}/corrections/{number}")
     assert site.status_code == 404  # not the site's record
 
@@ -289,7 +296,7 @@ def test_a_screening_value_is_corrected_after_randomisation_and_the_allocation_s
 
 def test_before_randomisation_the_form_is_recorded_anew(screened, browser, portal):
     subject = screened()
-    number = number_of(portal.ledger.patient(subject), "screened")
+    number = own_number_of(portal.ledger.patient(subject), "screened")
     answer = browser(Role.INVESTIGATOR).get(f"/patients/{subject}/corrections/{number}")
     assert answer.status_code == 404
 
@@ -332,10 +339,10 @@ def test_what_was_signed_or_allocated_is_not_corrected(randomised, portal, brows
     assert all(not KINDS[kind].signed for kind in CORRECTABLE)
     subject = randomised()
     patient = portal.ledger.patient(subject)
-    for one in patient.events:
+    for own, one in enumerate(patient.events, start=1):
         if one.kind in ("randomised", "eligibility signed"):
             assert not can_be_corrected(one, patient, is_central=False)
-            answer = browser(Role.INVESTIGATOR).get(f"/patients/{subject}/corrections/{one.number}")
+            answer = browser(Role.INVESTIGATOR).get(f"/patients/{subject}/corrections/{own}")
             assert answer.status_code == 404
 
 
@@ -354,6 +361,46 @@ def test_another_patients_record_is_not_reached_through_ones_own(
         assert one.get(path).status_code == 404
         assert one.fill(path, **sent).status_code == 404
     assert "data corrected" not in [each.kind for each in portal.ledger.events()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "says"),
+    [
+        ("laboratory recorded", {"tests__HGB__value": "12.8"}, "does not lie between 25 and 250"),
+        ("laboratory recorded", {"date": "0001-01-01"}, "is not possible"),
+        ("screened", {"age_years": "900"}, "above 120 years"),
+        ("screened", {"diagnosis_date": "2031-01-01"}, "has not come yet"),
+        ("screened", {"weight_kg": "80", "reason": "x" * 1001}, "1000 letters at most"),
+    ],
+)
+def test_a_correction_to_something_impossible_is_refused(
+    randomised, laboratory, correct, portal, kind, values, says
+):
+    subject = randomised()
+    laboratory(subject, **GOOD)
+    answer = correct(subject, kind, **values)
+    assert answer.status_code == 422
+    assert says in answer.text
+    assert portal.ledger.events(kinds=("data corrected",)) == ()
+
+
+def test_links_name_the_patients_own_records_and_not_the_trials_events(
+    randomised, laboratory, browser
+):
+    randomised("2002")  # these events come first in the ledger
+    subject = randomised()
+    laboratory(subject, **GOOD)
+    reader = browser(Role.CENTRAL_READER)
+    reader.fill(f"/patients/{subject}/central-reading", date="2026-01-11", response="SD")
+
+    page = browser(Role.INVESTIGATOR).get(f"/patients/{subject}").text
+    blinded = reader.get(f"/patients/{subject}").text
+
+    # consented, screened, eligibility signed, randomised, laboratory; the reader counts readings
+    assert sorted(re.findall(r"/corrections/(\d+)", page)) == ["1", "2", "5"]
+    assert re.findall(r"/reading-corrections/(\d+)", blinded) == ["1"]
+    form = browser(Role.INVESTIGATOR).get(f"/patients/{subject}/corrections/5").text
+    assert "Laboratory recorded, record 5" in form
 
 
 def test_values_are_changed_under_their_paths_and_nowhere_else():

@@ -86,6 +86,7 @@ EXPECTED = {
     ("GET", "/office"): OFFICE,
     ("POST", "/office/sites"): {MANAGER},
     ("POST", "/office/closures"): {MANAGER},
+    ("POST", "/office/cap"): {MANAGER},
     ("POST", "/office/list"): {MANAGER},
     ("GET", "/audit"): {AUDITOR},
     ("GET", "/audit/verification"): {AUDITOR},

@@ -3,6 +3,7 @@
 
 import io
 import json
+import re
 import zipfile
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -24,7 +25,7 @@ from radioligand.service.events import Event, Patient
 from radioligand.service.ledger import Ledger, Site, open_ledger
 from radioligand.service.office_view import office
 from radioligand.service.pages_guidance import SERVICE, cards
-from radioligand.service.pages_office import RELEASE
+from radioligand.service.pages_office import CAP, RELEASE
 from radioligand.service.portal import Ask, NotGivenError
 from radioligand.service.roles import Role
 from radioligand.service.sdtm import packed, sdtm
@@ -33,7 +34,7 @@ from radioligand.service.starting import PAGES
 from radioligand.simulation.patients import read_population, simulate_study
 from radioligand.subjects import derive_adsl, fields
 
-from .conftest import FORM, PASSWORD, Browser
+from .conftest import FORM, PASSWORD, Browser, hidden
 
 UNTIL = date(2020, 6, 1)
 
@@ -113,6 +114,55 @@ def test_what_is_missing_is_told_by_patient(protocol):
         ("1-003", "Screening without an end for 72 days", None, None),
     ]
     assert (found.sites[0].screened, found.sites[0].randomised, found.sites[0].overdue) == (3, 2, 4)
+
+
+def test_forms_that_are_not_told_by_patient_are_counted_in_the_heading(
+    on_radioligand, laboratory, dose, browser, moments
+):
+    subject = on_radioligand()
+    laboratory(subject, PLAT="210", NEUT="3.1", HGB="128", CREATCLR="88")
+    dose(subject, 1)
+    moments.on(days=70)
+    blinded = browser(Role.TRIAL_MANAGER).get("/office").text
+    here = re.search(r"Missing forms: (\d+), of which (\d+) by patient here and (\d+)", blinded)
+    assert here is not None
+    total, by_patient, untold = map(int, here.groups())
+    assert untold > 0
+    assert total == by_patient + untold
+    assert "Missing images, screening" in blinded
+    assert "Missing forms, late doses and injections:" in browser(Role.MONITOR).get("/office").text
+
+
+def test_the_trial_manager_caps_the_trial_with_reason_and_signature(browser, signed, portal):
+    manager = browser(Role.TRIAL_MANAGER)
+    signing = {"password": PASSWORD, "meaning": CAP}
+
+    assert "needs its reason" in manager.fill("/office/cap", cap="0", **signing).text
+    assert (
+        "no whole number" in manager.fill("/office/cap", cap="2.5", reason="Full", **signing).text
+    )
+    unsigned = manager.fill("/office/cap", cap="0", reason="Full")
+    assert unsigned.status_code == 422
+    assert manager.fill("/office/cap", cap="0", reason="Full", **signing).status_code == 303
+    assert portal.ledger.events(kinds=("caps set",))[-1].signature.meaning == CAP
+    assert "cap 0" in manager.get("/office").text
+
+    subject = signed()
+    investigator = browser(Role.INVESTIGATOR)
+    page = investigator.get(f"/patients/{subject}/randomisation").text
+    path = f"/patients/{subject}/randomisation"
+    refused = investigator.fill(path, password=PASSWORD, **hidden(page))
+    assert "the trial has its 0 patients" in refused.text
+    assert manager.fill("/office/cap", cap="", reason="Open again", **signing).status_code == 303
+    page = investigator.get(path).text
+    assert investigator.fill(path, password=PASSWORD, **hidden(page)).status_code == 303
+
+
+def test_a_site_that_was_never_opened_is_not_closed(browser, portal):
+    answer = browser(Role.TRIAL_MANAGER).fill("/office/closures", site="3003", reason="Mistake")
+    assert answer.status_code == 422
+    assert "site 3003 was never opened" in answer.text
+    assert "3003" not in portal.ledger.sites()
 
 
 def test_the_office_shows_failures_and_sites(browser, screened):

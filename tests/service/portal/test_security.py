@@ -12,7 +12,7 @@ from radioligand.service.protection import HEADERS, LARGEST_BODY
 from radioligand.service.roles import Role
 from radioligand.service.starting import PAGES
 
-from .conftest import FORM, ORIGIN, PASSWORD
+from .conftest import FORM, ORIGIN, PASSWORD, done, hidden
 
 NASTY = (
     "'; drop table audit; --",
@@ -40,11 +40,11 @@ NASTY = (
 )
 def test_a_form_of_another_origin_is_refused(browser, portal, headers):
     coordinator = browser(Role.COORDINATOR)
-    before = portal.ledger.head()
+    before = done(portal)
     sent = {"form_token": coordinator.form_token, "consent_date": "2026-01-09"}
     answer = coordinator.post("/screening", data=sent | {"has_consented": "yes"}, headers=headers)
     assert answer.status_code == 403
-    assert portal.ledger.head() == before
+    assert done(portal) == before
 
 
 def test_without_origin_the_referer_decides(browser):
@@ -61,7 +61,7 @@ def test_every_form_needs_the_token_of_its_session(browser, portal, randomised):
     other = browser(Role.MONITOR).form_token
     for role in Role:
         one = browser(role)
-        head = portal.ledger.head()
+        before = done(portal)
         for page in PAGES:
             if page.method == "GET" or page.action is None or not_granted(page, role):
                 continue
@@ -69,7 +69,7 @@ def test_every_form_needs_the_token_of_its_session(browser, portal, randomised):
             for token in ("", other, one.form_token[:-1]):
                 answer = one.post(address, data={"form_token": token})
                 assert answer.status_code == 403, (role, page.path)
-        assert portal.ledger.head() == head
+        assert done(portal) == before
 
 
 def not_granted(page, role):
@@ -156,6 +156,54 @@ def test_a_new_patient_belongs_to_the_readers_site_whatever_is_sent(browser, por
     sent = {"consent_date": "2026-01-09", "has_consented": "yes"}
     coordinator.fill("/screening", **sent, site="2002", subject="2002-001", role="administrator")
     assert [one.subject for one in portal.ledger.patients()] == ["1001-001"]
+
+
+# -- what is noted of it --------------------------------------------------------------------------
+
+
+def noted(portal):
+    return [
+        (one.actor, one.payload["attempt"], one.payload.get("subject"))
+        for one in portal.ledger.events(kinds=("refused",))
+    ]
+
+
+def test_what_is_refused_is_noted_for_auditors_once_a_minute(browser, randomised, portal, moments):
+    foreign = randomised("2002")
+    one = browser(Role.COORDINATOR)
+    for _ in range(3):
+        assert one.get("/audit").status_code == 403
+        assert one.get(f"/patients/{foreign}").status_code == 404
+    assert noted(portal) == [("coordinator", "page", None), ("coordinator", "patient", foreign)]
+
+    moments.on(minutes=1)
+    one.get("/audit")
+    assert noted(portal)[2:] == [("coordinator", "page", None)]
+    page = browser(Role.AUDITOR).get("/audit", params={"kind": "refused"}).text
+    assert "A coordinator may not see every event" in page
+    assert foreign in page
+
+
+def test_a_patient_that_does_not_exist_is_noted_as_a_foreign_one(browser, portal):
+    browser(Role.INVESTIGATOR).get("/patients/2002-999")
+    assert noted(portal) == [("investigator", "patient", "2002-999")]
+    assert portal.ledger.patient("2002-999").events == ()
+
+
+def test_a_signature_with_a_wrong_password_is_noted(browser, screened, portal):
+    subject = screened()
+    investigator = browser(Role.INVESTIGATOR)
+    page = investigator.get(f"/patients/{subject}/eligibility").text
+    path = f"/patients/{subject}/eligibility"
+    answer = investigator.fill(path, password="not mine", **hidden(page))
+    assert answer.status_code == 422
+    assert noted(portal) == [("investigator", "signature", subject)]
+
+
+def test_nothing_is_noted_of_whoever_is_not_signed_in(browser, portal):
+    browser().post("/screening", data={}, headers={"Origin": "null"})
+    browser().get("/patients/1001-001")
+    assert noted(portal) == []
 
 
 # -- code in fields -------------------------------------------------------------------------------

@@ -59,6 +59,13 @@ def test_the_form_is_judged_while_it_is_typed_and_nothing_is_recorded(browser, s
         ({"prior_prrt": "perhaps"}, "answer yes or no"),
         ({"ki67_percent": "140"}, "above 100 %"),
         ({"screening_date": "2026-13-01"}, "is not a date"),
+        ({"screening_date": "2031-01-01"}, "has not come yet"),
+        ({"diagnosis_date": "0001-01-01"}, "0001-01-01 is not possible"),
+        ({"lowest_uptake_score_date": "2031-01-01"}, "has not come yet"),
+        ({"age_years": "900"}, "900.0 years is above 120 years"),
+        ({"weight_kg": "700000"}, "700000.0 kg is above 400 kg"),
+        ({"weight_kg": "7"}, "7.0 is not possible"),
+        ({"primary_site": "x" * 300}, "300 letters, of 200 at most"),
     ],
 )
 def test_values_that_cannot_be_read_are_told_and_not_recorded(
