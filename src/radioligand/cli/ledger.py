@@ -271,6 +271,7 @@ def fallback(
             keys=read_secret(beside(database, secret, ".secret")),
             anchor=beside(database, anchor, ".anchor"),
         )
+        ledger.check_anchor()
         for one in _certificates(certificates):
             key = f"envelope of {one.subject}"
             ledger.enter_envelope(one, actor=actor, reason=reason, key=key)

@@ -35,6 +35,9 @@ from radioligand.cli.ledger import ANCHOR, SECRET, beside, told
 @click.option("--demo", is_flag=True, help="Start with virtual patients and accounts to try.")
 @SECRET
 @ANCHOR
+@click.option(
+    "--new-anchor", metavar="REASON", help="Begin another anchor: the ledger's own is lost."
+)
 def serve(
     protocol: str,
     database: str | None,
@@ -47,6 +50,7 @@ def serve(
     demo: bool,
     secret: Path | None,
     anchor: Path | None,
+    new_anchor: str | None,
 ) -> None:
     """Run the portal of a trial: screening, randomisation, doses, office, audit.
 
@@ -78,5 +82,6 @@ def serve(
             list_file=list_file,
             study=study,
             is_demonstration=demo,
+            new_anchor=new_anchor,
         )
         serving.serve(started, found, place, host=host, port=port, workers=workers)

@@ -46,6 +46,7 @@ from radioligand.service.randomising import Wish, randomise
 from radioligand.service.reconciling import (
     Certificate,
     acknowledged,
+    is_anchored,
     is_reconciling,
     reconciled,
     state_of,
@@ -278,6 +279,33 @@ class Ledger:
 
         told = self._write(key or str(uuid.uuid4()), _request("envelope", asked), act)
         return self.event(told["number"])
+
+    def begin_anchor(self, *, actor: str, reason: str) -> Event:
+        """Begin a new anchor file where the old one is gone; the event says from where it holds.
+
+        Raises DatabaseError if the ledger has its anchor.
+        """
+        if not self._lacks_anchor():
+            raise DatabaseError(f"{self.anchor}: this ledger has its anchor; none is begun.")
+        return self.record("anchor begun", actor=actor, reason=reason)
+
+    def check_anchor(self) -> None:
+        """Refuse a ledger under way whose anchor is gone, by DatabaseError.
+
+        Without it a cut end or a full rewriting would go unseen from here on.
+        """
+        if self._lacks_anchor():
+            raise DatabaseError(
+                f"{self.anchor} holds no head of this ledger of {self.head().number} events: give "
+                "its anchor file; if that is lost, begin another with --new-anchor and the reason."
+            )
+
+    def _lacks_anchor(self) -> bool:
+        """Whether something happened since the opening that the anchor file does not know."""
+        if self.anchor is None or self.head().number <= 1:
+            return False
+        public = self._keys.public
+        return not is_anchored(trial=self._trial, public=public, anchor=self.anchor)
 
     # --- what reads it ----------------------------------------------------------------------------
 
