@@ -69,11 +69,12 @@ def serve(
         from radioligand.service.starting import Place
 
         found = read_protocol(protocol)
-        url = database or f"{found.trial.id}{'-demo' if demo else ''}.db"
+        trial = f"{found.trial.id}{'-demo' if demo else ''}"
+        url = database or f"{trial}.db"
         place = Place(
             url=url,
-            secret=beside(url, secret, ".secret"),
-            anchor=beside(url, anchor, ".anchor"),
+            secret=beside(url, secret, ".secret", trial=trial),
+            anchor=beside(url, anchor, ".anchor", trial=trial),
         )
         started = serving.started(
             found,
