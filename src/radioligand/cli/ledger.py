@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW = click.Path(dir_okay=False, path_type=Path)
 SECRET = click.option(
-    "--secret", type=NEW, help="File of the ledger's secret; beside a SQLite database otherwise."
+    "--secret",
+    type=NEW,
+    help="File of the ledger's secret; beside a SQLite database, or TRIAL.secret, otherwise.",
 )
 ANCHOR = click.option(
-    "--anchor", type=NEW, help="File of signed heads; beside a SQLite database otherwise."
+    "--anchor",
+    type=NEW,
+    help="File of signed heads; beside a SQLite database, or TRIAL.anchor, otherwise.",
 )
 
 
@@ -59,12 +63,15 @@ def opened(database: str) -> "Iterator[Engine]":
         engine.dispose()
 
 
-def beside(database: str, given: Path | None, suffix: str) -> Path:
-    """Return the file that was given, or the one beside a SQLite database."""
+def beside(database: str, given: Path | None, suffix: str, *, trial: str) -> Path:
+    """Return the file that was given, or the one beside a SQLite database.
+
+    For a database on a server it is named for the trial and lies in the working folder.
+    """
     if given is not None:
         return given
     if "://" in database and not database.startswith("sqlite:///"):
-        raise click.UsageError(f"name the {suffix[1:]} file: this database is no file.")
+        return Path(f"{trial}{suffix}")
     return Path(database.removeprefix("sqlite:///")).with_suffix(suffix)
 
 
@@ -130,7 +137,7 @@ def open_command(
 
         if has_ledger(engine):
             raise DatabaseError(f"{database} holds a ledger already; a list is never replaced.")
-        place = beside(database, secret, ".secret")
+        place = beside(database, secret, ".secret", trial=found.trial.id)
         keys = write_secret(place)
         open_ledger(engine, found, listed, salts=salts, keys=keys, actor=actor)
         if role:
@@ -193,6 +200,49 @@ def restore(file: Path, database: str) -> None:
     click.echo("  What came after the backup is not in it: give the ledger its anchor file.")
 
 
+@ledger_group.command("amend")
+@click.argument("database")
+@click.argument("protocol")
+@click.option("--actor", required=True, help="Who answers for it.")
+@click.option("--reason", required=True, help="Which amendment, and why.")
+@SECRET
+@ANCHOR
+def amend(
+    database: str,
+    protocol: str,
+    actor: str,
+    reason: str,
+    secret: Path | None,
+    anchor: Path | None,
+) -> None:
+    """Run a ledger by an amended protocol from here on; what was decided before stays.
+
+    Arms, strata and method of the list cannot be amended. Start the portal again afterwards.
+
+    Example:  radioligand ledger amend my.db my.toml --actor me --reason "amendment 1: age 12"
+    """
+    from radioligand.io.documents import read_protocol
+
+    found = read_protocol(protocol)
+    with told(), opened(database) as engine:
+        from radioligand.service.keys import read_secret
+        from radioligand.service.ledger import Ledger
+
+        ledger = Ledger(
+            engine,
+            found,
+            keys=read_secret(beside(database, secret, ".secret", trial=found.trial.id)),
+            anchor=beside(database, anchor, ".anchor", trial=found.trial.id),
+            is_amending=True,
+        )
+        ledger.check_anchor()
+        event = ledger.amend(actor=actor, reason=reason)
+    click.echo(
+        f"{database}: version {event.payload['version']} of {found.trial.name} from here on."
+    )
+    click.echo(f"  Hash of the document: {event.payload['protocol']}")
+
+
 @ledger_group.command("reconcile")
 @click.argument("protocol")
 @click.argument("database")
@@ -226,8 +276,8 @@ def reconcile(
         ledger = Ledger(
             engine,
             found,
-            keys=read_secret(beside(database, secret, ".secret")),
-            anchor=beside(database, anchor, ".anchor"),
+            keys=read_secret(beside(database, secret, ".secret", trial=found.trial.id)),
+            anchor=beside(database, anchor, ".anchor", trial=found.trial.id),
         )
         event = ledger.reconcile(_certificates(certificates), actor=actor, reason=reason)
     click.echo(f"{database}: {event.payload['certificates']} allocations entered again.")
@@ -268,9 +318,10 @@ def fallback(
         ledger = Ledger(
             engine,
             found,
-            keys=read_secret(beside(database, secret, ".secret")),
-            anchor=beside(database, anchor, ".anchor"),
+            keys=read_secret(beside(database, secret, ".secret", trial=found.trial.id)),
+            anchor=beside(database, anchor, ".anchor", trial=found.trial.id),
         )
+        ledger.check_anchor()
         for one in _certificates(certificates):
             key = f"envelope of {one.subject}"
             ledger.enter_envelope(one, actor=actor, reason=reason, key=key)

@@ -35,6 +35,9 @@ from radioligand.cli.ledger import ANCHOR, SECRET, beside, told
 @click.option("--demo", is_flag=True, help="Start with virtual patients and accounts to try.")
 @SECRET
 @ANCHOR
+@click.option(
+    "--new-anchor", metavar="REASON", help="Begin another anchor: the ledger's own is lost."
+)
 def serve(
     protocol: str,
     database: str | None,
@@ -47,6 +50,7 @@ def serve(
     demo: bool,
     secret: Path | None,
     anchor: Path | None,
+    new_anchor: str | None,
 ) -> None:
     """Run the portal of a trial: screening, randomisation, doses, office, audit.
 
@@ -65,11 +69,12 @@ def serve(
         from radioligand.service.starting import Place
 
         found = read_protocol(protocol)
-        url = database or f"{found.trial.id}{'-demo' if demo else ''}.db"
+        trial = f"{found.trial.id}{'-demo' if demo else ''}"
+        url = database or f"{trial}.db"
         place = Place(
             url=url,
-            secret=beside(url, secret, ".secret"),
-            anchor=beside(url, anchor, ".anchor"),
+            secret=beside(url, secret, ".secret", trial=trial),
+            anchor=beside(url, anchor, ".anchor", trial=trial),
         )
         started = serving.started(
             found,
@@ -78,5 +83,6 @@ def serve(
             list_file=list_file,
             study=study,
             is_demonstration=demo,
+            new_anchor=new_anchor,
         )
         serving.serve(started, found, place, host=host, port=port, workers=workers)

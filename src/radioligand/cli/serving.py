@@ -49,6 +49,7 @@ def started(
     list_file: Path | None = None,
     study: Path | None = None,
     is_demonstration: bool = False,
+    new_anchor: str | None = None,
 ) -> Started:
     """Open the portal of a protocol, with what a new one is made from."""
     if is_demonstration:
@@ -59,6 +60,7 @@ def started(
             replayed=lambda: _virtual(protocol),
             list_from=lambda replayed: list_of(replayed, protocol=protocol),
             is_demonstration=True,
+            new_anchor=new_anchor,
             clock=clock_from(DEMONSTRATION_DAY),
         )
     entries = _checked(list_file, protocol) if list_file else None
@@ -69,6 +71,7 @@ def started(
         entries=entries,
         salts=_salts_beside(list_file, entries),
         replayed=lambda: _study(study, protocol),
+        new_anchor=new_anchor,
     )
 
 

@@ -2,6 +2,7 @@
 """Accounts: passwords, one-time codes, lock-out; an account is ended, never removed or renamed."""
 
 import hmac
+import re
 import secrets
 import threading
 from collections.abc import Iterator
@@ -64,6 +65,7 @@ LOCKED = timedelta(minutes=15)
 SHORTEST = 12
 LONGEST = 200
 CODE_SECONDS = 30
+SECRET = re.compile("[A-Z2-7]{32}")  # of an authenticator: 20 bytes in base 32
 # OWASP's least for argon2id; each hash holds 19 MiB, so only a few are made at once
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 HASHING = threading.BoundedSemaphore(4)
@@ -138,6 +140,8 @@ def _faults(name: str, full_name: str, role: Role, site: str | None) -> Iterator
         yield "a name has 2 to 40 letters, digits or full stops"
     if not 2 <= len(full_name.strip()) <= 120:
         yield "the printed name has 2 to 120 letters; it stands under every signature"
+    if site and not (len(site) <= 20 and site.isprintable()):
+        yield "a site has 1 to 20 letters"
     if is_bound_to_site(role) and not site:
         yield f"a {role} belongs to a site"
     if not is_bound_to_site(role) and site:
@@ -320,7 +324,7 @@ def enrol(engine: Engine, *, name: str, secret: str, code: str, keys: Keys, now:
     Raises AccountError if the secret is none of ours, the code is wrong, or the account has a
     secret already.
     """
-    if len(secret) != len(new_secret()):
+    if not SECRET.fullmatch(secret):
         raise AccountError("This is not a secret that the portal has shown.")
     counter = _code_counter(secret, code, after=0, now=now)
     if counter is None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The portal as an ASGI application: every page behind the same door, in the same order."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,13 @@ from starlette.staticfiles import StaticFiles
 from radioligand.service.database import is_passing
 from radioligand.service.misuse import note_refused
 from radioligand.service.portal import Ask, NotGivenError, Page, Portal, sent_to, shown
-from radioligand.service.protection import Protection
+from radioligand.service.protection import Protection, protective
 from radioligand.service.refusals import BusyError
 from radioligand.service.sessions import COOKIE, resume
 
 FIELDS = 400
 AT_ONCE = 4  # requests that a process answers; others wait, so that one that began ends soon
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # not tab or line end
 STATIC = Path(__file__).parent / "static"
 
 
@@ -41,7 +43,7 @@ def application(portal: Portal, pages: Sequence[Page]) -> Starlette:
     return Starlette(
         routes=routes,
         middleware=[Middleware(Protection, is_encrypted=portal.is_encrypted)],
-        exception_handlers={HTTPException: _told(portal)},
+        exception_handlers={HTTPException: _told(portal), Exception: _failed(portal)},
     )
 
 
@@ -91,6 +93,10 @@ def _answered(
         body=body,
     )
     try:
+        if _has_control({**request.path_params, **request.query_params, **form}):
+            raise NotGivenError(
+                422, "What was sent holds control characters; nothing was recorded."
+            )
         if token and not page.for_machines:
             ask = replace(ask, session=resume(portal.engine, token, now=now))
         refusal = _not_admitted(page, ask, request)
@@ -105,6 +111,11 @@ def _answered(
         busy = _refused(ask, 503, "The database is busy; send it again.", as_json=page.for_machines)
         busy.headers["Retry-After"] = "2"
         return busy
+
+
+def _has_control(sent: Mapping[str, str]) -> bool:
+    """Whether a name or a value holds what nobody types and PostgreSQL takes in no text."""
+    return any(CONTROL.search(text) for pair in sent.items() for text in pair)
 
 
 def _not_admitted(page: Page, ask: Ask, request: Request) -> Response | None:
@@ -147,17 +158,36 @@ def _told(portal: Portal) -> Any:
 
     def answer(request: Request, error: HTTPException) -> Response:
         says = {404: "There is no such page.", 405: "This page cannot be asked for in that way."}
-        ask = Ask(
-            portal=portal,
-            now=portal.clock(),
-            method="GET",
-            path={},
-            query={},
-            form={},
-            files={},
-            address="",
-        )
-        told = {"says": says.get(error.status_code, "This cannot be answered.")}
-        return shown(ask, "refused.html", told, status=error.status_code)
+        told = says.get(error.status_code, "This cannot be answered.")
+        return _refused(_nobody(portal), error.status_code, told, as_json=False)
 
     return answer
+
+
+def _failed(portal: Portal) -> Any:
+    """Answer what went wrong here without a word of it; the server's log has the fault.
+
+    This answer is made outside the middleware, so it takes the headers of protection itself.
+    """
+
+    def answer(request: Request, error: Exception) -> Response:
+        says = "Something went wrong here. Whether it was recorded, the patient's page shows."
+        told = _refused(_nobody(portal), 500, says, as_json=False)
+        told.headers.update(protective(is_encrypted=portal.is_encrypted))
+        return told
+
+    return answer
+
+
+def _nobody(portal: Portal) -> Ask:
+    """Return a request of nobody for nothing, for pages that stand outside the table."""
+    return Ask(
+        portal=portal,
+        now=portal.clock(),
+        method="GET",
+        path={},
+        query={},
+        form={},
+        files={},
+        address="",
+    )

@@ -46,6 +46,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind(name="caps set", about="trial", counts=("trial",), reason=True),
     Kind(name="restored", about="trial"),
     Kind(name="reconciled", about="trial", reason=True),
+    Kind(name="anchor begun", about="trial", reason=True),
+    Kind(name="protocol amended", about="trial", payload=("protocol", "version"), reason=True),
     # sites
     Kind(name="site opened", about="site", counts=("cap",)),
     Kind(name="site closed", about="site", reason=True),

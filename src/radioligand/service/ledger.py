@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from radioligand.allocation import ListError, plan_of, stratum_of
 from radioligand.protocol import Protocol
+from radioligand.service.amendments import RULED, Held, document_hash, held
 from radioligand.service.audit import Head, anchor_line, canonical, write_anchor
 from radioligand.service.database import ANSWER, DatabaseError, has_ledger, is_passing, reading
 from radioligand.service.envelopes import entered
@@ -46,6 +47,7 @@ from radioligand.service.randomising import Wish, randomise
 from radioligand.service.reconciling import (
     Certificate,
     acknowledged,
+    is_anchored,
     is_reconciling,
     reconciled,
     state_of,
@@ -93,11 +95,15 @@ class Ledger:
         keys: Keys,
         clock: Clock = utc_now,
         anchor: Path | None = None,
+        is_amending: bool = False,
     ) -> None:
-        """Open the ledger. Raises DatabaseError if the database holds none, or another trial's."""
+        """Open the ledger. Raises DatabaseError if the database holds none, or another trial's.
+
+        Another document of the same trial is refused too, unless it `is_amending`: see `amend`.
+        """
         self.engine, self.protocol, self.anchor = engine, protocol, anchor
         self._keys, self._clock = keys, clock
-        self._trial = protocol.trial.id
+        self._trial, self._document = protocol.trial.id, document_hash(protocol)
         if not has_ledger(engine):
             raise DatabaseError("this database holds no ledger; open one with a list first.")
         check_version(engine)
@@ -109,6 +115,12 @@ class Ledger:
             )
         if opened["anchor_key"] != keys.public:
             raise DatabaseError("this secret is not the one that the ledger was opened with.")
+        now = self.protocol_held()
+        if not is_amending and now.document not in (None, self._document):
+            raise DatabaseError(
+                f"the protocol {self._trial!r} is not version {now.version}, by which the ledger is run"
+                f" since record {now.since}: give that one, or record the change by `radioligand ledger amend`."
+            )
 
     # --- what changes the ledger ------------------------------------------------------------------
 
@@ -134,6 +146,7 @@ class Ledger:
         request = _request("randomised", asked | {"signature": asdict(signature)})
 
         def act(connection: Connection, head: Head) -> Mapping[str, Any]:
+            self._refuse_amended(connection)
             if is_reconciling(connection):
                 raise RefusalError("reconcile", "the ledger was restored and is not reconciled")
             wish = Wish(
@@ -165,7 +178,8 @@ class Ledger:
         """Append an event of any kind but an allocation, if it may happen now.
 
         A "screened" event's payload is ``{"form": ...}``; the verdict and the criteria are found
-        and stored with it. Raises RefusalError with every reason; BusyError as `allocate` does.
+        and stored with it, and so is, as with dose decisions, the hash of the protocol.
+        Raises RefusalError with every reason; BusyError as `allocate` does.
         """
         if kind in NOT_RECORDED:
             raise RefusalError("request", f"{kind!r} is not recorded but done")
@@ -181,6 +195,10 @@ class Ledger:
 
         def act(connection: Connection, head: Head) -> Mapping[str, Any]:
             self._refuse(connection, kind, asked, signature)
+            ruled = {}
+            if kind in RULED:
+                self._refuse_amended(connection)
+                ruled["protocol"] = self._document
             event = append(
                 connection,
                 head,
@@ -189,7 +207,7 @@ class Ledger:
                 at=iso(self._clock()),
                 site=site,
                 subject=subject,
-                payload=given,
+                payload=given | ruled,
                 reason=reason,
                 signature=signature,
             )
@@ -280,6 +298,47 @@ class Ledger:
         told = self._write(key or str(uuid.uuid4()), _request("envelope", asked), act)
         return self.event(told["number"])
 
+    def amend(self, *, actor: str, reason: str) -> Event:
+        """Run the ledger by this protocol from here on; arms, strata and method stay as opened.
+
+        Services that run by the former one refuse to screen, decide doses or randomise until they
+        are started again. Raises DatabaseError if this is the protocol already.
+        """
+        now = self.protocol_held()
+        if now.document == self._document:
+            raise DatabaseError(
+                f"this is version {now.version}, by which the ledger is run already."
+            )
+        payload = {"protocol": self._document, "was": now.document, "version": now.version + 1}
+        return self.record("protocol amended", actor=actor, reason=reason, payload=payload)
+
+    def begin_anchor(self, *, actor: str, reason: str) -> Event:
+        """Begin a new anchor file where the old one is gone; the event says from where it holds.
+
+        Raises DatabaseError if the ledger has its anchor.
+        """
+        if not self._lacks_anchor():
+            raise DatabaseError(f"{self.anchor}: this ledger has its anchor; none is begun.")
+        return self.record("anchor begun", actor=actor, reason=reason)
+
+    def check_anchor(self) -> None:
+        """Refuse a ledger under way whose anchor is gone, by DatabaseError.
+
+        Without it a cut end or a full rewriting would go unseen from here on.
+        """
+        if self._lacks_anchor():
+            raise DatabaseError(
+                f"{self.anchor} holds no head of this ledger of {self.head().number} events: give "
+                "its anchor file; if that is lost, begin another with --new-anchor and the reason."
+            )
+
+    def _lacks_anchor(self) -> bool:
+        """Whether something happened since the opening that the anchor file does not know."""
+        if self.anchor is None or self.head().number <= 1:
+            return False
+        public = self._keys.public
+        return not is_anchored(trial=self._trial, public=public, anchor=self.anchor)
+
     # --- what reads it ----------------------------------------------------------------------------
 
     def head(self) -> Head:
@@ -320,6 +379,11 @@ class Ledger:
             if event.subject is not None and KINDS[event.kind].about == "subject":
                 found.setdefault(event.subject, []).append(event)
         return tuple(patient_of(subject, events) for subject, events in found.items())
+
+    def protocol_held(self) -> Held:
+        """Return the version of the protocol by which the ledger is run."""
+        with reading(self.engine) as connection:
+            return held(connection)
 
     def sites(self) -> dict[str, Site]:
         """Return every site that was ever opened."""
@@ -418,6 +482,13 @@ class Ledger:
             answer = {"key": key, "request": request, "number": told["number"]}
             connection.execute(insert(ANSWER), answer | {"response": canonical(told)})
             return told, read_head(connection, lock=False)
+
+    def _refuse_amended(self, connection: Connection) -> None:
+        """Refuse to decide by a protocol that has been amended since this ledger was opened."""
+        if held(connection).document not in (None, self._document):
+            raise RefusalError(
+                "amended", "the protocol was amended; start the portal again with the new one"
+            )
 
     def _refuse(
         self,

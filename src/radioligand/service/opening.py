@@ -10,6 +10,7 @@ from sqlalchemy import Engine, insert
 
 from radioligand.allocation import commitments, entry_values, list_hash
 from radioligand.protocol import Protocol
+from radioligand.service.amendments import document_hash
 from radioligand.service.audit import GENESIS, Head, canonical
 from radioligand.service.database import (
     CURSOR,
@@ -67,6 +68,7 @@ def open_ledger(
         payload = dict(details or {}) | {
             "trial": trial,
             "plan": plan_hash(protocol),
+            "protocol": document_hash(protocol),
             "list": list_hash(entries, committed),
             "entries": entries.height,
             "anchor_key": keys.public,

@@ -133,7 +133,8 @@ def enrol(ask: Ask) -> Response:
             now=ask.now,
         )
     except (accounts.AccountError, ValueError) as error:
-        return _own(ask, says=str(error), secret=secret)
+        shown_before = secret if accounts.SECRET.fullmatch(secret) else ""
+        return _own(ask, says=str(error), secret=shown_before)
     name = ask.signed_in.account.name
     _note(ask, "account changed", name, {"name": name, "what": "authenticator"})
     return sent_to("/account")

@@ -31,6 +31,12 @@ HEADERS = {
 YEAR = 31_536_000  # seconds
 
 
+def protective(*, is_encrypted: bool) -> dict[str, str]:
+    """Return the headers of every answer; a portal reached by https alone says so to browsers."""
+    strict = {"Strict-Transport-Security": f"max-age={YEAR}"} if is_encrypted else {}
+    return HEADERS | strict
+
+
 class _TooLargeError(Exception):
     """More came than was announced or is allowed."""
 
@@ -39,11 +45,9 @@ class Protection:
     """ASGI middleware: sets the headers on every answer and refuses bodies that are too large."""
 
     def __init__(self, app: ASGIApp, *, is_encrypted: bool) -> None:
-        """Wrap an application; one reached by https alone says so to browsers."""
+        """Wrap an application."""
         self.app = app
-        self.headers = HEADERS | (
-            {"Strict-Transport-Security": f"max-age={YEAR}"} if is_encrypted else {}
-        )
+        self.headers = protective(is_encrypted=is_encrypted)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, its answer with headers."""

@@ -121,6 +121,12 @@ def _lost(
     return max(ahead, key=lambda one: (one.era, one.number), default=None)
 
 
+def is_anchored(*, trial: str, public: str, anchor: Path) -> bool:
+    """Whether the end of an anchor file holds a head of this ledger."""
+    found = read_anchors(anchor, trial=trial, public=public, last_bytes=TAIL_BYTES)
+    return bool(found.heads)
+
+
 def reconciled(
     connection: Connection,
     head: Head,

@@ -7,7 +7,8 @@ class RefusalError(ValueError):
 
     `code` is for programs: "request" (cannot be read), "state" (an event before its time),
     "site", "cap", "strata", "exhausted", "release", "key" (used for another request), "reconcile"
-    (restored from an older copy), "tampered" (its chain is not the one that was anchored).
+    (restored from an older copy), "tampered" (its chain is not the one that was anchored),
+    "amended" (the protocol was amended since this service started).
     """
 
     def __init__(self, code: str, *reasons: str) -> None:

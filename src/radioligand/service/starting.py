@@ -75,6 +75,7 @@ PAGES: tuple[Page, ...] = (
     Page(path="/openapi.json", method="GET", action=None, answer=describe, for_machines=True),
 )
 ADMINISTRATOR = "admin"
+OPERATOR = "operator"  # whoever starts the portal, before anybody is signed in
 STUDY_RECORD = "study record"  # who recorded what a study under way brought
 DEMONSTRATION_PASSWORD = "only-for-demonstration"
 # name, printed name, role, and whether the account belongs to the first site
@@ -124,6 +125,7 @@ def start(
     replayed: Callable[[], Sequence[Step]] = tuple,
     list_from: Callable[[Sequence[Step]], pl.DataFrame] | None = None,
     is_demonstration: bool = False,
+    new_anchor: str | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Started:
     """Open the portal of a trial; on a database without a ledger, make everything first.
@@ -136,6 +138,8 @@ def start(
         list and salts are written to the folder `Place.sealed`, or no commitment could be opened.
     replayed : gives the steps of a study that is under way; asked of a new ledger alone.
     list_from : makes the list from these steps, for demonstrations.
+    new_anchor : the reason why a ledger under way begins another anchor; without one, a ledger
+        whose anchor is gone is refused.
 
     Raises DatabaseError, KeysError or ListError, whose messages say what to mend.
     """
@@ -169,6 +173,9 @@ def start(
     if is_demonstration:
         clock = _going_on(clock, ledger)
         ledger = Ledger(engine, protocol, keys=keys, clock=clock, anchor=place.anchor)
+    if new_anchor is not None:
+        ledger.begin_anchor(actor=OPERATOR, reason=new_anchor)
+    ledger.check_anchor()
     if not accounts(engine):
         one_time = make_account(
             engine,

@@ -103,6 +103,7 @@ def verify_ledger(
         key = public or str(opened.get("anchor_key"))
         anchors = read_anchors(anchor, trial=trial, public=key)
         checks.append(_anchored(anchors, audit, events))
+        notes += _anchor_notes(anchors, events)
         if anchors.torn:
             notes.append(f"{anchors.torn} lines of the anchor file were cut short while written")
     else:
@@ -354,6 +355,16 @@ def _anchored(anchors: Anchors, audit: Sequence[Row[Any]], events: Sequence[Even
     if not anchors.heads:
         faults.append("the anchor file holds no head of this ledger")
     return _check("every anchored head is in the chain", len(anchors.heads), faults)
+
+
+def _anchor_notes(anchors: Anchors, events: Sequence[Event]) -> Iterator[str]:
+    """Tell from which record the anchor holds, where it is not from the first one answered."""
+    first = min((head.number for head in anchors.heads), default=0)
+    if first > 2:
+        yield f"the anchor begins at record {first}; what came before stands on the chain alone"
+    for event in events:
+        if event.kind == "anchor begun":
+            yield f"a new anchor was begun at record {event.number}: {event.reason}"
 
 
 def _kept(events: Sequence[Event]) -> dict[int, int]:

@@ -4,12 +4,15 @@
 import csv
 import io
 import json
+from urllib.parse import quote
 
 import pytest
+from starlette.testclient import TestClient
 
 from radioligand.service.pages_audit import as_csv
 from radioligand.service.protection import HEADERS, LARGEST_BODY
 from radioligand.service.roles import Role
+from radioligand.service.sessions import COOKIE
 from radioligand.service.starting import PAGES
 
 from .conftest import FORM, ORIGIN, PASSWORD, done, hidden
@@ -209,11 +212,13 @@ def test_nothing_is_noted_of_whoever_is_not_signed_in(browser, portal):
 # -- code in fields -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", NASTY)
-def test_what_is_typed_is_never_code(browser, screened, portal, text):
+def typed_everywhere(text, browser, screened):
+    """Type a text into every kind of field, and return the answers."""
     subject = screened()
-    coordinator = browser(Role.COORDINATOR)
-    answers = [
+    coordinator, administrator = browser(Role.COORDINATOR), browser(Role.ADMINISTRATOR)
+    person = {"name": "new", "full_name": "New Person", "role": "coordinator", "site": "1001"}
+    people = [person | {field: text} for field in person]
+    return [
         coordinator.fill(f"/patients/{subject}/screening", **FORM | {"primary_site": text}),
         coordinator.fill(f"/patients/{subject}/screening", **FORM | {"ki67_percent": text}),
         coordinator.fill(f"/patients/{subject}/screening/judged", **FORM | {"weight_kg": text}),
@@ -221,13 +226,47 @@ def test_what_is_typed_is_never_code(browser, screened, portal, text):
         browser(Role.AUDITOR).get("/audit", params={"subject": text, "kind": text, "before": text}),
         browser().sign_in(text, text, text),
         browser(Role.TRIAL_MANAGER).fill("/office/sites", site=text, cap=text),
+        *(administrator.fill("/accounts", **one) for one in people),
+        administrator.fill("/accounts/end", name=text),
+        administrator.fill("/accounts/reset", name=text),
+        administrator.fill("/account/authenticator", secret=text, code=text),
+        browser().get("/sign-in", params={"next": text, text: ""}),
+        coordinator.get(f"/patients/{quote(text, safe='')}"),
     ]
 
-    for answer in answers:
-        assert answer.status_code in (200, 303, 403, 422)
+
+@pytest.mark.parametrize("text", NASTY)
+def test_what_is_typed_is_never_code(browser, screened, portal, text):
+    for answer in typed_everywhere(text, browser, screened):
+        assert answer.status_code in (200, 303, 403, 404, 422)
         assert "<script>alert" not in answer.text
         assert "49</" not in answer.text
     assert portal.ledger.events()  # the table is still there
+
+
+@pytest.mark.parametrize("secret", ["1" * 32, "a" * 32, "A" * 31, "A" * 33, "Ä" * 32])
+def test_a_secret_that_is_not_base_32_is_no_authenticator(browser, secret):
+    sent = {"secret": secret, "code": "123456"}
+    answer = browser(Role.MONITOR).fill("/account/authenticator", **sent)
+    assert answer.status_code == 422
+    assert "not a secret that the portal has shown" in answer.text
+
+
+def test_a_fault_of_the_portal_is_told_without_details_and_with_the_headers(app, monkeypatch):
+    def fails(*_, **__):
+        raise ZeroDivisionError("a detail of the inside")
+
+    monkeypatch.setattr("radioligand.service.application.resume", fails)
+    one = TestClient(app, base_url=ORIGIN, raise_server_exceptions=False)
+    answer = one.get("/patients", headers={"Cookie": f"{COOKIE}=something"})
+
+    assert answer.status_code == 500
+    assert "Something went wrong here" in answer.text
+    assert "ZeroDivision" not in answer.text
+    assert "a detail" not in answer.text
+    for name, value in HEADERS.items():
+        assert answer.headers[name] == value
+    assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
 
 
 @pytest.mark.parametrize(

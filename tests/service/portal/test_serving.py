@@ -14,6 +14,7 @@ from radioligand.service import accounts
 from radioligand.service.database import DatabaseError
 from radioligand.service.roles import Role
 from radioligand.service.starting import Place
+from radioligand.service.verification import verify_ledger
 
 
 @pytest.fixture
@@ -171,3 +172,48 @@ def test_a_busy_database_is_told_as_such_and_a_fault_is_not_hidden(browser, monk
     fails_with("no such table: sessions")
     with pytest.raises(OperationalError):
         one.get("/patients")
+
+
+# --- the anchor ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def under_way(protocol, place):
+    """A portal that has begun, with events beyond its opening."""
+    started = serving.started(protocol, place, origins=frozenset())
+    started.portal.ledger.record("list released", actor="manager")
+    started.portal.engine.dispose()
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty file", "another ledger's heads"])
+def test_a_ledger_under_way_is_not_served_without_its_anchor(protocol, place, under_way, left):
+    heads = place.anchor.read_text("utf-8")
+    place.anchor.unlink()
+    if left == "an empty file":
+        place.anchor.touch()
+    elif left != "nothing":
+        place.anchor.write_text(heads.replace('"trial":"netter-2"', '"trial":"netter-1"'))
+
+    with pytest.raises(DatabaseError, match="holds no head of this ledger of 2 events"):
+        serving.started(protocol, place, origins=frozenset())
+
+
+def test_a_new_anchor_is_begun_with_its_reason_and_the_audit_tells_it(protocol, place, under_way):
+    with pytest.raises(DatabaseError, match="has its anchor"):
+        serving.started(protocol, place, origins=frozenset(), new_anchor="not needed")
+    place.anchor.unlink()
+
+    started = serving.started(protocol, place, origins=frozenset(), new_anchor="the disk broke")
+    engine = started.portal.engine
+    last = started.portal.ledger.events()[-1]
+    found = verify_ledger(engine, anchor=place.anchor)
+    engine.dispose()
+
+    assert (last.number, last.kind, last.reason) == (3, "anchor begun", "the disk broke")
+    assert found.is_sound
+    assert found.notes == (
+        "the anchor begins at record 3; what came before stands on the chain alone",
+        "a new anchor was begun at record 3: the disk broke",
+    )
+    again = serving.started(protocol, place, origins=frozenset())
+    again.portal.engine.dispose()
