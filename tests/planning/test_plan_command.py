@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from radioligand.cli import cli
 from radioligand.io.datasets import write_study
 from radioligand.io.documents import read_protocol, shipped_protocols
-from radioligand.planning import plan, plan_results, power_at
+from radioligand.planning import cohort_plans, cohort_stops, plan, plan_results, power_at
 from radioligand.protocol import ProtocolError, parse_protocol
 
 DOCUMENT = tomllib.loads((files("radioligand") / "trials" / "netter-2.toml").read_text("utf-8"))
@@ -230,6 +230,27 @@ def test_power_without_effect_is_the_level():
 
     assert power_at(by_lakatos, 1.0) == pytest.approx(0.025, abs=1e-3)
     assert power_at(with_looks, 1.0) == pytest.approx(0.025, abs=1e-3)
+
+
+# --- cohorts that stop ----------------------------------------------------------------------------
+
+
+@pytest.mark.by_hand
+def test_cohorts_that_stop_leave_fewer_subjects_to_the_test_of_all():
+    protocol = read_protocol("sabr-prrt")
+    together, cohorts = plan(protocol)[0], cohort_plans(protocol)
+
+    subjects, month = cohort_stops(cohorts, together)
+
+    # at 18 of 36 events z has the mean |log 0.64| sqrt(18) / 2 = 0.947; it stops from 1.476 on and
+    # at 0 or below with 1 - phi(0.529) + phi(-0.947) = 0.470. By then, months 19.5 and 24.7, 53.7
+    # of 72 and 55.5 of 58 are in: 18.3 and 2.5 would be lost
+    assert subjects == pytest.approx(130 - 0.470 * (18.3 + 2.5), abs=0.1)
+    assert together.analysis_months + 3 < month < together.event_months[1]
+    told = run("plan", "sabr-prrt").output
+    assert f"{subjects:.0f} subjects are then expected in place of 130" in " ".join(told.split())
+    found = json.loads(run("plan", "sabr-prrt", "--json").output)["cohort_stops"]
+    assert found == {"subjects": pytest.approx(subjects), "month": pytest.approx(month)}
 
 
 # --- faults of the assumptions --------------------------------------------------------------------

@@ -23,6 +23,7 @@ from radioligand.planning import (
     adaptation_wording,
     any_cohort,
     cohort_plans,
+    cohort_stops,
     cohort_wording,
     late_harm_plans,
     late_harm_wording,
@@ -57,7 +58,7 @@ class Planned:
         """The plan as paragraphs of a terminal."""
         plans = (*self.plans, *self.cohorts)
         told = [text for one in plans for text in wording(one, protocol=self.protocol)]
-        told += cohort_wording(self.cohorts)
+        told += cohort_wording(self.cohorts, self.plans[0])
         told += adaptation_wording(self.adaptation)
         told += [rate_wording(one) for one in self.rates]
         told += late_harm_wording(self.late_harm)
@@ -107,10 +108,17 @@ class Planned:
             "cohorts": cohorts,
             "adaptation": _rules(self.adaptation),
             "any_cohort": {"power": power, "type_one_error": error} if cohorts else None,
+            "cohort_stops": _stops(self.cohorts, self.plans[0]) if cohorts else None,
             "rates": rates,
             "late_harm": harm,
             "prediction": prediction,
         }
+
+
+def _stops(cohorts: tuple[Plan, ...], together: Plan) -> dict[str, float | None]:
+    """Subjects and month of the test of all if cohorts that stop take nobody in any more."""
+    subjects, month = cohort_stops(cohorts, together)
+    return {"subjects": subjects, "month": month if month < float("inf") else None}
 
 
 def run_plan(name: str, *, adam: Path | None = None, cutoff: date | None = None) -> Planned:

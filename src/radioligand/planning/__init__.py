@@ -22,6 +22,7 @@ from radioligand.planning.cohorts import (
     any_cohort,
     cohort_planning,
     cohort_plans,
+    cohort_stops,
     cohort_wording,
     planned_cohorts,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "any_cohort",
     "cohort_planning",
     "cohort_plans",
+    "cohort_stops",
     "cohort_wording",
     "comparison_alpha",
     "design_findings",

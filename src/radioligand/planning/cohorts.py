@@ -3,14 +3,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
+from math import inf, log, prod
 
 from radioligand import protocol as p
 from radioligand.planning.assumptions import accrual_of
+from radioligand.planning.course import months_to_events
 from radioligand.planning.faults import PlanningError
 from radioligand.planning.sizing import Plan, plan_endpoint
+from radioligand.statistics.sequential import exit_probabilities
 
 OWN = ("hazard_ratio", "median_control_months", "alpha", "power")
+LEAST_LOST = 0.02  # of the subjects, by cohorts that stop: below nothing is said
 
 
 def planned_cohorts(protocol: p.Protocol) -> tuple[p.Cohort, ...]:
@@ -87,8 +90,45 @@ def any_cohort(plans: Sequence[Plan]) -> tuple[float, float]:
     return power, 1 - prod(1 - one.given.alpha / one.given.sided for one in plans)
 
 
-def cohort_wording(plans: Sequence[Plan]) -> tuple[str, ...]:
-    """Return the paragraph on the cohorts together; nothing without cohorts."""
+def cohort_stops(plans: Sequence[Plan], together: Plan) -> tuple[float, float]:
+    """Return the subjects of all cohorts and the month of the plan's events, with early stops.
+
+    A cohort that stops at a look, for efficacy or futility, takes nobody in any more: whoever would
+    have entered after the month of that look is lost with its probability, under the assumptions.
+    The month is that of so many subjects; inf if they do not have the events.
+    """
+    subjects = float(sum(_entering(one) for one in plans))
+    course = replace(together.course, subjects=min(subjects, together.course.subjects))
+    try:
+        return subjects, months_to_events(course, together.events)
+    except PlanningError:
+        return subjects, inf
+
+
+def _entering(plan: Plan) -> float:
+    """The subjects of a cohort expected to enter before it stops."""
+    own = plan.cohort.planning if plan.cohort else None
+    futility = own.futility_z if own and own.futility_z else (-inf,) * (len(plan.look_events) - 1)
+    drift = (
+        abs(log(plan.given.hazard_ratio / plan.given.margin))
+        * (plan.events * plan.comparison.ratio) ** 0.5
+    )
+    found = exit_probabilities(
+        plan.looks.fractions,
+        plan.looks.z,
+        lower=(*futility, -inf),
+        drift=drift / (1 + plan.comparison.ratio),
+    )
+    entering = float(plan.subjects)
+    for look, events in enumerate(plan.look_events[:-1]):
+        month = months_to_events(plan.course, events)
+        left = plan.subjects - min(float(plan.course.entered(month)), plan.subjects)
+        entering -= float(found.upper[look] + found.lower[look]) * left
+    return entering
+
+
+def cohort_wording(plans: Sequence[Plan], together: Plan) -> tuple[str, ...]:
+    """Return the paragraph on the cohorts and what they do to the plan of all; none without."""
     if not plans:
         return ()
     power, error = any_cohort(plans)
@@ -101,5 +141,20 @@ def cohort_wording(plans: Sequence[Plan]) -> tuple[str, ...]:
         f"Cohorts are enrolled and tested for themselves: {named}. If each is as assumed, one at "
         f"least is found with a probability of {100 * power:.3g} %, and if nothing works with "
         f"{100 * error:.3g} %, for their levels are not shared out. Nothing is borrowed between "
-        "them.",
+        f"them.{_stops(plans, together)}",
+    )
+
+
+def _stops(plans: Sequence[Plan], together: Plan) -> str:
+    """What cohorts that stop leave to the test of all, unless it is next to nothing."""
+    subjects, month = cohort_stops(plans, together)
+    planned = sum(one.subjects for one in plans)
+    if planned - subjects < LEAST_LOST * planned:
+        return ""
+    due = f"in month {month:.0f}" if month < inf else "never"
+    return (
+        f" A cohort that stops takes nobody in any more, which the plan of all does not count: "
+        f"{subjects:.0f} subjects are then expected in place of {planned}, and event "
+        f"{together.events} {due}, not {together.analysis_months:.0f}: plan fewer events, or "
+        "simulate."
     )
