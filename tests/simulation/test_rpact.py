@@ -2,13 +2,19 @@
 """Virtual trials against those of rpact, which draws and tests them by itself."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from radioligand.planning import plan_endpoint
-from radioligand.simulation.scenarios import LookAssumption, Scenario
+from radioligand.simulation.scenarios import (
+    LookAssumption,
+    Scenario,
+    parse_scenarios,
+    without_effect,
+)
 from radioligand.simulation.trial_design import trial_design
 from radioligand.simulation.trials import simulate
 
@@ -62,6 +68,39 @@ def test_virtual_trials_have_the_power_of_those_of_rpact(changed, name):
 def test_an_effect_that_begins_late_has_the_power_of_virtual_trials_of_rpact(changed):
     case = POWERS["late"]
     agrees(changed(**assumed(case), delay_months=float(case["starts"][1])), case)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", ["pieces", "fading"])
+def test_hazards_in_steps_have_the_power_of_virtual_trials_of_rpact(changed, name):
+    """From the protocol, and from a scenario of the plain one, which gives the same trials."""
+    case = POWERS[name]
+    starts, control = case["starts"], case["lambda2"]
+    ratios = np.array(case["lambda1"]) / control if name == "fading" else [0.6, 0.6]
+    steps = {
+        "hazard_steps": [
+            {"from_month": month, "per_month": hazard}
+            for month, hazard in zip(starts, control, strict=True)
+        ],
+        "hazard_ratio_steps": [
+            {"from_month": month, "hazard_ratio": float(ratio)}
+            for month, ratio in zip(starts, ratios, strict=True)
+        ],
+    }
+    median = starts[1] + (np.log(2) - control[0] * starts[1]) / control[1]
+    common = assumed(case) | {"hazard_ratio": float(min(ratios)), "method": "lakatos", "power": 0.5}
+    protocol = changed(**(common | {"median_control_months": median}), **steps)
+
+    agrees(protocol, case)
+
+    told = {"document": 1, "looks": {"events": case["events"]}, **steps}
+    told["assume"] = {"subjects": case["subjects"], "stratified": False}
+    (scenario,) = parse_scenarios(told)
+    by_scenario = trial_design(changed(**common), scenario).model
+    by_protocol = trial_design(protocol, replace(scenario, hazard_steps=(), hazard_ratio_steps=()))
+    assert by_scenario.curves == pytest.approx(by_protocol.model.curves, rel=1e-9)
+    null = trial_design(protocol, without_effect(scenario)).model.curves
+    assert (null[0] == null[1]).all()
 
 
 @pytest.mark.reference

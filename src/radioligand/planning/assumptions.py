@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the [planning] of a protocol to curves, accrual and arms."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -15,7 +16,15 @@ from radioligand.planning.accrual import (
     uniform_accrual,
 )
 from radioligand.planning.comparisons import comparison_alpha
-from radioligand.planning.curves import Cured, Curve, Effect, Weibull, exponential
+from radioligand.planning.curves import (
+    LOG_2,
+    Cured,
+    Curve,
+    Effect,
+    PiecewiseExponential,
+    Weibull,
+    exponential,
+)
 from radioligand.planning.events import logrank_events
 from radioligand.planning.faults import PlanningError
 from radioligand.planning.selection import selection_alpha
@@ -95,6 +104,8 @@ def _level_after(selection: p.Selection, given: p.Planning, *, arms: int, ratio:
     """
     if given.accrual_per_month is None or given.ramp_months or given.site_activation:
         raise PlanningError("a selection is planned with accrual_per_month alone; give that.")
+    if given.hazard_ratio_steps:
+        raise PlanningError("a selection is planned with one hazard ratio; give no steps.")
     alpha = given.alpha
     for _ in range(30):  # the level falls as the first stage weighs more, and the events rise
         events = logrank_events(
@@ -117,12 +128,19 @@ def _level_after(selection: p.Selection, given: p.Planning, *, arms: int, ratio:
 
 
 def control_curve(given: p.Planning) -> Curve:
-    """Return the curve of the control arm; its median is that of subjects who are not cured."""
+    """Return the curve of the control arm; its median is that of subjects who are not cured.
+
+    Hazards that change in steps are all multiplied by what makes that median.
+    """
     median = given.median_control_months
-    plain = given.shape == 1
-    curve: Curve = (
-        exponential(median) if plain else Weibull(median_months=median, shape=given.shape)
-    )
+    curve: Curve = exponential(median)
+    if given.hazard_steps:
+        steps = hazard_pieces(given.hazard_steps)
+        factor = LOG_2 / float(steps.cumulative_hazard(np.array([median]))[0])
+        hazards = tuple(factor * one for one in steps.per_month)
+        curve = PiecewiseExponential(starts_months=steps.starts_months, per_month=hazards)
+    elif given.shape != 1:
+        curve = Weibull(median_months=median, shape=given.shape)
     return Cured(fraction=given.cured_fraction, uncured=curve) if given.cured_fraction else curve
 
 
@@ -133,13 +151,35 @@ def experimental_curve(
     control: Curve | None = None,
     delay_months: float | None = None,
 ) -> Curve:
-    """Return the curve of an experimental arm, with another effect, control or delay if given."""
+    """Return the curve of an experimental arm, with another effect, control or delay if given.
+
+    Where the hazard ratio has steps, another effect raises all of them to the same power, so that
+    the smallest is the ratio given, and at a ratio of 1 none has an effect.
+    """
     ratio = given.hazard_ratio if hazard_ratio is None else hazard_ratio
     delay = given.delay_months if delay_months is None else delay_months
+    starts, ratios = [0.0], [ratio]
+    if steps := given.hazard_ratio_steps:
+        power = np.log(ratio) / np.log(min(one.hazard_ratio for one in steps))
+        starts = [one.from_month for one in steps]
+        ratios = [float(one.hazard_ratio**power) for one in steps]
+    if delay:
+        starts, ratios = [0.0, *(one + delay for one in starts)], [1.0, *ratios]
     return Effect(
         control=control or control_curve(given),
-        starts_months=(0.0, delay) if delay else (0.0,),
-        hazard_ratios=(1.0, ratio) if delay else (ratio,),
+        starts_months=tuple(starts),
+        hazard_ratios=tuple(ratios),
+    )
+
+
+def hazard_pieces(steps: Sequence[p.HazardStep]) -> PiecewiseExponential:
+    """Return the hazards of steps as they are written, a median as the hazard that makes it."""
+    return PiecewiseExponential(
+        starts_months=tuple(one.from_month for one in steps),
+        per_month=tuple(
+            LOG_2 / one.median_months if one.median_months else one.per_month or 0.0
+            for one in steps
+        ),
     )
 
 

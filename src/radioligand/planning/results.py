@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from radioligand import protocol as p
+from radioligand.planning.assumptions import hazard_pieces
 from radioligand.planning.course import expected, months_to_events
 from radioligand.planning.curves import months_until, survival
 from radioligand.planning.events import significant_hazard_ratio
@@ -70,6 +71,7 @@ def _assumptions(plan: Plan, protocol: p.Protocol) -> Iterator[Row]:
         value = getattr(given, key)
         if value != p.Planning.model_fields[key].default:
             yield from _told(key, label, 100 * value if unit == "%" else value, unit)
+    yield from _steps(given)
     yield from _told(
         "alpha", f"Level, {'one' if given.sided == 1 else 'two'}-sided", 100 * given.alpha, "%"
     )
@@ -89,6 +91,18 @@ def _assumptions(plan: Plan, protocol: p.Protocol) -> Iterator[Row]:
     yield from _told("dropout", f"Dropout {by}", 100 * given.dropout_fraction, "%")
     if given.interim:
         yield from _told("spending", "Boundaries", None, text=SHAPES[given.interim.spending])
+
+
+def _steps(given: p.Planning) -> Iterator[Row]:
+    """The hazards of control subjects and the effect, where they change."""
+    if given.hazard_steps:
+        hazards = hazard_pieces(given.hazard_steps)
+        months = zip(hazards.starts_months, hazards.per_month, strict=True)
+        text = "; ".join(f"{hazard:.3g} a month from month {start:g}" for start, hazard in months)
+        yield from _told("hazard_steps", "Hazard of control subjects", None, text=text)
+    if steps := given.hazard_ratio_steps:
+        text = "; ".join(f"{one.hazard_ratio:g} from month {one.from_month:g}" for one in steps)
+        yield from _told("hazard_ratio_steps", "Hazard ratio in steps", None, text=text)
 
 
 def _accrual(given: p.Planning) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from radioligand.planning.assumptions import control_curve, experimental_curve
 from radioligand.planning.course import Course, expected, months_to_events
-from radioligand.planning.curves import Cured, Effect
+from radioligand.planning.curves import Cured
 from radioligand.planning.events import logrank_power
 from radioligand.planning.faults import PlanningError
 from radioligand.planning.lakatos import average_hazard_ratio, event_cells, expected_power
@@ -64,7 +64,7 @@ def _courses(plan: Plan) -> Iterator[tuple[str, Course]]:
     )
     if not given.cured_fraction:
         cured = Cured(fraction=CURED, uncured=course.control)
-        effect = Effect(control=cured, starts_months=(0.0,), hazard_ratios=(given.hazard_ratio,))
+        effect = experimental_curve(given, control=cured)
         yield (
             f"{100 * CURED:g} % of control subjects never have the event",
             replace(course, control=cured, experimental=effect),

@@ -126,6 +126,12 @@ def _shape(given: p.Planning) -> str:
         told.append(f"{_percent(given.cured_fraction)} of control subjects without event for ever")
     if given.delay_months:
         told.append(f"an effect that begins after {given.delay_months:g} months")
+    if given.hazard_steps:
+        months = " and ".join(f"{one.from_month:g}" for one in given.hazard_steps[1:])
+        told.append(f"a hazard that changes in month {months}")
+    if steps := given.hazard_ratio_steps:
+        ratios = ", ".join(f"{one.hazard_ratio:g} from month {one.from_month:g}" for one in steps)
+        told.append(f"a hazard ratio of {ratios}")
     if given.crossover_per_month:
         rate = _percent(given.crossover_per_month)
         told.append(f"{rate} of control subjects a month changing to experimental treatment")

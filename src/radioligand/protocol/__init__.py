@@ -6,6 +6,7 @@ from radioligand.protocol.parsing import (
     ProtocolError,
     adaptation_faults,
     parse_adaptation,
+    parse_hazards,
     parse_protocol,
     policies,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "ProtocolError",
     "adaptation_faults",
     "parse_adaptation",
+    "parse_hazards",
     "parse_protocol",
     "policies",
 ]

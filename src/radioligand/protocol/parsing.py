@@ -8,6 +8,8 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from radioligand.protocol.faults import Fault, ProtocolError
+from radioligand.protocol.hazard_faults import hazard_faults
+from radioligand.protocol.planning_records import Hazards
 from radioligand.protocol.records import (
     Adaptation,
     Arm,
@@ -29,6 +31,7 @@ __all__ = [
     "ProtocolError",
     "adaptation_faults",
     "parse_adaptation",
+    "parse_hazards",
     "parse_protocol",
     "policies",
 ]
@@ -59,6 +62,19 @@ def parse_adaptation(table: Any) -> tuple[Adaptation | None, list[str]]:
     except ValidationError as error:
         prefixed = ({**one, "loc": ("adaptation", *one["loc"])} for one in error.errors())
         return None, [_sentence(fault) for fault in _faults_of(prefixed, tables)]
+
+
+def parse_hazards(table: Any) -> tuple[Hazards | None, list[str]]:
+    """Turn hazard_steps and hazard_ratio_steps of a scenario into records, or tell every fault."""
+    tables = {"planning": _tupled(table)}
+    faults = list(hazard_faults("planning.", tables["planning"]))
+    found = None
+    try:
+        found = Hazards.model_validate(tables["planning"])
+    except ValidationError as error:
+        prefixed = ({**one, "loc": ("planning", *one["loc"])} for one in error.errors())
+        faults = [*_faults_of(prefixed, tables), *faults]
+    return found, [_sentence(fault).removeprefix("planning.") for fault in faults]
 
 
 def adaptation_faults(adaptation: Adaptation, arms: Sequence[Arm]) -> list[str]:

@@ -24,6 +24,28 @@ class AccrualStep(Record):
     per_month: Annotated[float, Field(ge=0)]
 
 
+class HazardStep(Record):
+    """The hazard of the control arm from a month of follow-up on until the next step."""
+
+    from_month: Annotated[float, Field(ge=0)]
+    per_month: Annotated[float, Field(ge=0)] | None = None
+    median_months: Positive | None = None  # instead: which median that hazard would make
+
+
+class HazardRatioStep(Record):
+    """The effect from a month of follow-up on until the next step."""
+
+    from_month: Annotated[float, Field(ge=0)]
+    hazard_ratio: Positive
+
+
+class Hazards(Record):
+    """Hazards and effects that change, as a scenario has them."""
+
+    hazard_steps: tuple[HazardStep, ...] = ()
+    hazard_ratio_steps: tuple[HazardRatioStep, ...] = ()
+
+
 class SiteActivation(Record):
     """Sites that open one after the other, each with the same share of the full rate."""
 
@@ -72,6 +94,8 @@ class Planning(Record):
     shape: Positive = 1.0
     cured_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     delay_months: Annotated[float, Field(ge=0)] = 0.0
+    hazard_steps: tuple[HazardStep, ...] = ()
+    hazard_ratio_steps: tuple[HazardRatioStep, ...] = ()
     crossover_per_month: Annotated[float, Field(ge=0)] = 0.0
     accrual_per_month: Positive | None = None
     accrual_months: Positive | None = None

@@ -70,6 +70,8 @@ from radioligand.protocol.dosimetry_records import (
 from radioligand.protocol.planning_records import (
     AccrualStep,
     Cutoff,
+    HazardRatioStep,
+    HazardStep,
     Looks,
     Planning,
     RatePlanning,
@@ -162,6 +164,8 @@ __all__ = [
     "EventSource",
     "Exposure",
     "Factor",
+    "HazardRatioStep",
+    "HazardStep",
     "Hierarchy",
     "Imputation",
     "Interim",

@@ -13,6 +13,7 @@ from radioligand import criteria
 from radioligand.protocol.cohort_faults import cohort_faults
 from radioligand.protocol.dosimetry_faults import dosimetry_faults
 from radioligand.protocol.faults import Fault
+from radioligand.protocol.hazard_faults import hazard_faults
 from radioligand.protocol.inheritance import found_at
 
 # ADSL variables that every study gets, whatever the protocol adds (name: type)
@@ -468,19 +469,7 @@ def _planning(path: str, table: Table, endpoints: list[str]) -> Iterator[Fault]:
     months = [month for month in steps if isinstance(month, int | float)]
     if steps and (months[:1] != [0] or months != sorted(set(months))):
         yield Fault(f"{path}.accrual_steps", f"they begin at {steps}", "Let them rise from 0.")
-    control, experimental, ratio = (
-        table.get(key)
-        for key in ("median_control_months", "median_experimental_months", "hazard_ratio")
-    )
-    numbers = [one for one in (control, experimental, ratio) if isinstance(one, int | float)]
-    plain = not any(table.get(key) for key in ("delay_months", "cured_fraction"))
-    shape = table.get("shape", 1.0)
-    if len(numbers) == 3 and min(numbers) > 0 and plain and isinstance(shape, int | float):
-        implied = (numbers[0] / numbers[1]) ** shape
-        if abs(implied / numbers[2] - 1) > 0.02:
-            says = f"medians {numbers[0]:g} and {numbers[1]:g} make a hazard ratio of {implied:.3f}"
-            mend = "Correct one, or leave out median_experimental_months."
-            yield Fault(f"{path}.hazard_ratio", f"{says}, not {numbers[2]:g}", mend)
+    yield from hazard_faults(f"{path}.", table)
     looks = _table(table, "interim")
     for key in ("events", "planned_events"):
         held = _words(looks, key)

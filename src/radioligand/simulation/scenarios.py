@@ -120,6 +120,8 @@ class Scenario:
     chain: tuple[str, ...] | None = None
     primaries: PrimaryAssumption | None = None
     adaptation: p.Adaptation | None = None
+    hazard_steps: tuple[p.HazardStep, ...] = ()  # of control subjects
+    hazard_ratio_steps: tuple[p.HazardRatioStep, ...] = ()
 
     @property
     def has_course(self) -> bool:
@@ -164,9 +166,10 @@ LIMITS = {
 SWITCHES = ("stratified", "max_combo", "visits")
 WHOLE = ("subjects", "events", "window_days")
 ASSUMED = (*LIMITS, *SWITCHES)
+HAZARDS = ("hazard_steps", "hazard_ratio_steps")
 TABLES = (
     *("document", "title", "assume", "hazard_ratios", "cohorts", "strata", "looks", "chain"),
-    *("primaries", "adaptation"),
+    *("primaries", "adaptation", *HAZARDS),
 )
 
 
@@ -193,6 +196,7 @@ def parse_scenarios(document: Mapping[str, Any], *, name: str = "scenario") -> t
         common["primaries"] = _primaries(document["primaries"], faults)
     if "adaptation" in document:
         common["adaptation"] = _adaptation(document["adaptation"], faults)
+    common |= _hazards({key: document[key] for key in HAZARDS if key in document}, faults)
     grid = _grid(document.get("assume", {}), faults)
     found = []
     if not faults:
@@ -211,6 +215,10 @@ def parse_scenarios(document: Mapping[str, Any], *, name: str = "scenario") -> t
 
 def scenario_faults(scenario: Scenario) -> Iterator[str]:
     """Tell which assumptions do not go together."""
+    if scenario.hazard_steps and (scenario.shape or 1) != 1:
+        yield "assume.shape: hazard_steps tell the hazards as well. Leave one of them out."
+    if scenario.hazard_ratio_steps and scenario.delay_months:
+        yield "assume.delay_months: hazard_ratio_steps tell the effect. Leave one of them out."
     survival = [
         scenario.progression_to_death_months_control,
         scenario.progression_to_death_months_experimental,
@@ -425,6 +433,13 @@ def _adaptation(given: Any, faults: list[str]) -> p.Adaptation | None:
     found, wrong = p.parse_adaptation(given)
     faults += wrong
     return found
+
+
+def _hazards(given: Mapping[str, Any], faults: list[str]) -> dict[str, Any]:
+    """The steps as a protocol would have them; those that are not there are as planned."""
+    found, wrong = p.parse_hazards(given)
+    faults += wrong
+    return {key: getattr(found, key) for key in given} if found else {}
 
 
 def _chain(given: Any, faults: list[str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -16,10 +17,11 @@ from radioligand.planning import (
     PiecewiseExponential,
     Plan,
     look_boundaries,
+    months_until,
     plan_endpoint,
     uniform_accrual,
 )
-from radioligand.planning.assumptions import control_curve, experimental_curve
+from radioligand.planning.assumptions import control_curve, experimental_curve, hazard_pieces
 from radioligand.protocol.records import RankTest, TimeToEvent
 from radioligand.simulation.counters import Whole
 from radioligand.simulation.faults import SimulationError
@@ -99,7 +101,11 @@ def trial_design(protocol: p.Protocol, scenario: Scenario | None = None) -> Tria
         strata=strata,
         month_days=protocol.data.month_days,
         log_hazard_ratio=float(np.log(ratios[0])),
-        proportional=not (_assumed(given, scenario).delay_months or model.switch_days < NEVER),
+        proportional=not (
+            _assumed(given, scenario).delay_months
+            or _assumed(given, scenario).hazard_ratio_steps
+            or model.switch_days < NEVER
+        ),
         chain=chain,
     )
 
@@ -137,6 +143,12 @@ def simulated(protocol: p.Protocol, scenario: Scenario) -> tuple[p.Planning, lis
             f"analyses: {given.endpoint} is tested with the weights {test.weights!r}, which are "
             "not simulated. Assume rho, gamma or max_combo."
         )
+    for key, steps, other in (
+        ("shape", given.hazard_steps, (scenario.shape or 1) != 1),
+        ("delay_months", given.hazard_ratio_steps, scenario.delay_months),
+    ):
+        if steps and other:
+            faults.append(f"assume.{key}: the plan has steps. Leave it out, or assume other steps.")
     known = [arm.id for arm in arms_by_role(protocol)[1]]
     faults += [
         f"hazard_ratios.{arm}: no such experimental arm. There are {', '.join(known)}."
@@ -269,10 +281,16 @@ def drawn(
 def _assumed(given: p.Planning, scenario: Scenario) -> p.Planning:
     """The assumptions of the protocol with those of the scenario in their place."""
     names = ("hazard_ratio", "median_control_months", "shape", "cured_fraction", "delay_months")
-    changed = {name: getattr(scenario, name) for name in names}
-    return given.model_copy(
-        update={name: value for name, value in changed.items() if value is not None}
-    )
+    changed: dict[str, Any] = {name: getattr(scenario, name) for name in names}
+    update = {name: value for name, value in changed.items() if value is not None}
+    if steps := scenario.hazard_steps:
+        median = months_until(hazard_pieces(steps))
+        update = {"median_control_months": median} | update | {"hazard_steps": steps, "shape": 1.0}
+    if ratios := scenario.hazard_ratio_steps:
+        strongest = min(one.hazard_ratio for one in ratios)
+        update = {"hazard_ratio": strongest} | update
+        update |= {"hazard_ratio_steps": ratios, "delay_months": 0.0}
+    return given.model_copy(update=update)
 
 
 def strata_of(
