@@ -175,6 +175,23 @@ def test_a_target_that_is_met_ends_the_course():
         [course(dose=[3.0])], [course("l", dose=[85.0])], target=AIM, strategy="lesion target"
     )
     assert (found.status, found.activity_gbq) == ("target already met", 0)
+    (target,) = [one for one in found.constraints if one.kind == "target"]
+    assert (found.binding, target.activity_gbq) == (
+        target.name,
+        0,
+    )  # it does not say more is allowed
+
+
+@pytest.mark.by_hand
+def test_a_target_is_met_at_its_lower_end_and_aimed_at_its_middle_below():
+    # 80 to 120 Gy: a course that is inside is over, one that is not is brought to the aim
+    below, inside, over = (
+        plan([course(dose=[3.0])], [course("l", dose=[dose])], target=AIM, strategy="lesion target")
+        for dose in (79.9, 80.0, 83.4)
+    )
+    assert below.activity_gbq == pytest.approx((100 - 79.9) / (79.9 / 7.4))
+    assert (inside.activity_gbq, over.activity_gbq) == (0, 0)
+    assert over.target_interval_gbq == pytest.approx((0, (120 - 83.4) / (83.4 / 7.4)))
 
 
 @pytest.mark.by_hand

@@ -36,7 +36,8 @@ class Constraint:
     """One thing that bounds the next activity, and the numbers it follows from.
 
     For an organ `accumulated_gy` and `gy_per_gbq` are upper bounds, for the target they are
-    medians; activity = (limit - accumulated) / (cycles left × Gy/GBq), solved for BED.
+    medians; activity = (limit - accumulated) / (cycles left × Gy/GBq), solved for BED. A target
+    whose lower end is reached allows nothing more.
     """
 
     name: str
@@ -119,7 +120,8 @@ def next_activity(
 
     The activity is the smallest of what each organ's limit allows, the cap, the step cap (ratio to
     the activity before) and, by the strategy "lesion target", what brings the steering statistic to
-    its aim. By "organ limit" lesions do not hold it back.
+    its aim; once the statistic is at the lower end of its target that is nothing. By "organ limit"
+    lesions do not hold it back.
 
     Raises ValueError with every fault: no limits, a limit without its organ, a cycle without dose,
     no lesion for a lesion target.
@@ -141,7 +143,7 @@ def next_activity(
     dose = np.array([one.dose_gy.sum() for one in lesions])
     rate = np.array([expected_gy_per_gbq(one, by=lesion_expectation) for one in lesions])
     mass = np.array([one.mass_g for one in lesions])
-    interval, here = None, math.nan
+    interval, here, met = None, math.nan, False
     if target and lesions:
         here = steering_gy(dose, mass, steering=target.steering)
         needed = [
@@ -150,11 +152,12 @@ def next_activity(
         ]
         interval = needed[0], needed[1]
         if strategy == "lesion target":
+            met = here >= target.lower_gy * (1 - ROUNDING)
             constraints.append(
                 Constraint(
                     name=f"{target.steering} of target lesions",
                     kind="target",
-                    activity_gbq=needed[2],
+                    activity_gbq=0.0 if met else needed[2],
                     limit_gy=target.aim_gy,
                     accumulated_gy=here,
                 )
@@ -168,7 +171,7 @@ def next_activity(
     status: Status
     if reached:
         activity, binding, status = 0.0, reached[0], "stop: limit reached"
-    elif target and strategy == "lesion target" and here >= target.lower_gy * (1 - ROUNDING):
+    elif met:
         activity, status = 0.0, "target already met"
         binding = next(one for one in constraints if one.kind == "target")
     else:

@@ -150,7 +150,8 @@ def _plans(plans: Sequence[SubjectPlan], numbers: Numbers) -> Iterator[Part]:
         "Gy/GBq is the foretold one × (1 + 1.645 v), v² = u² of the last cycle + spread²; of "
         "lesions they are medians. Activity = (held to - used) / (cycles left × Gy/GBq). For BED, "
         "with b = (held to - used) / cycles left and g = G / (alpha/beta) of the last cycle: "
-        "(-1 + root(1 + 4 b g)) / (2 g Gy/GBq). The smallest activity binds."
+        "(-1 + root(1 + 4 b g)) / (2 g Gy/GBq). The smallest activity binds. "
+        "A target whose lower end is reached allows nothing more."
     )
     body = Body("What bounds it", columns(heads), rows, (note,))
     yield numbers.table("constraints", "What bounds the next activity", body)
