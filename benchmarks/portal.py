@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -209,6 +210,8 @@ def measure(
 def prepare(folder: Path, requests: int, clients: int) -> tuple[Path, list[str], dict[str, str]]:
     """Back up a ledger whose list is just long enough, with patients ready and accounts.
 
+    Its anchor lies beside the backup.
+
     Returns the backup, the subjects, and the authenticator's secret of each account.
     """
     each = -(-requests // len(STRATA) // 6) * 6 + 6
@@ -216,7 +219,7 @@ def prepare(folder: Path, requests: int, clients: int) -> tuple[Path, list[str],
     engine = connect(f"{folder}/prepared.db")
     salts = make_salts(entries, seed=SEED)
     open_ledger(engine, PROTOCOL, entries, salts=salts, keys=KEYS, actor="maker")
-    ledger = Ledger(engine, PROTOCOL, keys=KEYS)
+    ledger = Ledger(engine, PROTOCOL, keys=KEYS, anchor=folder / "prepared.anchor")
     ledger.record("list released", actor="manager")
     ledger.record("site opened", site="1001", actor="manager")
     subjects = [f"1001-{number:04}" for number in range(requests)]
@@ -294,7 +297,7 @@ def judged(run: Run, url: str, anchor: Path) -> dict[str, object]:
     }
 
 
-FAULTS = ("duplicates", "holes", "inversions", "lost answers", "faults", "refused")
+FAULTS = ("not asked", "duplicates", "holes", "inversions", "lost answers", "faults", "refused")
 
 
 @contextmanager
@@ -339,6 +342,7 @@ def run_one(
             url = new_database(stack.enter_context(postgresql_server(home)), "portal")
         engine = connect(url)
         restore_backup(engine, prepared)
+        shutil.copy(prepared.with_suffix(".anchor"), folder / "anchor")
         engine.dispose()
         (folder / "secret").write_text(SECRET.hex() + "\n", "ascii")
         run = Run(database, workers, options.requests)
@@ -354,12 +358,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=900, help="the longest for one column")
     parser.add_argument("--databases", default="sqlite,postgresql")
     parser.add_argument("--kill-every", type=float, default=1.0, help="seconds; 0 kills nothing")
-    parser.add_argument("--full-disk", action="store_true", help="needs the right to mount")
+    parser.add_argument(
+        "--full-disk",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="takes the right to mount",
+    )
     parser.add_argument("--disk", type=int, default=200, help="megabytes of that disk")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.full_disk and os.geteuid() != 0:
-        parser.error("--full-disk mounts a small disk in memory, which takes root")
+        parser.error("a small disk in memory is mounted, which takes root; see --no-full-disk")
     found = run_all(options)
     if options.json:
         print(json.dumps(found, indent=2))
@@ -367,7 +376,7 @@ def main() -> None:
         for name in found[0]:
             print(f"{name:<16}" + "".join(f"{row[name]!s:>14}" for row in found))
     if any(row[name] for row in found for name in FAULTS):
-        raise SystemExit("something was lost or given twice")
+        raise SystemExit("something was lost, given twice or never asked for")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from radioligand.allocation.fallback import parted
 from radioligand.allocation.lists import (
+    WHOLE_TRIAL,
     ListError,
     plan_of,
     ratio_text,
@@ -44,11 +45,16 @@ def check_list(
     each place of the block, each against what shuffled blocks of these sizes give. A good list
     fails one of these by chance once in a thousand.
 
+    The list of a minimised trial holds draws instead of arms (`make_draws`): STRATUM "all",
+    SEQUENCE 1, 2, ..., each DRAW in [0, 1) and none twice, and not those of the test list.
+
     A fallback list that was appended (`with_fallback`) is checked alike, in as many entries a
     stratum as it has.
 
     Raises ListError.
     """
+    if plan_of(protocol).method == "minimisation":
+        return _passed(entries, list(_draw_faults(entries, against)))
     sizes = tuple(blocks or (plan_of(protocol).block_size,))
     length = entries_per_stratum or plan_of(protocol).entries_per_stratum
     main, fallback = entries, None
@@ -59,6 +65,11 @@ def check_list(
         reserved = int(fallback["STRATUM"].value_counts()["count"].max())  # type: ignore[arg-type]
         told = _faults(fallback, protocol, sizes, reserved, sites, None)
         faults += [f"fallback list: {fault}" for fault in told]
+    return _passed(entries, faults)
+
+
+def _passed(entries: pl.DataFrame, faults: Sequence[str]) -> pl.DataFrame:
+    """Return a list without faults untouched; raise ListError with all of them otherwise."""
     if faults:
         many = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
         raise ListError("\n  ".join([f"the randomisation list has {many}:", *faults]))
@@ -221,6 +232,32 @@ def _same_faults(entries: pl.DataFrame, against: pl.DataFrame) -> Iterator[str]:
         for other, arms in tests.items():
             if rows["ARMCD"].to_list() == arms:
                 yield f"stratum {name} is stratum {other} of the test list"
+
+
+def _draw_faults(entries: pl.DataFrame, against: pl.DataFrame | None) -> Iterator[str]:
+    """Tell what is wrong with the draws of a minimised trial."""
+    wanted = {"STRATUM": pl.String, "SEQUENCE": pl.Int64, "DRAW": pl.Float64}
+    missing = [name for name, kind in wanted.items() if entries.schema.get(name) != kind]
+    if missing:
+        yield f"a list of draws has STRATUM, SEQUENCE and DRAW; missing: {', '.join(missing)}"
+        return
+    if not entries.height:
+        yield "the list has no entry"
+    elsewhere = entries.filter((pl.col("STRATUM") != WHOLE_TRIAL).fill_null(True))
+    if elsewhere.height:
+        yield f"STRATUM is not {WHOLE_TRIAL!r} in {_places(elsewhere, entries.height)}"
+    if entries["SEQUENCE"].to_list() != [*range(1, entries.height + 1)]:
+        yield "SEQUENCE is not 1, 2, ... in the order of the rows"
+    strange = entries.filter(~pl.col("DRAW").is_between(0, 1, closed="left").fill_null(False))
+    if strange.height:
+        yield f"DRAW is none of [0, 1) in {_places(strange, entries.height)}"
+    twice = entries.filter(pl.col("DRAW").is_duplicated())
+    if twice.height:
+        yield f"DRAW is there twice in {_places(twice, entries.height)}"
+    if against is not None and against.get_column("DRAW", default=pl.Series()).equals(
+        entries["DRAW"]
+    ):
+        yield "the draws are those of the test list"
 
 
 def _places(rows: pl.DataFrame, of: int) -> str:

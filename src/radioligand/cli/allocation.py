@@ -25,6 +25,11 @@ ENTRIES = click.option(
 SITES = click.option(
     "--site", "sites", multiple=True, help="A site, once for each, where lists are by site."
 )
+AGAINST = click.option(
+    "--against",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The list that was used for tests; the list has to be another.",
+)
 
 
 @click.group("list")
@@ -115,11 +120,7 @@ def make(
 @BLOCKS
 @ENTRIES
 @SITES
-@click.option(
-    "--against",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The list that was used for tests; the list has to be another.",
-)
+@AGAINST
 def check(
     file: Path,
     protocol: str,

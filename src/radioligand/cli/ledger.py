@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from radioligand.cli.allocation import BLOCKS, ENTRIES, SITES, numbers
+from radioligand.cli.allocation import AGAINST, BLOCKS, ENTRIES, SITES, numbers
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -99,6 +99,7 @@ def ledger_group() -> None:
 @BLOCKS
 @ENTRIES
 @SITES
+@AGAINST
 @SECRET
 @click.option(
     "--role", help="PostgreSQL role of the service: it will append and read, and no more."
@@ -111,6 +112,7 @@ def open_command(
     blocks: str | None,
     entries: int | None,
     sites: tuple[str, ...],
+    against: Path | None,
     secret: Path | None,
     role: str | None,
 ) -> None:
@@ -120,15 +122,20 @@ def open_command(
 
     Example:  radioligand ledger open netter-2 netter-2.db --list list --actor lister
     """
-    from radioligand.allocation import check_list, plan_of
+    from radioligand.allocation import check_list
     from radioligand.io.documents import read_protocol
     from radioligand.io.lists import LIST, SALTS, read_list, read_salts
 
     found, listed = read_protocol(protocol), read_list(folder / LIST)
     salts = read_salts(folder / SALTS, listed)
-    if plan_of(found).method == "permuted blocks":
-        sizes = numbers(blocks)
-        check_list(listed, found, blocks=sizes, entries_per_stratum=entries, sites=sites)
+    check_list(
+        listed,
+        found,
+        blocks=numbers(blocks),
+        entries_per_stratum=entries,
+        sites=sites,
+        against=read_list(against) if against else None,
+    )
     with told(), opened(database) as engine:
         from radioligand.service.database import DatabaseError, has_ledger
         from radioligand.service.guards import restrict

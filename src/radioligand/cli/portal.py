@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from radioligand.cli.allocation import AGAINST, BLOCKS, ENTRIES, SITES, numbers
 from radioligand.cli.ledger import ANCHOR, SECRET, beside, told
 
 
@@ -27,6 +28,10 @@ from radioligand.cli.ledger import ANCHOR, SECRET, beside, told
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The randomisation list of a new trial, its salts beside it; one is made otherwise.",
 )
+@BLOCKS
+@ENTRIES
+@SITES
+@AGAINST
 @click.option(
     "--study",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -46,6 +51,10 @@ def serve(
     workers: int,
     address: str | None,
     list_file: Path | None,
+    blocks: str | None,
+    entries: int | None,
+    sites: tuple[str, ...],
+    against: Path | None,
     study: Path | None,
     demo: bool,
     secret: Path | None,
@@ -81,6 +90,9 @@ def serve(
             place,
             origins=serving.origins_of(host, port, address),
             list_file=list_file,
+            checked=serving.Checked(
+                blocks=numbers(blocks), entries=entries, sites=sites, against=against
+            ),
             study=study,
             is_demonstration=demo,
             new_anchor=new_anchor,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The portal from the command line: where it listens, what it starts from, who is told what."""
 
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ import polars as pl
 import uvicorn
 from starlette.applications import Starlette
 
-from radioligand.allocation import check_list, plan_of
+from radioligand.allocation import check_list
 from radioligand.cdisc import Study, refuse
 from radioligand.io.datasets import inspect_study
 from radioligand.io.documents import DocumentError
@@ -22,6 +23,23 @@ from radioligand.service.workers import listen, run_workers
 
 DEMONSTRATION_DAY = date(2020, 10, 1)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What the list of a new trial is held against, where it is not what the protocol says.
+
+    `blocks`: the sizes of its blocks; `entries`: in a stratum; `sites`: where lists are by site;
+    `against`: the list that was used for tests, which it must not be.
+    """
+
+    blocks: tuple[int, ...] | None = None
+    entries: int | None = None
+    sites: tuple[str, ...] = ()
+    against: Path | None = None
+
+
+AS_PLANNED = Checked()
 
 
 def origins_of(host: str, port: int, address: str | None) -> frozenset[str]:
@@ -47,6 +65,7 @@ def started(
     *,
     origins: frozenset[str],
     list_file: Path | None = None,
+    checked: Checked = AS_PLANNED,
     study: Path | None = None,
     is_demonstration: bool = False,
     new_anchor: str | None = None,
@@ -63,7 +82,7 @@ def started(
             new_anchor=new_anchor,
             clock=clock_from(DEMONSTRATION_DAY),
         )
-    entries = _checked(list_file, protocol) if list_file else None
+    entries = _listed(list_file, protocol, checked) if list_file else None
     return start(
         protocol,
         place,
@@ -75,11 +94,15 @@ def started(
     )
 
 
-def _checked(path: Path, protocol: Protocol) -> pl.DataFrame:
-    listed = read_list(path)
-    if plan_of(protocol).method == "permuted blocks":
-        check_list(listed, protocol)
-    return listed
+def _listed(path: Path, protocol: Protocol, checked: Checked) -> pl.DataFrame:
+    return check_list(
+        read_list(path),
+        protocol,
+        blocks=checked.blocks,
+        entries_per_stratum=checked.entries,
+        sites=checked.sites,
+        against=read_list(checked.against) if checked.against else None,
+    )
 
 
 def _salts_beside(list_file: Path | None, entries: pl.DataFrame | None) -> pl.Series | None:

@@ -118,8 +118,9 @@ class Ledger:
         now = self.protocol_held()
         if not is_amending and now.document not in (None, self._document):
             raise DatabaseError(
-                f"the protocol {self._trial!r} is not version {now.version}, by which the ledger is run"
-                f" since record {now.since}: give that one, or record the change by `radioligand ledger amend`."
+                f"the protocol {self._trial!r} is not version {now.version}, by which the ledger "
+                f"is run since record {now.since}: give that one, or record the change by "
+                "`radioligand ledger amend`."
             )
 
     # --- what changes the ledger ------------------------------------------------------------------

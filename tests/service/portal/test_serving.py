@@ -3,10 +3,12 @@
 
 import sqlite3
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
 from sqlalchemy.exc import OperationalError
 
+from radioligand.allocation import ListError, make_draws
 from radioligand.cli import cli, serving
 from radioligand.io.documents import DocumentError
 from radioligand.io.outputs import OutputError
@@ -217,3 +219,76 @@ def test_a_new_anchor_is_begun_with_its_reason_and_the_audit_tells_it(protocol, 
     )
     again = serving.started(protocol, place, origins=frozenset())
     again.portal.engine.dispose()
+
+
+# --- the list of a new trial ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """Type `serve` with a list, in an empty folder; nothing is answered."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(serving, "serve", lambda started, *_, **__: started.portal.engine.dispose())
+
+    def typed(*words):
+        return CliRunner().invoke(cli, ["serve", *map(str, words)])
+
+    return typed
+
+
+def test_a_list_of_blocks_of_several_sizes_is_served(served, tmp_path):
+    make = ["list", "make", "netter-2", "--out", "list", "--blocks", "3,6,9"]
+    assert CliRunner().invoke(cli, make).exit_code == 0
+
+    refused = served("netter-2", "--list", "list/list.csv")
+    assert refused.exit_code == 1
+    assert "allowed: 6" in refused.output
+    done = served("netter-2", "--list", "list/list.csv", "--blocks", "3,6,9")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "netter-2.db").exists()
+
+
+def test_the_test_list_is_not_served(served, made, tmp_path):
+    listed = made / "list.csv"
+    refused = served("netter-2", "--list", listed, "--against", listed)
+    assert refused.exit_code == 1
+    assert "of the test list" in refused.output
+    assert not (tmp_path / "netter-2.secret").exists()
+
+
+def draws(protocol):
+    plan = protocol.randomisation.model_copy(update={"method": "minimisation"})
+    minimised = protocol.model_copy(update={"randomisation": plan})
+    return minimised, make_draws(minimised, seed="s" * 32, entries=20)
+
+
+def test_the_draws_of_a_minimised_trial_are_checked(protocol, place, tmp_path):
+    minimised, listed = draws(protocol)
+    spoilt = {
+        "missing: DRAW": listed.drop("DRAW"),
+        "DRAW is none of": listed.with_columns(DRAW=pl.col("DRAW") + 1),
+        "there twice in 20 of 20": listed.with_columns(DRAW=pl.lit(0.5)),
+        "SEQUENCE is not": listed.reverse(),
+        "STRATUM is not 'all'": listed.with_columns(STRATUM=pl.lit("some")),
+        "has no entry": listed.clear(),
+    }
+    for says, frame in spoilt.items():
+        frame.write_parquet(tmp_path / "spoilt.parquet")
+        with pytest.raises(ListError, match=says):
+            serving.started(
+                minimised, place, origins=frozenset(), list_file=tmp_path / "spoilt.parquet"
+            )
+    listed.write_parquet(tmp_path / "test.parquet")
+    used = serving.Checked(against=tmp_path / "test.parquet")
+    with pytest.raises(ListError, match="those of the test list"):
+        serving.started(
+            minimised,
+            place,
+            origins=frozenset(),
+            list_file=tmp_path / "test.parquet",
+            checked=used,
+        )
+    started = serving.started(
+        minimised, place, origins=frozenset(), list_file=tmp_path / "test.parquet"
+    )
+    started.portal.engine.dispose()
