@@ -66,6 +66,18 @@ def test_the_page_of_several_arms_tells_of_each(tmp_path):
     assert "Theory is that of picking the winner" in page
 
 
+def test_one_look_has_no_figure_and_each_of_several_arms_its_theory(tmp_path):
+    words = ["simulate", "netter-2", "--trials", "100", "--no-null", "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(cli, words).exit_code == 0
+    figures = {one.stem for one in (tmp_path / "out" / "figures").iterdir()}
+    assert figures == {"simulated-power", "fan"}
+
+    words = ["simulate", "prrt-resistant", "--trials", "100", "--no-null"]
+    told = CliRunner().invoke(cli, words).output
+    # 51 events at one-sided 10 %: phi(|log 0.55| sqrt(51) / 2 - 1.2816)
+    assert "power by theory       of each arm 80.3 % (Schoenfeld)" in told
+
+
 def test_more_than_two_assumptions_make_a_map_for_each_of_the_others(tmp_path):
     grid = tmp_path / "grid.toml"
     lists = "hazard_ratio = [0.5, 0.7]\naccrual_per_month = [6, 12]\nvisits = [true, false]\n"

@@ -8,6 +8,7 @@ from typing import Any
 from radioligand.planning import selection_power
 from radioligand.simulation.adaptive_design import AdaptiveDesign
 from radioligand.simulation.adaptive_tallies import AdaptiveCharacteristics, ArmCharacteristics
+from radioligand.simulation.scenarios import Scenario
 from radioligand.simulation.tallies import SHARES, Mean, level_of
 
 
@@ -88,8 +89,18 @@ def as_told(
 
 
 def theory(design: AdaptiveDesign) -> dict[str, Any] | None:
-    """Picking the winner by theory; None of other designs, or if more is assumed than effects."""
+    """Picking the winner by theory, or the power of each arm by the plan.
+
+    None where more is assumed than effects, and without a selection where anything is assumed or
+    the trial changes.
+    """
     selection, plan, model = design.plan.comparison.selection, design.plan, design.model
+    if selection is None and _as_planned(design):
+        return {
+            "method": plan.given.method,
+            "power_of_each_arm": plan.power,
+            "duration_months": plan.analysis_months,
+        }
     if selection is None or model.look_events.size > 1 or model.max_combo:
         return None
     given = plan.given
@@ -112,6 +123,13 @@ def theory(design: AdaptiveDesign) -> dict[str, Any] | None:
         "ratio_at_end": list(found.ratio_at_end),
         "duration_months": plan.analysis_months,
     }
+
+
+def _as_planned(design: AdaptiveDesign) -> bool:
+    """Whether nothing is assumed but the plan, and no arm is dropped, opened or grows."""
+    model = design.model
+    changes = model.drop_events.size or model.resize_events or model.opens.any()
+    return design.scenario == Scenario(name=design.scenario.name) and not changes
 
 
 def _arm(one: ArmCharacteristics, design: AdaptiveDesign) -> dict[str, Any]:
@@ -166,10 +184,14 @@ def _ratio(logarithm: float) -> float:
 def text(told: dict[str, Any], *, share: Any) -> Iterator[str]:
     """The same for a terminal; `share` words a probability with its error."""
     yield f"  power, any arm        {share(told['power'], told['power_error'])}"
-    if len(told["arms"]) > 1 and not told["theory"]:
+    by = told["theory"] or {}
+    if len(told["arms"]) > 1 and "power" not in by:
         yield f"  power, every arm      {100 * told['power_of_every_arm']:.1f} %"
-    if (by := told["theory"]) is not None:
+    if "power" in by:
         yield f"  power by theory       {100 * by['power']:.1f} %"
+    if "power_of_each_arm" in by:
+        each = f"{100 * by['power_of_each_arm']:.1f} % ({by['method'].title()})"
+        yield f"  power by theory       of each arm {each}"
     if error := told["type_one_error"]:
         level = f"nominal {100 * error['nominal']:g} %"
         each = f"of each arm nominal {100 * error['nominal_of_each_arm']:.3g} %"

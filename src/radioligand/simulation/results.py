@@ -277,8 +277,11 @@ def _fan(run: Run, fan: Fan) -> Iterator[Row]:
 
 
 def _looks(design: AnyDesign, z: Floats | None) -> Iterator[Row]:
-    """Boundaries by events, with the z of trials; nothing where the latter is not known."""
-    if z is None or isinstance(design, CohortDesign):
+    """Boundaries by events, with the z of trials; nothing where that is not known, or at one look.
+
+    One look would be a single point.
+    """
+    if z is None or isinstance(design, CohortDesign) or design.model.look_events.size == 1:
         return
     model = design.model
     for look, events in enumerate(model.look_events.tolist()):
