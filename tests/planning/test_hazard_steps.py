@@ -126,6 +126,11 @@ def test_a_plan_tells_its_steps():
         ({"hazard_steps": [{"from_month": 1, "per_month": 0.1}]}, r"begin at \[1\]"),
         ({"hazard_ratio_steps": [{"from_month": 0, "hazard_ratio": 1}]}, "no step has an effect"),
         ({"hazard_ratio_steps": [{"from_month": 0, "ratio": 1}]}, "unknown key 'ratio'"),
+        ({"hazard_ratio_steps": [{"from_month": 0, "hazard_ratio": 0}]}, "hazard_ratio"),
+        ({"hazard_steps": 5}, "planning.hazard_steps"),
+        ({"hazard_steps": [{"from_month": 0, "per_month": "x"}]}, "per_month"),
+        ({"hazard_steps": [{"from_month": 0, "per_month": 1}, {"per_month": 1}]}, "from_month"),
+        ({"hazard_steps": [{"from_month": "a", "median_months": 3}, 4]}, "from_month"),
     ],
 )
 def test_refuses_steps_that_contradict_what_else_is_assumed(changes, says):
@@ -138,6 +143,7 @@ def test_refuses_steps_that_contradict_what_else_is_assumed(changes, says):
     [
         ({"hazard_steps": [{"from_month": 3, "per_month": 0.1}]}, r"hazard_steps: they begin"),
         ({"hazard_ratio_steps": [{"from_month": 0, "ratio": 1}]}, "unknown key 'ratio'"),
+        ({"hazard_steps": 5}, "hazard_steps"),
         (
             {"hazard_ratio_steps": FADING["hazard_ratio_steps"], "assume": {"delay_months": 2}},
             "assume.delay_months: hazard_ratio_steps tell the effect",

@@ -2,6 +2,7 @@
 """Picking the winner, and harms that come late: against mvtnorm, by hand, and their laws."""
 
 import json
+from importlib.resources import files
 from math import comb, log
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from radioligand.planning import (
     selection_powers,
     wording,
 )
+from radioligand.protocol import ProtocolError
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "selection.json").read_text())
 DDR = read_protocol("prrt-ddr")
@@ -176,3 +178,14 @@ def test_a_late_harm_in_sixty_six_subjects():
     assert found.excluded == pytest.approx(0.98**66 + 66 * 0.02 * 0.98**65)
     assert found.month == pytest.approx(plan(DDR)[0].accrual_months + 60)
     assert "149 subjects" in late_harm_wording((found,))[0]
+
+
+def test_no_winner_is_picked_by_responses(tmp_path):
+    """How response and time to event hang together is not known, so that no level follows."""
+    text = (files("radioligand") / "trials" / "prrt-ddr.toml").read_text("utf-8")
+    assert text.count('rule = "largest effect"') == 1
+    path = tmp_path / "responses.toml"
+    path.write_text(text.replace("largest effect", "most responses"), "utf-8")
+
+    with pytest.raises(ProtocolError, match=r"selection\.rule: .most responses. is not a choice"):
+        read_protocol(str(path))

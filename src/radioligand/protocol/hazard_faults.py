@@ -16,12 +16,14 @@ def hazard_faults(path: str, table: Table) -> Iterator[Fault]:
     """Tell which steps leave the hazards open, and what is said twice and not alike."""
     yield from _medians(path, table)
     hazards, ratios = (
-        [one for one in table.get(key) or () if isinstance(one, Mapping)]
+        [one for one in _listed(table.get(key)) if isinstance(one, Mapping)]
         for key in ("hazard_steps", "hazard_ratio_steps")
     )
     for key, steps in (("hazard_steps", hazards), ("hazard_ratio_steps", ratios)):
         months = _numbers(steps, "from_month")
-        if steps and (months[:1] != [0] or months != sorted(set(months))):
+        if len(months) < len(steps):
+            return  # told as no number
+        if steps and (months[0] != 0 or months != sorted(set(months))):
             says = f"they begin at {[one.get('from_month') for one in steps]}"
             yield Fault(f"{path}{key}", says, "Let them rise from 0.")
             return
@@ -90,7 +92,7 @@ def _effect(path: str, table: Table, steps: list[Table]) -> Iterator[Fault]:
     said = table.get("hazard_ratio")
     if min(ratios) == 1:
         yield Fault(path_of, "no step has an effect", "Let the smallest hazard ratio be below 1.")
-    elif isinstance(said, int | float) and abs(said / min(ratios) - 1) > 1e-9:
+    elif isinstance(said, int | float) and abs(said - min(ratios)) > 1e-9:
         says = f"{said:g} is not the smallest of the steps, {min(ratios):g}"
         yield Fault(f"{path}hazard_ratio", says, "Give the smallest; it stands for the effect.")
     if table.get("delay_months"):
@@ -104,6 +106,10 @@ def _effect(path: str, table: Table, steps: list[Table]) -> Iterator[Fault]:
     if table.get("interim"):
         mend = "Leave it out, and simulate the looks of a scenario."
         yield Fault(f"{path}interim", "by theory looks have one hazard ratio", mend)
+
+
+def _listed(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else ()
 
 
 def _numbers(steps: list[Table], key: str) -> list[float]:
