@@ -495,6 +495,34 @@ def test_bad_input_ends_with_one_message(tmp_path):
     assert "the document has no [dosimetry]" in without.output
 
 
+def test_the_log_holds_the_form_of_each_dose_that_a_recommendation_rests_on(tmp_path):
+    # the same patient by a form that the protocol fixes, and by one chosen on the cohort
+    said = {}
+    for name, form in (("fixed", 'form = "mono"'), ("chosen", 'forms = ["mono", "bi"]')):
+        protocol = tmp_path / f"{name}.toml"
+        methods = [
+            f'[[dosimetry.methods]]\nrole = "{role}"\n{form}\n'
+            for role in ("organ", "lesion", "remainder")
+        ]
+        protocol.write_text('document = 1\nlike = "dosimetry-prrt"\n' + "".join(methods))
+        log = tmp_path / f"{name}.log"
+        told = CliRunner().invoke(
+            cli, ["dose", "plan", str(protocol), str(PATIENTS), "--log", str(log)]
+        )
+        assert told.exit_code == 0, told.output
+        recommended = [one for one in read_log(log) if one["kind"] == "recommended"]
+        assert [one["subject"] for one in recommended] == ["01-001", "01-002"]
+        assert [(one["cycle"], one["region"]) for one in recommended[1]["methods"]] == [
+            (1, "KIDNEYS"), (1, "L1"),
+        ]  # fmt: skip
+        assert {one["cycle"] for one in recommended[0]["methods"]} == {1, 2}
+        said[name] = {one["method"] for each in recommended for one in each["methods"]}
+    assert said["fixed"] == {"mono-exponential fit"}
+    assert all(
+        "fixed: no other form could be compared; not compared: bi" in one for one in said["chosen"]
+    )
+
+
 # -- who is planned ------------------------------------------------------------------------------
 
 

@@ -208,7 +208,11 @@ def tell_plans(found: Found, plans: tuple[SubjectPlan, ...]) -> None:
 def log_entries(
     found: Found, plans: tuple[SubjectPlan, ...], *, now: datetime
 ) -> list[dict[str, Any]]:
-    """What was given, cycle by cycle, and what is recommended next."""
+    """What was given, cycle by cycle, and what is recommended next.
+
+    A recommendation has the method of each dose that it rests on: a form that was chosen on the
+    cohort may be another one when the cohort has grown.
+    """
     logged = now.isoformat(timespec="seconds")
     given = [
         {
@@ -230,6 +234,11 @@ def log_entries(
             "status": row["status"],
             "binding": row["binding"],
             "strategy": row["strategy"],
+            "methods": [
+                {"cycle": one.cycle, "region": one.region, "method": one.method}
+                for one in found.doses
+                if one.subject == row["subject"] and one.dose_gy is not None
+            ],
             "inputs": {name: found.provenance[name] for name in found.provenance},
             "logged": logged,
         }
