@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from radioligand.cli import cli
 from radioligand.io.documents import read_protocol
-from radioligand.patient_dosimetry import check_measurements, find_doses
+from radioligand.patient_dosimetry import check_measurements, find_doses, plan_subjects
 from radioligand.patient_dosimetry.adam import derive_adrad
 from radioligand.protocol.records import DoseMethod, DosePrior
 
@@ -91,6 +91,17 @@ def test_the_sum_of_four_like_cycles_is_as_unsure_as_one_but_for_its_scans():
     last = derive_adrad(doses, measured=measured).filter(PARAMCD="CUMDOSE", AVISITN=4)
     half = math.log(last["AVALHI"].item() / last["AVAL"].item())
     assert half == pytest.approx(Z95 * math.hypot(ERROR / 2, one.borrowed))
+
+
+def test_a_plan_draws_a_borrowed_rate_once_for_all_cycles():
+    measured, doses = found([("S1", cycle, 20.0) for cycle in (1, 2)], "madsen")
+    dosimetry = protocol("madsen").model_copy(update={"strategy": "organ limit"})
+    (planned,) = plan_subjects(
+        doses, measured, dosimetry=dosimetry, rng=lambda _: np.random.default_rng(1)
+    )
+    (kidneys,) = planned.courses
+    assert kidneys.random == pytest.approx([ERROR, ERROR])
+    assert kidneys.systematic == pytest.approx(doses[0].budget.borrowed)
 
 
 @pytest.mark.by_hand

@@ -117,6 +117,13 @@ def test_doses_beside_response_and_toxicity():
     assert of["dose-response", "dose", "S1"] == 41  # the mean of 40 and 42
     assert of["dose-response", "spearman", None] == -1
     assert of["dose-toxicity", "effect", "S3"] == 3
+    # a region of which a cycle has no dose has no sum to set beside an effect
+    lacking = adrad.filter(USUBJID="S3", XRLOC="KIDNEYS").with_columns(
+        PARAMCD=pl.lit("DOSE"), AVAL=pl.lit(None, adrad["AVAL"].dtype)
+    )
+    fewer = effects(adrad.vstack(lacking), adam)
+    kidneys = fewer.filter(analysis="dose-toxicity", statistic="dose")["subject"]
+    assert kidneys.to_list() == ["S0", "S1", "S2"]
     assert of["dose-toxicity", "effect", "S0"] == 1  # before treatment does not count
     # ranks of dose 1 3 2 4, of grade 2 1 3 4: 1 - 6 (1 + 4 + 1 + 0) / 60
     assert of["dose-toxicity", "spearman", None] == pytest.approx(0.4)

@@ -610,3 +610,70 @@ def test_bad_input_ends_with_one_message(tmp_path):
     without = run("fit", "netter-2", str(PATIENTS))
     assert without.exit_code == 1
     assert "the document has no [dosimetry]" in without.output
+
+
+def test_the_log_holds_the_form_of_each_dose_that_a_recommendation_rests_on(tmp_path):
+    # the same patient by a form that the protocol fixes, and by one chosen on the cohort
+    said = {}
+    for name, form in (("fixed", 'form = "mono"'), ("chosen", 'forms = ["mono", "bi"]')):
+        protocol = tmp_path / f"{name}.toml"
+        methods = [
+            f'[[dosimetry.methods]]\nrole = "{role}"\n{form}\n'
+            for role in ("organ", "lesion", "remainder")
+        ]
+        protocol.write_text('document = 1\nlike = "dosimetry-prrt"\n' + "".join(methods))
+        log = tmp_path / f"{name}.log"
+        told = CliRunner().invoke(
+            cli, ["dose", "plan", str(protocol), str(PATIENTS), "--log", str(log)]
+        )
+        assert told.exit_code == 0, told.output
+        recommended = [one for one in read_log(log) if one["kind"] == "recommended"]
+        assert [one["subject"] for one in recommended] == ["01-001", "01-002"]
+        assert [(one["cycle"], one["region"]) for one in recommended[1]["methods"]] == [
+            (1, "KIDNEYS"), (1, "L1"),
+        ]  # fmt: skip
+        assert {one["cycle"] for one in recommended[0]["methods"]} == {1, 2}
+        said[name] = {one["method"] for each in recommended for one in each["methods"]}
+    assert said["fixed"] == {"mono-exponential fit"}
+    assert all(
+        "fixed: no other form could be compared; not compared: bi" in one for one in said["chosen"]
+    )
+
+
+# -- who is planned ------------------------------------------------------------------------------
+
+
+def asked(tmp_path, arms):
+    """`dose plan` of the shipped patients with arms by subject, null where none is told."""
+    (tmp_path / "activities.csv").write_text((PATIENTS / "activities.csv").read_text())
+    column = pl.col("subject").replace_strict(arms, default=None, return_dtype=pl.String)
+    GIVEN.with_columns(arm=column).write_csv(tmp_path / "administrations.csv")
+    return CliRunner().invoke(cli, ["dose", "plan", "dosimetry-prrt", str(tmp_path)])
+
+
+def test_only_the_arms_of_dosimetry_are_planned(tmp_path):
+    told = asked(tmp_path, {"01-001": "DOSE", "01-002": "LU"})
+    assert told.exit_code == 0, told.output
+    assert "01-001, cycle 3:" in told.output
+    assert "01-002: arm LU is not informed by dosimetry; nothing is recommended." in told.output
+    assert "01-002, cycle" not in told.output
+    assert "has no arm" not in told.output
+
+
+def test_a_subject_without_arm_is_taken_for_one_of_dosimetry_and_that_is_said(tmp_path):
+    told = asked(tmp_path, {"01-001": "DOSE"})
+    assert "has no arm of 1 of 2 subjects; they are taken for arm DOSE." in told.output
+    assert "01-002, cycle 2:" in told.output
+
+
+def test_refuses_an_arm_that_the_protocol_does_not_have(tmp_path):
+    told = asked(tmp_path, {"01-001": "DOS", "01-002": "LU"})
+    assert told.exit_code == 1
+    assert "an arm is one of the protocol's: DOSE, LU; 2 of 3" in told.stderr
+    assert "arm 'DOS'" in told.stderr
+
+
+def test_refuses_two_arms_of_one_subject():
+    given = GIVEN.with_columns(arm=pl.Series(["DOSE", "LU", "LU"]))
+    with pytest.raises(DatasetError, match="a subject has one arm in all cycles; 2 of 3"):
+        check_measurements(ALL, given, dosimetry=dosimetry())

@@ -640,7 +640,8 @@ def dose_plan(
     """Recommend the next activity of every subject, and say what binds it.
 
     Limits, target, caps and the statistic that steers stand in the protocol. Every cycle that was
-    given needs its dose, unless the protocol carries one.
+    given needs its dose, unless the protocol carries one. Subjects whose arm in administrations.csv
+    is not one of dosimetry get none; those without arm are taken for one.
 
     Example:  radioligand dose plan dosimetry-prrt patients --log activities.log
     """
@@ -658,7 +659,7 @@ def dose_plan(
         document = dosimetry.document_of(found, plans)
         click.echo(json.dumps(document["plans"], indent=2, ensure_ascii=False))
         return
-    dosimetry.tell_plans(plans)
+    dosimetry.tell_plans(found, plans)
     if head:
         click.echo(f"\nLog: {log}, {head.lines} lines, the last of hash {head.hash}")
 
@@ -695,7 +696,7 @@ def dose_report(
     plans = dosimetry.planned(found, seed=seed)
     page = dosimetry.write_report(found, plans, out=out, adam=adam)
     dosimetry.tell_doses(found)
-    dosimetry.tell_plans(plans)
+    dosimetry.tell_plans(found, plans)
     click.echo(f"\nReport: {page}")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from radioligand.analysis import results_json
+from radioligand.cdisc.rules import Rule, check
 from radioligand.cli.main_job import versions
 from radioligand.cli.progress import stages
 from radioligand.dosimetry.absorbed_dose import SValues
@@ -42,7 +43,7 @@ from radioligand.patient_dosimetry.adam import adherence, derive_adrad, effects
 from radioligand.patient_dosimetry.carried import carry_doses
 from radioligand.patient_dosimetry.cohort_page import Cohort
 from radioligand.patient_dosimetry.doses import whole_body_warnings
-from radioligand.patient_dosimetry.plans import plans_frame
+from radioligand.patient_dosimetry.plans import plans_frame, uninformed
 from radioligand.patient_dosimetry.s_values import read_s_values
 from radioligand.patient_dosimetry.sites import declared_methods, sites_document, spreads
 from radioligand.protocol.records import Dosimetry, Protocol
@@ -96,6 +97,7 @@ def found_in(
     with stages(2, quiet=quiet) as told:
         told("checking")
         measured = check_measurements(activities, administrations, dosimetry=dosimetry)
+        _check_arms(measured, document)
         told("fitting")
         doses = find_doses(measured, dosimetry=dosimetry, table=table)
     region_warnings = [
@@ -116,6 +118,18 @@ def found_in(
         warnings=(*region_warnings, *whole_body_warnings(doses, measured)),
         provenance=hashes | {"strategy": dosimetry.strategy} | versions(),
     )
+
+
+def _check_arms(measured: Measurements, document: Protocol) -> None:
+    """Raise DatasetError for an arm that the protocol does not have."""
+    known = [one.id for one in document.arms]
+    rule = Rule(
+        holds=pl.col("arm").is_in(known) | pl.col("arm").is_null(),
+        says=f"an arm is one of the protocol's: {', '.join(known)}",
+        shows=("subject", "cycle", "arm"),
+        mend="Correct it, or leave it empty.",
+    )
+    check(measured.given, dataset=TABLES[1], rules=(rule,))
 
 
 def planned(found: Found, *, seed: int) -> tuple[SubjectPlan, ...]:
@@ -161,8 +175,19 @@ def tell_doses(found: Found) -> None:
         click.echo(f"Warning: {said}")
 
 
-def tell_plans(plans: tuple[SubjectPlan, ...]) -> None:
-    """Print each subject's next activity, what bounds it and the chance to exceed a limit."""
+def tell_plans(found: Found, plans: tuple[SubjectPlan, ...]) -> None:
+    """Print each subject's next activity, what bounds it and the chance to exceed a limit.
+
+    Told first is who is not planned for the arm, and that arms are not known.
+    """
+    for subject, arm in uninformed(found.measured, dosimetry=found.dosimetry).items():
+        click.echo(f"{subject}: arm {arm} is not informed by dosimetry; nothing is recommended.")
+    known = set(found.measured.given.drop_nulls("arm")["subject"])
+    if unknown := len({one.subject for one in plans} - known):
+        click.echo(
+            f"administrations.csv has no arm of {unknown} of {len(plans)} subjects; they are taken "
+            f"for arm {' or '.join(found.dosimetry.arms)}."
+        )
     if not plans:
         click.echo("No subject has a cycle left to plan.")
     for one in plans:
@@ -183,7 +208,11 @@ def tell_plans(plans: tuple[SubjectPlan, ...]) -> None:
 def log_entries(
     found: Found, plans: tuple[SubjectPlan, ...], *, now: datetime
 ) -> list[dict[str, Any]]:
-    """What was given, cycle by cycle, and what is recommended next."""
+    """What was given, cycle by cycle, and what is recommended next.
+
+    A recommendation has the method of each dose that it rests on: a form that was chosen on the
+    cohort may be another one when the cohort has grown.
+    """
     logged = now.isoformat(timespec="seconds")
     given = [
         {
@@ -205,6 +234,11 @@ def log_entries(
             "status": row["status"],
             "binding": row["binding"],
             "strategy": row["strategy"],
+            "methods": [
+                {"cycle": one.cycle, "region": one.region, "method": one.method}
+                for one in found.doses
+                if one.subject == row["subject"] and one.dose_gy is not None
+            ],
             "inputs": {name: found.provenance[name] for name in found.provenance},
             "logged": logged,
         }

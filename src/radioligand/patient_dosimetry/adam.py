@@ -258,11 +258,14 @@ def effects(adrad: pl.DataFrame, adam: Mapping[str, pl.DataFrame]) -> pl.DataFra
 
     Response is the best change of the sum of diameters (ADTR, ANL02FL) against the mean of the
     target lesions' cumulative doses. Toxicity is the worst laboratory grade on treatment (ADLB)
-    against the cumulative dose of each organ. Subjects without both are left out.
+    against the cumulative dose of each organ. Subjects without both are left out, and regions of
+    which a cycle has no dose.
     """
     rows: list[Row] = []
+    partly = adrad.filter(pl.col("PARAMCD") == "DOSE", pl.col("AVAL").is_null())
     final = (
         adrad.filter(PARAMCD="CUMDOSE")
+        .join(partly, on=["USUBJID", "XRLOC"], how="anti", maintain_order="left")
         .sort("AVISITN")
         .group_by("USUBJID", "TRT01P", "XRLOC", "PARCAT1", maintain_order=True)
         .agg(pl.col("AVAL").last().alias("dose"))

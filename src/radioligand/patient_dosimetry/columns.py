@@ -57,6 +57,7 @@ ADMINISTRATIONS = (
     Column("residual_mbq", pl.Float64, False, "left over, at the same time; 0 if empty"),
     Column("nuclide", pl.String, True, "Lu-177"),
     Column("planned_gbq", pl.Float64, False, "activity that was planned or recommended"),
+    Column("arm", pl.String, False, "id of the subject's arm; empty: taken for one of dosimetry"),
     Column("sex", pl.String, False, "F or M; a phantom of the other sex is refused"),
 )
 

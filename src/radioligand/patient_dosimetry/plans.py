@@ -37,14 +37,20 @@ def plan_subjects(
     dosimetry: Dosimetry,
     rng: Callable[[str], Generator],
 ) -> tuple[SubjectPlan, ...]:
-    """Return the next activity of every subject who has a cycle left.
+    """Return the next activity of every subject who has a cycle left, in the arms of dosimetry.
 
-    `rng` gives each subject its stream of random numbers, so that one subject's probabilities do
-    not depend on the others. Raises DatasetError with every reason why one cannot be planned, or
-    why the dose of a course that is over is not known.
+    A subject without arm in administrations.csv is taken for one of them; `uninformed` are those
+    of other arms. `rng` gives each subject its stream of random numbers, so that one subject's
+    probabilities do not depend on the others.
+
+    Raises DatasetError with every reason why one cannot be planned, or why the dose of a course
+    that is over is not known.
     """
     plans, faults = [], []
+    others = uninformed(measured, dosimetry=dosimetry)
     for subject in measured.given["subject"].unique(maintain_order=True):
+        if subject in others:
+            continue  # sums of its course are unknown if a cycle has no dose
         own = [one for one in doses if one.subject == subject and one.dose_gy is not None]
         given = measured.given.filter(subject=subject).sort("cycle")["injected_gbq"].to_numpy()
         over = given.size >= dosimetry.cycles
@@ -61,6 +67,12 @@ def plan_subjects(
             "No activity is recommended, and no course is summed.\n  " + "\n  ".join(faults)
         )
     return tuple(plans)
+
+
+def uninformed(measured: Measurements, *, dosimetry: Dosimetry) -> dict[str, str]:
+    """Return the arm of each subject whose arm is not one that measured doses inform."""
+    arms = measured.given.select("subject", "arm").drop_nulls().unique(maintain_order=True)
+    return {subject: arm for subject, arm in arms.iter_rows() if arm not in dosimetry.arms}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -267,6 +267,12 @@ GIVEN_RULES = (
         mend="Correct the activity; it is in MBq.",
     ),
     Rule(
+        holds=pl.col("arm").fill_null("").n_unique().over("subject") == 1,
+        says="a subject has one arm in all cycles",
+        shows=(*CYCLE, "arm"),
+        mend="Correct the arm; it is that of the allocation, also after a crossover.",
+    ),
+    Rule(
         holds=pl.col("sex").is_in(["F", "M"]) | pl.col("sex").is_null(),
         says="the sex of a patient is F or M",
         shows=(*CYCLE, "sex"),
