@@ -62,11 +62,16 @@ def _named(key: Key | None) -> str:
 
 
 def doses_and_faults(
-    measured: Measurements, *, dosimetry: Dosimetry, table: SValues | None = None
+    measured: Measurements,
+    *,
+    dosimetry: Dosimetry,
+    table: SValues | None = None,
+    tables: Mapping[str, SValues] | None = None,
 ) -> tuple[tuple[RegionDose, ...], tuple[tuple[Key | None, str], ...]]:
     """Return the doses that `find_doses` finds, and of each other region why it has none.
 
-    A fault that is of a method and no single region has no key.
+    A fault that is of a method and no single region has no key. With `tables`, by subject, each has
+    the S values of its own phantom in place of `table`; a subject that has none has no organ dose.
     """
     fits: dict[tuple[str, str], CurveFit] = {}
     integrals: dict[Key, Integral] = {}
@@ -105,8 +110,11 @@ def doses_and_faults(
     doses = []
     for key, found in integrals.items():
         others = sources.get(key[:2], [])
+        own_table = table if tables is None else tables.get(key[0])
         try:
-            doses.append(_dose(key, frames[key], found, others, dosimetry, table))
+            if tables is not None and own_table is None and frames[key]["role"][0] == "organ":
+                raise ValueError("no table of S values is of the subject's sex.")
+            doses.append(_dose(key, frames[key], found, others, dosimetry, own_table))
         except ValueError as error:
             faults.append((key, str(error)))
     return tuple(doses), tuple(faults)
@@ -253,7 +261,7 @@ def _deposition(
             sources=sources,
             table=table,
         )
-    if role == "organ" and table is not None and region.lower() in table.targets:
+    if role == "organ" and table is not None:
         return in_organ(region, tia, mass, sources=sources, table=table)
     return in_sphere(tia, mass, density)
 
