@@ -320,3 +320,17 @@ def whole_body_warnings(doses: tuple[RegionDose, ...], measured: Measurements) -
                 "the whole body's integral between the scans"
             )
     return tuple(said)
+
+
+def density_warnings(measured: Measurements) -> tuple[str, ...]:
+    """Subjects whose organs and lesions all have the density of water: volumes taken for masses."""
+    massive = measured.regions.filter(pl.col("role").is_in(["organ", "lesion"]))
+    alike = (
+        massive.group_by("subject", maintain_order=True)
+        .agg(pl.col("region").n_unique(), water=(pl.col("density_g_per_ml") == 1).all())
+        .filter("water")
+    )
+    return tuple(
+        f"{subject}: all {regions} regions have 1.00 g/mL; give densities, a volume is no mass"
+        for subject, regions, _ in alike.iter_rows()
+    )

@@ -30,6 +30,7 @@ class DoseMethod(Record):
     form: CurveForm = "mono"
     forms: tuple[CurveForm, ...] = ()  # chosen among on the pooled cohort, in place of `form`
     tail: Literal["last-two", "physical"] = "last-two"  # of a trapezoid
+    before: Literal["constant", "zero"] = "constant"  # of a trapezoid: what it comes from
     prior: Word | None = None
     outside_window: bool = False  # whether one scan may lie outside its window
     blood_ratio: Positive | None = None  # of marrow to blood, where blood is measured
