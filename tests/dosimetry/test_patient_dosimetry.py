@@ -23,7 +23,7 @@ from radioligand.patient_dosimetry import (
     plan_subjects,
     results_document,
 )
-from radioligand.patient_dosimetry.doses import whole_body_warnings
+from radioligand.patient_dosimetry.doses import density_warnings, whole_body_warnings
 from radioligand.patient_dosimetry.s_values import read_s_values
 from radioligand.protocol.records import DoseMethod, DosePrior, Dosimetry
 
@@ -178,7 +178,7 @@ def test_other_methods_name_themselves_and_their_source():
         assert dose.dose_gy == pytest.approx(7.97, rel=0.1)
         assert dose.budget.fit > 0.01
     assert said == {
-        "trapezoid": ("trapezoids, tail last-two", ""),
+        "trapezoid": ("trapezoids, tail last-two, constant before the first scan", ""),
         "map": ("mono-exponential fit with a prior", "a cohort of 20"),
         "haenscheid": ("one scan, haenscheid", "a cohort of 20"),
         "madsen": ("one scan, madsen", "a cohort of 20"),
@@ -251,6 +251,32 @@ def test_a_large_liver_needs_a_table():
         found(heavy)
     s_values = read_s_values(pl.read_csv(TABLE.encode(), infer_schema=False))
     assert found(heavy, s_values=s_values)[0].energy_kev == pytest.approx(153.9, abs=0.3)
+
+
+@pytest.mark.by_hand
+def test_before_the_first_scan_a_trapezoid_is_constant_or_rises_from_zero():
+    rows = table(kidney(4, 100.0), kidney(24, 60.0), kidney(96, 20.0))
+    found_by = {}
+    for before in ("constant", "zero"):
+        methods = (DoseMethod(role="organ", integral="trapezoid", before=before),)
+        (dose,) = found(rows, dosimetry(methods=methods))
+        found_by[before] = dose.tia_mbq_h
+    tail = 20 / (math.log(3) / 72)
+    assert found_by["constant"] == pytest.approx(4 * 100 + 20 * 80 + 72 * 40 + tail)
+    assert found_by["constant"] - found_by["zero"] == pytest.approx(4 * 100 / 2)
+
+
+def test_a_volume_that_is_entered_as_a_mass_is_told():
+    def warned(rows: pl.DataFrame) -> tuple[str, ...]:
+        return density_warnings(check_measurements(rows, GIVEN, dosimetry=dosimetry()))
+
+    water = ALL.with_columns(density_g_per_ml=pl.lit("1.00"))
+    assert warned(water) == (
+        "01-001: all 4 regions have 1.00 g/mL; give densities, a volume is no mass",
+        "01-002: all 2 regions have 1.00 g/mL; give densities, a volume is no mass",
+    )
+    assert warned(ALL) == ()
+    assert len(warned(pl.concat([water.filter(subject="01-001"), ONE]))) == 1
 
 
 def test_one_scan_tells_its_long_tail_and_that_it_is_early():

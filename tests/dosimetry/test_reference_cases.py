@@ -19,6 +19,7 @@ from radioligand.dosimetry.curve_forms import FORMS
 from radioligand.dosimetry.curves import curve
 from radioligand.dosimetry.degeneracy import DegenerateFitError
 from radioligand.dosimetry.kernels import VoxelKernel, check_energy, voxel_kernel
+from radioligand.dosimetry.marrow import MarrowDose, total_marrow_gy
 from radioligand.dosimetry.nuclide import LUTETIUM_177, gray_grams, with_half_life
 from radioligand.dosimetry.radiobiology import bed_gy, eqd2_gy, lea_catcheside
 from radioligand.dosimetry.single_time_point import HalfLife, haenscheid, madsen
@@ -352,8 +353,14 @@ def test_case_red_marrow_17pt_summary():
     told = case("red_marrow_17pt_summary")["expected"]["mean"]
     image, blood = told["vertebrae_T9_L5"], told["blood_based"]
     assert image / blood == pytest.approx(4.25, abs=0.05)
-    assert 29.6 * image == pytest.approx(2.06, abs=0.01)
-    assert 29.6 * blood == pytest.approx(0.485, abs=0.01)
+    four = {
+        method: [MarrowDose(method=method, self_gy=7.4 * each, cross_gy=0.0, says="published")] * 4
+        for method, each in (("image", image), ("blood", blood))
+    }
+    assert total_marrow_gy(four["image"]) == pytest.approx(2.06, abs=0.01)
+    assert total_marrow_gy(four["blood"]) == pytest.approx(0.485, abs=0.01)
+    with pytest.raises(ValueError, match="they differ about fourfold"):
+        total_marrow_gy([*four["image"][:2], *four["blood"][:2]])
 
 
 def test_case_kidney_cohorts_plausibility():

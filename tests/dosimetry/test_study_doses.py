@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dosimetry of a study: from SDTM (XA, EX, EC) to ADRAD, its invariants, results and report."""
 
+import re
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -367,7 +368,22 @@ def test_sites_are_in_the_results_with_what_part_is_method():
     assert of["sites"] == together["SITEID"].drop_nulls().n_unique() > 1
     cameras = found.filter(statistic="camera")["text"]
     assert set(", ".join(cameras)) <= set("ABC, ")
-    assert set(found.filter(statistic="recovery")["text"]) == {"not declared"}
+    told = ", ".join(found.filter(statistic="recovery")["text"])
+    assert set(re.findall(r"spheres, camera (\w)", told)) <= {"A", "B", "C"}
+    assert "not declared" not in told
+    assert "spheres, camera" in told
+
+
+def within_their_panels(rows: pl.DataFrame) -> pl.DataFrame:
+    """No cumulative dose is above 20 Gy, so that none leaves a panel with target or limit."""
+    is_dose = pl.col("statistic") == "cumulative"
+    value = pl.when(is_dose).then(pl.col("value").clip(upper_bound=20)).otherwise("value")
+    return rows.with_columns(value=value)
+
+
+def outside_of(pages) -> int:
+    told = re.search(r"leave their panel at the top: (\d+)", pages.index_html)
+    return int(told[1]) if told else 0
 
 
 def test_the_report_has_its_tables_and_figures():
@@ -383,6 +399,7 @@ def test_the_report_has_its_tables_and_figures():
         provenance={},
     )
     pages = render(results(), report=report)
+    within = render(within_their_panels(results()), report=report)
     drawn = {"absorbed-dose-cycles", "dose-activities-plan", "dose-effects-figure"}
     assert {f"{name}.svg" for name in drawn} <= set(pages.figures)
     for name in ("absorbed-dose", "dose-activities", "dose-effects", "dose-sites"):
@@ -390,6 +407,7 @@ def test_the_report_has_its_tables_and_figures():
     assert "80 to 120 Gy" in pages.tables["absorbed-dose.csv"]
     assert "Between sites" in pages.tables["dose-sites-spread.csv"]
     assert 'id="absorbed-dose"' in pages.index_html
+    assert outside_of(pages) > 0 == outside_of(within)
     told = "80 to 120 Gy to target lesions (mean), 100 Gy aimed at; at most 23 Gy of kidneys (dose)"
     assert told in pages.index_html
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from radioligand.cli import cli
 from radioligand.dosimetry.grids import Grid
-from radioligand.image_dosimetry.figures import planes, seen_slice, upright_axes
+from radioligand.image_dosimetry.figures import LINES, planes, seen_slice, upright_axes
 
 TURNS = [
     np.array([[sign[c] * (order[c] == r) for c in range(3)] for r in range(3)], float)
@@ -60,6 +60,10 @@ def test_figures_show_the_region_its_residuals_and_where_the_patient_is(phantom,
         assert f"100 % is the highest dose in {region}" in text
         assert [text.count(f">{letter}</text>") for letter in "RLAPH"] == [2, 2, 2, 1, 2]
         assert text.count("stroke-dasharray") >= 3  # the region's outline, once a plane
+        for panel in text.split('<g id="axes_')[1:]:
+            if "stroke-dasharray" in panel:  # over the isodoses, or it would not be seen
+                lines = [panel.rfind(f"stroke: {colour.lower()}") for colour in LINES]
+                assert -1 < max(lines) < panel.rfind("stroke-dasharray")
     assert "Residual, %" in drawn["curves"]
     assert ">Organs</text>" in drawn["histograms"]
     assert ">Lesions</text>" in drawn["histograms"]

@@ -42,7 +42,7 @@ from radioligand.patient_dosimetry import (
 from radioligand.patient_dosimetry.adam import adherence, derive_adrad, effects
 from radioligand.patient_dosimetry.carried import carry_doses
 from radioligand.patient_dosimetry.cohort_page import Cohort
-from radioligand.patient_dosimetry.doses import whole_body_warnings
+from radioligand.patient_dosimetry.doses import density_warnings, whole_body_warnings
 from radioligand.patient_dosimetry.plans import plans_frame, uninformed
 from radioligand.patient_dosimetry.s_values import read_s_values
 from radioligand.patient_dosimetry.sites import declared_methods, sites_document, spreads
@@ -115,7 +115,11 @@ def found_in(
         study=document.trial.id.upper(),
         measured=measured,
         doses=doses,
-        warnings=(*region_warnings, *whole_body_warnings(doses, measured)),
+        warnings=(
+            *region_warnings,
+            *density_warnings(measured),
+            *whole_body_warnings(doses, measured),
+        ),
         provenance=hashes | {"strategy": dosimetry.strategy} | versions(),
     )
 

@@ -30,6 +30,7 @@ from radioligand.derivation import (
     summed,
     unavailable,
 )
+from radioligand.dosimetry.absorbed_dose import SValues
 from radioligand.io.datasets import inspect_study
 from radioligand.io.dictionaries import demonstration_dictionary, read_dictionary
 from radioligand.io.documents import (
@@ -37,9 +38,11 @@ from radioligand.io.documents import (
     plan_bytes,
     protocol_chain,
     read_protocol,
+    read_table,
     read_tables,
 )
 from radioligand.io.outputs import MARK, check_output, hashes, parquet, sha256, write_folder
+from radioligand.patient_dosimetry.s_values import read_s_values
 from radioligand.protocol import Protocol
 from radioligand.report import CALIBRATED, KeyLine, render
 
@@ -102,6 +105,11 @@ def run_demo(
     from radioligand.simulation.patients import simulate_study
 
     protocol = read_protocol(name, plans=plans)
+    if protocol.dosimetry and protocol.dosimetry.s_values:
+        raise DocumentError(
+            f"{name}: [dosimetry.s_values] names files of a study, and a virtual one has none. "
+            "Leave it out for the demonstration."
+        )
     check_output(out)
     patients = _population(population, protocol)
     calibration = patients.calibration
@@ -145,11 +153,17 @@ def run_analysis(
     check_output(out)
     with _work(quiet) as told:
         told("SDTM")
-        study = inspect_study(sdtm)
+        named = protocol.dosimetry.s_values if protocol.dosimetry else None
+        files = named.by_sex if named else {}
+        study = inspect_study(sdtm, beside=files.values())
         refuse(study.findings)
+        tables = {
+            sex: read_s_values(read_table(sdtm / file), name=file) for sex, file in files.items()
+        }
         return _analyse(
-            (name, *plans), protocol, study, told, out, hashes(sdtm), cutoff, {}, None, own
-        )
+            (name, *plans), protocol, study, told, out, hashes(sdtm), cutoff, {}, None, own,
+            tables or None,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -169,6 +183,7 @@ def _analyse(
     files: Mapping[str, bytes],
     seed: int | None,
     own: Dictionary | None,
+    s_values: Mapping[str, SValues] | None = None,
 ) -> Outcome:
     dictionary = own or demonstration_dictionary()
     day = _cutoff(study.frames, protocol, cutoff, told)
@@ -180,7 +195,14 @@ def _analyse(
     while blocks:
         block = cut(blocks.pop(0), cutoff=day) if day else blocks.pop(0)
         parts.append(
-            derive(block, protocol=protocol, cutoff=day, dictionary=dictionary, progress=told)
+            derive(
+                block,
+                protocol=protocol,
+                cutoff=day,
+                dictionary=dictionary,
+                s_values=s_values,
+                progress=told,
+            )
         )
         said.append(remarks(block, parts[-1], protocol=protocol))
         checked.append(invariants(parts[-1], protocol=protocol))

@@ -11,6 +11,7 @@ from radioligand.derivation.blocks import gathered, in_blocks
 from radioligand.derivation.cutoff import cut, date_of_event
 from radioligand.derivation.invariants import invariants, joined
 from radioligand.derivation.remarks import remarks, summed, unavailable
+from radioligand.dosimetry.absorbed_dose import SValues
 from radioligand.endpoints import derive_adtte
 from radioligand.patient_dosimetry.sdtm import derive_study_adrad
 from radioligand.protocol import Protocol
@@ -73,6 +74,7 @@ def derive(
     protocol: Protocol,
     cutoff: date | None = None,
     dictionary: Dictionary | None = None,
+    s_values: Mapping[str, SValues] | None = None,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> dict[str, pl.DataFrame]:
     """Derive every ADaM dataset that the study's domains allow, by name.
@@ -80,6 +82,7 @@ def derive(
     study : SDTM domains by name, as `io.datasets.read_study` gives them.
     cutoff : the data cutoff; records after it are left out first.
     dictionary : codes adverse events that the study has not coded.
+    s_values : S values by sex, F and M; without them organs have self-dose alone.
     progress : called with the name of each dataset before it is derived.
 
     Raises DatasetError if a domain breaks what a derivation needs.
@@ -98,7 +101,9 @@ def derive(
     xa = get("XA")
     if xa is not None and not xa.is_empty() and ex is not None and protocol.dosimetry:
         progress("ADRAD")
-        adam["ADRAD"] = derive_study_adrad(xa, ex, adam["ADEX"], adsl, dosimetry=protocol.dosimetry)
+        adam["ADRAD"] = derive_study_adrad(
+            xa, ex, adam["ADEX"], adsl, dosimetry=protocol.dosimetry, tables=s_values
+        )
     tr, tu, rs = get("TR"), get("TU"), get("RS")
     if tr is not None and tu is not None:
         progress("ADTR")

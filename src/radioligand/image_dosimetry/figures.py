@@ -31,6 +31,7 @@ from radioligand.report.canvas import (
 )
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)  # of the highest dose in the region
+ABOVE_LINES = 4  # in the order of drawing: a region is seen over the isodoses
 LINES = ("#56B4E9", "#009E73", "#F0E442", "#E69F00", "#D55E00")
 WINDOW_HU = (-160.0, 240.0)
 TALLEST = 220.0  # points
@@ -182,7 +183,8 @@ def _outline(axes: Axes, mask: Any, extent: tuple[float, float, float, float]) -
     for row, column in zip(*np.nonzero(inside[1:] != inside[:-1]), strict=True):
         y = extent[3] - row * high
         pieces.append([((column - 1) * wide, y), (column * wide, y)])
-    one_path(axes, pieces, facecolor="none", edgecolor="white", linewidth=0.7, linestyle="--")
+    style = {"facecolor": "none", "edgecolor": "white", "linewidth": 0.7, "linestyle": "--"}
+    one_path(axes, pieces, **style, zorder=ABOVE_LINES)
 
 
 def _slice(

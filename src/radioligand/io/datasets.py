@@ -3,7 +3,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -56,10 +56,13 @@ def read_study(path: str | Path, *, supplemental: bool = True) -> dict[str, pl.D
     return study.frames
 
 
-def inspect_study(path: str | Path, *, supplemental: bool = True) -> Study:
+def inspect_study(
+    path: str | Path, *, supplemental: bool = True, beside: Collection[str] = ()
+) -> Study:
     """Read as `read_study` does, but return whatever can be read, and all findings beside it.
 
-    Raises DatasetError only if `path` is no folder.
+    Files of the names `beside` lie in the folder and are no datasets. Raises DatasetError
+    only if `path` is no folder.
     """
     folder = Path(path)
     if not folder.is_dir():
@@ -69,6 +72,8 @@ def inspect_study(path: str | Path, *, supplemental: bool = True) -> Study:
     findings = []
     for file in _dataset_files(folder):
         name = file.stem.upper()
+        if file.name in beside:
+            continue
         if name in files:
             says = f"a study has each dataset once, and here are {files[name].name} and {file.name}"
             findings.append(found(name, says, "Keep one of the two."))

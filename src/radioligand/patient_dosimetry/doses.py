@@ -70,11 +70,16 @@ def _named(key: Key | None) -> str:
 
 
 def doses_and_faults(
-    measured: Measurements, *, dosimetry: Dosimetry, table: SValues | None = None
+    measured: Measurements,
+    *,
+    dosimetry: Dosimetry,
+    table: SValues | None = None,
+    tables: Mapping[str, SValues] | None = None,
 ) -> tuple[tuple[RegionDose, ...], tuple[tuple[Key | None, str], ...]]:
     """Return the doses that `find_doses` finds, and of each other region why it has none.
 
-    A fault that is of a method and no single region has no key.
+    A fault that is of a method and no single region has no key. With `tables`, by subject, each has
+    the S values of its own phantom in place of `table`; a subject that has none has no organ dose.
     """
     fits: dict[tuple[str, str], CurveFit] = {}
     integrals: dict[Key, Integral] = {}
@@ -113,8 +118,11 @@ def doses_and_faults(
     doses = []
     for key, found in integrals.items():
         others = sources.get(key[:2], [])
+        own_table = table if tables is None else tables.get(key[0])
         try:
-            doses.append(_dose(key, frames[key], found, others, dosimetry, table))
+            if tables is not None and own_table is None and frames[key]["role"][0] == "organ":
+                raise ValueError("no table of S values is of the subject's sex.")
+            doses.append(_dose(key, frames[key], found, others, dosimetry, own_table))
         except ValueError as error:
             faults.append((key, str(error)))
     return tuple(doses), tuple(faults)
@@ -278,7 +286,7 @@ def _deposition(
             sources=sources,
             table=table,
         )
-    if role == "organ" and table is not None and region.lower() in table.targets:
+    if role == "organ" and table is not None:
         return in_organ(region, tia, mass, sources=sources, table=table)
     return in_sphere(tia, mass, density)
 
@@ -337,3 +345,17 @@ def whole_body_warnings(doses: tuple[RegionDose, ...], measured: Measurements) -
                 "the whole body's integral between the scans"
             )
     return tuple(said)
+
+
+def density_warnings(measured: Measurements) -> tuple[str, ...]:
+    """Subjects whose organs and lesions all have the density of water: volumes taken for masses."""
+    massive = measured.regions.filter(pl.col("role").is_in(["organ", "lesion"]))
+    alike = (
+        massive.group_by("subject", maintain_order=True)
+        .agg(pl.col("region").n_unique(), water=(pl.col("density_g_per_ml") == 1).all())
+        .filter("water")
+    )
+    return tuple(
+        f"{subject}: all {regions} regions have 1.00 g/mL; give densities, a volume is no mass"
+        for subject, regions, _ in alike.iter_rows()
+    )

@@ -31,6 +31,7 @@ from radioligand.dosimetry.trapezoid import trapezoid
 from radioligand.protocol.records import DoseMethod, DosePrior
 
 Floats = NDArray[np.float64]
+EARLY = {"constant": "constant before the first scan", "zero": "rising from zero"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -196,14 +197,14 @@ def _by_trapezoid(
 
     A trapezoid has no model that could tell how wrong the lines are.
     """
-    found = trapezoid(time, activity, tail=method.tail, before="constant", nuclide=nuclide)
+    found = trapezoid(time, activity, tail=method.tail, before=method.before, nuclide=nuclide)
     step = 1e-4
     moved = [
         trapezoid(
             time,
             activity * (1 + step * (np.arange(time.size) == place)),
             tail=method.tail,
-            before="constant",
+            before=method.before,
             nuclide=nuclide,
         ).tia_mbq_h
         for place in range(time.size)
@@ -213,7 +214,7 @@ def _by_trapezoid(
     return Integral(
         tia_mbq_h=found.tia_mbq_h,
         scan_uncertainty=float(np.sqrt(np.sum((slopes * error) ** 2))),
-        method=f"trapezoids, tail {method.tail}",
+        method=f"trapezoids, tail {method.tail}, {EARLY[method.before]}",
         tail_fraction=found.tail_fraction,
         warnings=bound,
     )

@@ -53,13 +53,13 @@ RULES = (
 )
 
 
-def read_s_values(text: pl.DataFrame) -> SValues:
-    """Return a table of S values by region, in lower case.
+def read_s_values(text: pl.DataFrame, *, name: str = "svalues.csv") -> SValues:
+    """Return a table of S values by region, in lower case; `name` is what it is called.
 
     Raises DatasetError that tells of every broken rule.
     """
-    frame, cells = read_columns(text, name="svalues.csv", columns=COLUMNS)
-    refuse(together([cells, find(frame, dataset="svalues.csv", rules=RULES)]))
+    frame, cells = read_columns(text, name=name, columns=COLUMNS)
+    refuse(together([cells, find(frame, dataset=name, rules=RULES)]))
     frame = frame.with_columns(pl.col("target", "source").str.to_lowercase())
     targets = tuple(frame["target"].unique(maintain_order=True))
     sources = tuple(frame["source"].unique(maintain_order=True))
@@ -74,6 +74,12 @@ def read_s_values(text: pl.DataFrame) -> SValues:
         phantom=frame["phantom"][0],
         citation="; ".join(frame["citation"].unique(maintain_order=True)),
     )
+
+
+def phantom_sex(table: SValues) -> str | None:
+    """F or M if the name of the phantom says female or male."""
+    words = table.phantom.lower()
+    return "F" if "female" in words else "M" if "male" in words else None
 
 
 def check_table(table: SValues, *, regions: pl.DataFrame, given: pl.DataFrame) -> None:
@@ -94,8 +100,7 @@ def check_table(table: SValues, *, regions: pl.DataFrame, given: pl.DataFrame) -
         shows=("subject", "cycle", "region"),
         mend=f"Add its S values, or name it as there ({', '.join(table.targets)}).",
     )
-    words = table.phantom.lower()
-    sex = "F" if "female" in words else "M" if "male" in words else None
+    sex = phantom_sex(table)
     alike = Rule(
         holds=(pl.col("sex") == sex) | pl.col("sex").is_null(),
         says=f"every patient is of the sex of the phantom, {table.phantom!r}",

@@ -5,14 +5,18 @@ XA is a findings domain of the sponsor's own, for SDTM has none of activity in a
 region and scan. What SDTM has no variable for are its supplemental qualifiers.
 """
 
+from collections.abc import Mapping
+
 import polars as pl
 
+from radioligand.cdisc.rules import found, refuse
 from radioligand.dosimetry.absorbed_dose import SValues
 from radioligand.patient_dosimetry.adam import derive_adrad
 from radioligand.patient_dosimetry.carried import carry_doses
 from radioligand.patient_dosimetry.doses import doses_and_faults
 from radioligand.patient_dosimetry.measurements import Measurements, check_measurements
 from radioligand.patient_dosimetry.plans import recommended
+from radioligand.patient_dosimetry.s_values import phantom_sex
 from radioligand.protocol.records import Dosimetry
 
 # column of activities.csv: variable of XA
@@ -111,16 +115,19 @@ def derive_study_adrad(
     adsl: pl.DataFrame,
     *,
     dosimetry: Dosimetry,
-    table: SValues | None = None,
+    tables: Mapping[str, SValues] | None = None,
 ) -> pl.DataFrame:
     """Derive ADRAD of a study: doses of every region and cycle, and activity by cycle.
 
     A region that cannot be dosed has its reason there, and its later sums are unknown. In the arms
-    that dosimetry is for, ACTREC is what the doses before a cycle recommended for it. `table` is a
-    user's S values.
+    that dosimetry is for, ACTREC is what the doses before a cycle recommended for it. `tables` are
+    a user's S values by SEX of ADSL: with them organs have cross dose and marrow has its dose.
+
+    Raises DatasetError for a phantom of the other sex.
     """
     measured = study_measurements(xa, ex, adex, adsl, dosimetry=dosimetry)
-    doses, undosed = doses_and_faults(measured, dosimetry=dosimetry, table=table)
+    by_subject = None if tables is None else _tables_of(adsl, tables)
+    doses, undosed = doses_and_faults(measured, dosimetry=dosimetry, tables=by_subject)
     informed = adsl.filter(pl.col("TRT01P").is_in(dosimetry.arms))["USUBJID"]
     return derive_adrad(
         doses,
@@ -132,3 +139,13 @@ def derive_study_adrad(
         recommended=recommended(doses, measured, dosimetry=dosimetry, subjects=set(informed)),
         target=dosimetry.target,
     )
+
+
+def _tables_of(adsl: pl.DataFrame, tables: Mapping[str, SValues]) -> dict[str, SValues]:
+    """Each subject's S values, by its sex."""
+    for sex, table in tables.items():
+        if phantom_sex(table) not in (sex, None):
+            says = f"S values of sex {sex} are of its phantom, and here is {table.phantom!r}"
+            refuse(found("S values", says, "Name the files by the other sex in [dosimetry]."))
+    sexes = adsl.select("USUBJID", "SEX").iter_rows()
+    return {subject: tables[sex] for subject, sex in sexes if sex in tables}

@@ -30,6 +30,7 @@ class DoseMethod(Record):
     form: CurveForm = "mono"
     forms: tuple[CurveForm, ...] = ()  # chosen among on the pooled cohort, in place of `form`
     tail: Literal["last-two", "physical"] = "last-two"  # of a trapezoid
+    before: Literal["constant", "zero"] = "constant"  # of a trapezoid: what it comes from
     prior: Word | None = None
     outside_window: bool = False  # whether one scan may lie outside its window
     blood_ratio: Positive | None = None  # of marrow to blood, where blood is measured
@@ -66,6 +67,19 @@ class DoseExpectation(Record):
     spread: Share  # relative standard deviation from cycle to cycle
 
 
+class SValueFiles(Record):
+    """Files of S values in the folder of the study, each of a phantom of that sex."""
+
+    female: Annotated[str, Field(min_length=1)] | None = None
+    male: Annotated[str, Field(min_length=1)] | None = None
+
+    @property
+    def by_sex(self) -> dict[str, str]:
+        """The files by the values of SEX."""
+        both = {"F": self.female, "M": self.male}
+        return {sex: name for sex, name in both.items() if name}
+
+
 class Dosimetry(Record):
     """A part of the trial in which measured doses decide the next activity."""
 
@@ -80,6 +94,7 @@ class Dosimetry(Record):
     overlap: Literal["refuse", "subtract"] = "refuse"  # of a lesion that lies in an organ
     half_life_days: Positive | None = None
     half_life_reason: str = ""
+    s_values: SValueFiles | None = None  # of a study; without, organs have self-dose alone
     methods: Annotated[tuple[DoseMethod, ...], Field(min_length=1)]
     priors: tuple[DosePrior, ...] = ()
     limits: Annotated[tuple[DoseLimit, ...], Field(min_length=1)]

@@ -66,6 +66,7 @@ from radioligand.protocol.dosimetry_records import (
     DosePrior,
     DoseTarget,
     Dosimetry,
+    SValueFiles,
 )
 from radioligand.protocol.planning_records import (
     AccrualStep,
@@ -195,6 +196,7 @@ __all__ = [
     "Response",
     "ResponseSystem",
     "Retreatment",
+    "SValueFiles",
     "Safety",
     "Scale",
     "Selection",

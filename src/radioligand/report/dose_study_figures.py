@@ -46,7 +46,7 @@ def dose_by_cycle(view: View) -> Drawing:
     entries = [(colours[arm.id], f"{arm.short}: subjects, and their median") for arm in arms]
     colour_key(page, entries, left=LEFT, top=top - 8, width=WIDTH - LEFT)
     width = (WIDTH - LEFT - 8 - APART) / 2
-    told = []
+    told, outside = [], 0
     for place, region in enumerate(regions):
         left = LEFT + (place % 2) * (width + APART)
         bottom = FOOT + (lines - 1 - place // 2) * (HEIGHT + FOOT + 12)
@@ -56,14 +56,20 @@ def dose_by_cycle(view: View) -> Drawing:
         held = _held_to(axes, view, region)
         for arm in arms:
             told.append(_courses(axes, own, arm, colours[arm.id], region))
-        axes.set_ylim(0, 1.12 * max(_most(own), held, 1.0))
+        most = 1.12 * max(_most(own), held, 1.0)
+        axes.set_ylim(0, most)
+        outside += own.filter(pl.col("value") > most)["subject"].n_unique()
         axes.set_xlabel("Cycle", labelpad=2)
         if place % 2 == 0:
             axes.set_ylabel("Cumulative dose, Gy", labelpad=2)
     description = f"Cumulative absorbed dose by cycle. {'; '.join(told)}."
     remarks = (
         "A median is of the subjects who were given that cycle.",
-        "The highest doses leave the panel.",
+        *(
+            [f"Courses of subjects that leave their panel at the top: {outside}."]
+            if outside
+            else []
+        ),
     )
     return Drawing(figure=figure, description=description, remarks=remarks)
 
@@ -166,22 +172,24 @@ def dose_and_effect(view: View) -> Drawing:
     entries = [(colours[arm.id], arm.short) for arm in arms]
     colour_key(page, entries, left=LEFT, top=HEAD - 26 + lines * step, width=WIDTH - LEFT)
     width = (WIDTH - LEFT - 8 - APART) / 2
-    told = []
+    told, outside = [], 0
     for place, pair in enumerate(pairs):
         left = LEFT + (place % 2) * (width + APART)
         bottom = FOOT + (lines - 1 - place // 2) * step
         axes = axes_at(figure, left, bottom, width, HEIGHT)
         own = rows.filter(pl.col("variable") == pair)
-        _marks(axes, own, arms, colours)
+        outside += _marks(axes, own, arms, colours)
         _labels(axes, own, pair)
         said = _said(view, pair)
         write(page, left, bottom + HEIGHT + 11, said, colour=QUIET)
         told.append(f"{view.label(pair)}: {said}")
     description = f"Dose beside effect, one mark a subject. {'; '.join(told)}."
-    return Drawing(figure=figure, description=description)
+    remarks = (f"Marks that lie right of their panel: {outside}.",) if outside else ()
+    return Drawing(figure=figure, description=description, remarks=remarks)
 
 
-def _marks(axes: Axes, own: pl.DataFrame, arms: Sequence[Arm], colours: dict[str, str]) -> None:
+def _marks(axes: Axes, own: pl.DataFrame, arms: Sequence[Arm], colours: dict[str, str]) -> int:
+    """Draw the subjects up to the 99th percentile of dose; return how many lie outside."""
     wide = own.pivot("statistic", index=["arm", "subject"], values="value").sort("subject")
     is_few = set(wide["effect"]) <= {0.0, 1.0, 2.0, 3.0, 4.0}
     for place, arm in enumerate(arms):
@@ -192,7 +200,9 @@ def _marks(axes: Axes, own: pl.DataFrame, arms: Sequence[Arm], colours: dict[str
             each["dose"], each["effect"] + shift, "o", color=colours[arm.id], markersize=3.4,
             alpha=0.7, markeredgewidth=0,
         )  # fmt: skip
-    axes.set_xlim(0, 1.05 * float(wide["dose"].quantile(0.99) or 1.0))
+    most = 1.05 * float(wide["dose"].quantile(0.99) or 1.0)
+    axes.set_xlim(0, most)
+    return int((wide["dose"] > most).sum())
 
 
 def _labels(axes: Axes, own: pl.DataFrame, pair: str) -> None:

@@ -233,6 +233,11 @@ def _scans(doses: VirtualDoses, which: Flags) -> pl.DataFrame:
             ),
             "nuclide": each("Lu-177"),
             "camera": each(np.array(CAMERAS)[place % len(CAMERAS)][:, None, None]),
+            "recovery_curve": each(
+                np.array([f"spheres, camera {one}" for one in CAMERAS])[place % len(CAMERAS)][
+                    :, None, None
+                ]
+            ),
             "calibration_factor": each(doses.calibration[place][:, None, None]),
         }
     )
@@ -326,5 +331,6 @@ def measurements(
         XANUCL="nuclide",
         XACAMERA="camera",
         XACALIB="calibration_factor",
+        XARECOV="recovery_curve",
     )
     return dataset("XA", design.study, frame, order=["XADTC", "XALOC"])
