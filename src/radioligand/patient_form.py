@@ -80,6 +80,7 @@ def entry_faults(parts: Mapping[str, Any], asked: Asked) -> Iterator[str]:
     unit = parts.get("unit")
     if unit is not None and unit != asked.unit:
         yield f"the unit is {asked.unit or 'none'}, not {unit!r}; convert the value"
+        asked = asked._replace(highest=math.inf)  # which is told in the right unit
     if parts.get("date") is not None:
         yield from _date_faults(parts["date"])
     value = parts.get("value")

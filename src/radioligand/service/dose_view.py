@@ -92,6 +92,12 @@ def next_dose(patient: Patient, *, protocol: Protocol) -> Dose | None:
     )
 
 
+def ordered_cycle(patient: Patient) -> int | None:
+    """Return the cycle of a dose that is ordered and not given, also once treatment is stopped."""
+    cycle = len(patient.cycles) + 1
+    return cycle if f"dose {cycle} ordered" in patient.facts else None
+
+
 def _due(patient: Patient, plan: Treatment) -> tuple[str, str, str] | None:
     given = infusions(patient)
     if not given or not plan.every_weeks:

@@ -30,6 +30,7 @@ from radioligand.service.dose_view import (
     activity_at,
     decision,
     next_dose,
+    ordered_cycle,
     radioligand_of,
 )
 from radioligand.service.events import Patient
@@ -61,6 +62,7 @@ def show_dose(ask: Ask, patient: Patient | None = None, says: str = "") -> Respo
         "decision": decided,
         "panel": panel(found, protocol=protocol),
         "again": again,
+        "ordered": ordered_cycle(found),
         "days_of_values": days_of_values(protocol),
         "meaning": DECIDE,
         "choices": _choices(decided),
@@ -254,10 +256,19 @@ def _infuse(ask: Ask, patient: Patient, dose: Dose) -> None:
     recorded(ask, "dose infused", patient, payload, reason=reason)
 
 
-def _discard(ask: Ask, patient: Patient, dose: Dose) -> None:
-    reason = ask.form.get("reason", "").strip()
-    payload = {"cycle": dose.cycle, "date": ask.today.isoformat()}
-    recorded(ask, "dose discarded", patient, payload, reason=reason)
+def discard(ask: Ask) -> Response:
+    """Record that an ordered dose is not given, also when no further dose is due."""
+    patient = patient_asked(ask)
+    cycle = ordered_cycle(patient)
+    try:
+        if cycle is None or ask.form.get("cycle") != str(cycle):
+            raise UnfitError("No dose of this cycle is ordered.")
+        payload = {"cycle": cycle, "date": ask.today.isoformat()}
+        reason = ask.form.get("reason", "").strip()
+        recorded(ask, "dose discarded", patient, payload, reason=reason)
+    except (UnfitError, RefusalError) as error:
+        return show_dose(ask, patient, str(error))
+    return sent_to(f"/patients/{patient.subject}/dose")
 
 
 def _moment(ask: Ask, name: str, *, label: str, is_past: datetime | None = None) -> datetime:
@@ -284,10 +295,10 @@ _STEPS: tuple[tuple[str, Action, Callable[[Ask, Patient, Dose], object]], ...] =
     ("order", Action.HANDLE_ORDERS, _order),
     ("receipt", Action.HANDLE_ORDERS, _receive),
     ("infusion", Action.HANDLE_ORDERS, _infuse),
-    ("discard", Action.HANDLE_ORDERS, _discard),
 )
 PAGES = (
     Page(path=HERE, method="GET", action=Action.SEE_TREATMENT, answer=show_dose),
+    Page(path=f"{HERE}/discard", method="POST", action=Action.HANDLE_ORDERS, answer=discard),
     *(
         Page(path=f"{HERE}/{name}", method="POST", action=action, answer=_step(do))
         for name, action, do in _STEPS

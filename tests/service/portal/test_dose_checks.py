@@ -93,6 +93,27 @@ def test_a_dose_held_after_its_order_is_discarded_not_infused(second, laboratory
     assert pharmacist.fill(f"{here}/discard", cycle="2", reason="Held").status_code == 303
 
 
+def test_a_dose_stopped_after_its_order_is_discarded(second, laboratory, staff, moments, portal):
+    subject = second("receipt")
+    laboratory(subject, **GOOD | {"PLAT": "20"})
+    signing = {"decision": "stop", "rule_said": "HOLD", "password": PASSWORD, "meaning": DECIDE}
+    here = f"/patients/{subject}/dose"
+    stopped = staff(Role.INVESTIGATOR).fill(
+        f"{here}/decision", cycle="2", reason="Bone marrow", **signing
+    )
+    assert stopped.status_code == 303, stopped.text
+
+    pharmacist = staff(Role.RADIOPHARMACIST)
+    page = pharmacist.get(here).text
+
+    assert "No dose is due" in page
+    assert "Discard this dose" in page
+    assert pharmacist.fill(f"{here}/discard", cycle="2", reason="Stopped").status_code == 303
+    assert "Discard this dose" not in pharmacist.get(here).text
+    again = pharmacist.fill(f"{here}/discard", cycle="2", reason="Stopped")
+    assert "No dose of this cycle is ordered" in again.text
+
+
 def test_a_decision_is_no_older_than_the_values_it_rests_on(second, portal):
     subject = second("decision")  # on 2026-03-09; values hold for 35 days by the dose rules
     patient = portal.ledger.patient(subject)
