@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check lint types contracts audit reference kernels benchmarks clean
+.PHONY: demo test validation check lint types contracts audit sbom reference kernels benchmarks clean
 
 demo: .venv/installed-run
 	$(BIN)/radioligand demo netter-2 --out demo-report
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest --numprocesses logical --dist loadfile
+	$(BIN)/python -m pytest --numprocesses logical --dist loadfile --junitxml=results.xml
+
+# Requirement, test, passed: the last run of the tests held against docs/validation.md.
+validation: .venv/installed-test
+	$(BIN)/python tests/service/validation.py results.xml
 
 check: .venv/installed-check lint types contracts
 	$(BIN)/python -m pytest --numprocesses logical --dist loadfile
@@ -32,6 +36,10 @@ audit: .venv-audit/bin/pip-audit
 .venv-audit/bin/pip-audit:
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/python -m pip --disable-pip-version-check --quiet install pip-audit
+
+# What the environment is made of (CycloneDX), for whoever has to know.
+sbom: .venv/installed-test
+	$(BIN)/python .ci/sbom.py > sbom.json
 
 # The oracles of the tests, recomputed where R and its packages are installed; in Debian they are
 #   r-base-core r-cran-cmprsk r-cran-jsonlite r-cran-lmertest r-cran-metafor r-cran-mvtnorm

@@ -10,37 +10,63 @@ from scipy.stats import mannwhitneyu
 from sqlalchemy import event
 
 from radioligand.allocation import make_list, make_salts
+from radioligand.service import randomising
 from radioligand.service.backup import restore_backup, write_backup
 from radioligand.service.database import connect
 from radioligand.service.ledger import Ledger, RefusalError, open_ledger
-from radioligand.service.randomising import Wish, randomise
+from radioligand.service.randomising import Wish
 
 from .conftest import SEED, SIGNED
 
-TIMINGS = 2_000  # benchmarks/refusals.py takes 10,000, of the whole request
+TIMINGS = 2_500  # of each of four kinds; benchmarks/refusals.py takes those of whole requests
 
 
-@pytest.fixture
-def two_ledgers(opened, protocol, entries, tmp_path):
-    """Two ledgers alike but for their next arm, with one patient who cannot be randomised yet."""
+def has_consented(ledger, ready, randomise):
+    consent = {"consent_date": "2026-01-09"}
+    here = {"subject": "1001-009", "site": "1001", "actor": "coordinator"}
+    ledger.record("consented", payload=consent, **here)
+
+
+def meets_the_cap_of_the_trial(ledger, ready, randomise):
+    ready(ledger, "1001-009")
+    ledger.record("caps set", actor="manager", payload={"trial": 0}, reason="a pause")
+
+
+def is_at_a_closed_site(ledger, ready, randomise):
+    ready(ledger, "1001-009")
+    ledger.record("site closed", site="1001", actor="manager", reason="a pause")
+
+
+def comes_after_the_last_entry(ledger, ready, randomise):
+    ready(ledger, "1001-001")
+    randomise(ledger, "1001-001")
+    ready(ledger, "1001-009")
+
+
+KINDS = (
+    has_consented,
+    meets_the_cap_of_the_trial,
+    is_at_a_closed_site,
+    comes_after_the_last_entry,
+)
+
+
+@pytest.fixture(params=KINDS, ids=[one.__name__ for one in KINDS])
+def two_ledgers(request, opened, protocol, entries, ready, randomise, tmp_path):
+    """Two ledgers alike but for the first arm, with one patient who is refused."""
     made = {}
+    few = pl.col("SEQUENCE") <= (1 if request.param is comes_after_the_last_entry else 240)
     for arm in protocol.arms:
         head = pl.when(pl.col("SEQUENCE") == 1).then(pl.lit(arm.id)).otherwise("ARMCD")
-        listed = entries.with_columns(ARMCD=head)
+        listed = entries.with_columns(ARMCD=head).filter(few)
         made[arm.id] = opened(f"sqlite:///{tmp_path}/{arm.id}.db", entries=listed, anchor=None)
-        made[arm.id].record(
-            "consented",
-            subject="1001-001",
-            site="1001",
-            actor="coordinator",
-            payload={"consent_date": "2026-01-09"},
-        )
+        request.param(made[arm.id], ready, randomise)
     return made
 
 
 def times_of_refusals(ledgers, keys, number):
     """Seconds of each refusal by arm; both ledgers in turn, in an order drawn at random."""
-    wish = Wish(subject="1001-001", site="1001", actor="a", at="2026-01-12", signature=SIGNED)
+    wish = Wish(subject="1001-009", site="1001", actor="a", at="2026-01-12", signature=SIGNED)
     times = {arm: [] for arm in ledgers}
     open_ones = {arm: ledger.engine.connect() for arm, ledger in ledgers.items()}
     heads = {arm: ledger.head() for arm, ledger in ledgers.items()}
@@ -49,7 +75,9 @@ def times_of_refusals(ledgers, keys, number):
         for arm in random.sample(list(ledgers), len(ledgers)):
             begin = time.perf_counter()
             try:
-                randomise(open_ones[arm], heads[arm], wish, protocol=protocol, keys=keys)
+                randomising.randomise(
+                    open_ones[arm], heads[arm], wish, protocol=protocol, keys=keys
+                )
             except RefusalError:
                 times[arm].append(time.perf_counter() - begin)
     for connection in open_ones.values():

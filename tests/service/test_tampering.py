@@ -99,6 +99,27 @@ def test_an_edit_breaks_the_chain(used, keys):
     assert CHAIN in broken(used, keys, anchor=None)
 
 
+def test_a_signature_copied_to_another_record_is_found_and_stops_the_ledger(used, keys):
+    (signed,) = used.events(subject="1001-000", kinds=("eligibility signed",))
+    (unsigned,) = used.events(subject="1001-002", kinds=("consented",))
+    attack(
+        used,
+        "update audit set record = json_set(record, '$.signature', json((select "
+        "json_extract(record, '$.signature') from audit where number = :signed))) "
+        "where number = :bare",
+        signed=signed.number,
+        bare=unsigned.number,
+    )
+    assert used.event(unsigned.number).signature == signed.signature
+    assert CHAIN in broken(used, keys, anchor=None)
+
+    rewrite(used)
+    assert CHAIN not in broken(used, keys)
+    assert ANCHORED in broken(used, keys)
+    with pytest.raises(RefusalError, match="not the one that was anchored"):
+        used.record("site closed", site="1001", actor="manager", reason="a look")
+
+
 def test_an_edit_with_every_hash_made_again_breaks_the_anchor_alone(used, keys):
     attack(
         used, "update audit set record = replace(record, 'coordinator', 'nobody') where number = 5"

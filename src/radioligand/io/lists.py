@@ -48,7 +48,7 @@ def read_salts(path: Path, entries: pl.DataFrame) -> pl.Series:
 
 
 def write_list(folder: Path, frames: Mapping[str, pl.DataFrame], *, seed: str) -> None:
-    """Write frames as CSV by name, and the seed, into a new folder that its owner alone can open.
+    """Write frames as CSV by name, and the seed, into a new folder; its owner alone can read them.
 
     Raises OutputError if there is such a folder: a list is never replaced.
     """
@@ -57,6 +57,8 @@ def write_list(folder: Path, frames: Mapping[str, pl.DataFrame], *, seed: str) -
         for name, frame in frames.items():
             frame.write_csv(folder / name)
         (folder / SEED).write_text(seed + "\n", "utf-8")
+        for name in (*frames, SEED):
+            (folder / name).chmod(0o600)
     except FileExistsError:
         raise OutputError(f"{folder} exists; a list is never replaced, name a new one.") from None
     except OSError as error:

@@ -55,7 +55,7 @@ def write_anchor(path: Path, line: str) -> None:
     The line goes out in one write and starts anew even after a line that a full disk cut short.
     """
     data = f"\n{line}\n".encode()
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         if os.write(handle, data) != len(data):
             raise OSError(f"{path}: the anchor could not be written whole")

@@ -127,6 +127,8 @@ def _sqlite(path: str | None) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, record: object) -> None:
+        if Path(str(path)).stat().st_size == 0:  # new: it will hold patients
+            Path(str(path)).chmod(0o600)
         connection.isolation_level = None  # transactions are begun below, not by the driver
         for setting in ("journal_mode=wal", "synchronous=full", "foreign_keys=on"):
             connection.execute(f"pragma {setting}").close()

@@ -43,6 +43,7 @@ def _events(ask: Ask, verdict: Verification | None = None) -> Response:
         "kind": kind,
         "subject": subject,
         "head": ledger.head(),
+        "restored": ledger.events(kinds=("restored", "reconciled"))[-1:],
         "protocol": ledger.protocol_held(),
         "verdict": verdict,
         "as_json": canonical,

@@ -143,7 +143,7 @@ def start(
 
     Raises DatabaseError, KeysError or ListError, whose messages say what to mend.
     """
-    engine, made = connect(place.url), _files(place)
+    made, engine = _files(place), connect(place.url)
     before = set(inspect(engine).get_table_names())
     said: list[str] = []
     if HEAD.name in before:

@@ -2,6 +2,7 @@
 """The command that serves: what it starts from, where it listens, what it says once."""
 
 import sqlite3
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -13,6 +14,7 @@ from radioligand.cli import cli, serving
 from radioligand.io.documents import DocumentError
 from radioligand.io.outputs import OutputError
 from radioligand.service import accounts
+from radioligand.service.audit import anchor_line, write_anchor
 from radioligand.service.database import DatabaseError
 from radioligand.service.roles import Role
 from radioligand.service.starting import Place
@@ -37,7 +39,11 @@ def test_a_first_start_makes_everything_and_a_second_finds_it(protocol, place):
     assert "one-time password" in first.said[-1]
     assert second.said == ()
     assert second.portal.ledger.head() == first.portal.ledger.head()
-    assert place.secret.stat().st_mode & 0o077 == 0
+    first.portal.ledger.record("list released", actor="manager")
+    kept = [place.secret, place.anchor, *place.sealed.iterdir()]
+    kept += place.secret.parent.glob("trial.db*")
+    assert len(kept) >= 6
+    assert [one.name for one in kept if one.stat().st_mode & 0o077] == []
     for one in (first, second):
         one.portal.engine.dispose()
 
@@ -292,3 +298,15 @@ def test_the_draws_of_a_minimised_trial_are_checked(protocol, place, tmp_path):
         minimised, place, origins=frozenset(), list_file=tmp_path / "test.parquet"
     )
     started.portal.engine.dispose()
+
+
+def test_the_audit_shows_the_last_restore(portal, browser, keys, moments):
+    lost = replace(portal.ledger.head(), number=portal.ledger.head().number + 1, hash="f" * 64)
+    line = anchor_line(lost, trial="netter-2", at=moments().isoformat(), keys=keys)
+    write_anchor(portal.ledger.anchor, line)
+
+    page = browser(Role.AUDITOR).get("/audit").text
+
+    (event,) = portal.ledger.events(kinds=("restored",))
+    assert f"Last restored: record {event.number}, 2026-01-12 09:00 UTC" in page
+    assert "<dt>Protocol version</dt><dd>1</dd>" in page
