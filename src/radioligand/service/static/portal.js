@@ -2,24 +2,9 @@
 (function () {
   "use strict";
 
-  // A form with data-live is judged again while it is filled in; the answer replaces its target.
-  document.querySelectorAll("form[data-live]").forEach(function (form) {
-    var waiting, asked = 0;
-    form.addEventListener("input", function () {
-      clearTimeout(waiting);
-      waiting = setTimeout(function () {
-        var mine = ++asked;
-        fetch(form.dataset.live, { method: "POST", body: new FormData(form), credentials: "same-origin" })
-          .then(function (answer) {
-            if (answer.ok) { watch(); }
-            return answer.ok ? answer.text() : null;
-          })
-          .then(function (text) {
-            if (text !== null && mine === asked) { document.getElementById(form.dataset.target).innerHTML = text; }
-          })
-          .catch(function () { /* the button still works */ });
-      }, 250);
-    });
+  // Whatever htmx asks for (a form judged while it is filled in) keeps the session awake.
+  document.addEventListener("htmx:afterRequest", function (event) {
+    if (event.detail.successful) { watch(); }
   });
 
   // A form is sent once, however often its button is pressed.
