@@ -49,6 +49,7 @@ ENGINES = {  # and how many trials each runs in a turn
     "radioligand simulate, the whole process, 2 threads": 200_000,
     "rpact": 20_000,
     "R survival in a loop": 300,
+    "lifelines in a loop": 60,
 }
 
 
@@ -61,12 +62,14 @@ class Answer(NamedTuple):
     processor_seconds: float
 
 
-def measured(engine: str, trials: int) -> Answer:
-    """Run the trials of one engine in a process of its own."""
+def measured(engine: str, trials: int, peers: str | None) -> Answer:
+    """Run the trials of one engine in a process of its own; `peers` is a Python with lifelines."""
     if engine.startswith("radioligand simulate"):
         return measured_process(trials, threads="2" if "2 threads" in engine else "1")
     if engine.startswith("radioligand"):
         words = [sys.executable, __file__, "--one", engine, "--trials", str(trials)]
+    elif engine.startswith("lifelines"):
+        words = [str(peers), str(HERE / "simulation_peer.py"), str(trials)]
     else:
         name = "rpact" if engine == "rpact" else "survival"
         words = ["Rscript", str(HERE / "simulation.R"), name, str(trials)]
@@ -130,6 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="turns; the fastest is told")
     parser.add_argument("--scale", type=float, default=1.0, help="times as many trials")
+    parser.add_argument("--peers", help="Python of an environment that has lifelines")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--trials", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -138,11 +142,15 @@ def main() -> None:
         return
     engines = dict(ENGINES)
     if shutil.which("Rscript") is None:
-        engines = {name: many for name, many in engines.items() if name.startswith("radio")}
+        engines = {
+            name: many for name, many in engines.items() if name.startswith(("radio", "lifelines"))
+        }
+    if given.peers is None:
+        engines.pop("lifelines in a loop", None)
     found: dict[str, list[Answer]] = {engine: [] for engine in engines}
     for turn in range(given.rounds):
         for engine, trials in engines.items():
-            found[engine].append(measured(engine, int(trials * given.scale)))
+            found[engine].append(measured(engine, int(trials * given.scale), given.peers))
             print(turn, engine, json.dumps(found[engine][-1]), file=sys.stderr, flush=True)
     print("| engine | trials | power | trials a second | trials a processor second |")
     print("|---|---|---|---|---|")
