@@ -72,7 +72,7 @@ def test_a_killed_worker_is_started_again_and_none_outlives_the_parent(serve):
 def test_load_with_double_sends_and_killed_workers_loses_nothing(database, request):
     if database == "postgresql":
         request.getfixturevalue("postgresql")  # or the reason why there is none
-    options = ("--requests", 100, "--clients", 10, "--workers", 2, "--kill-every", 3.0)
+    options = ("--requests", 60, "--clients", 8, "--workers", 2, "--kill-every", 2.0)
     (found,) = program(
         ROOT / "benchmarks" / "portal.py",
         *("--json", "--databases", database, *options),

@@ -76,7 +76,7 @@ def late_harm_wording(plans: tuple[LateHarmPlan, ...]) -> tuple[str, ...]:
         f"{_percent(one.given.high)}; {_percent(one.given.seen)} at the lower share takes "
         f"{one.needed} subjects. The higher share would be excluded with {_percent(one.excluded)} "
         f"power. The last subject has been followed so long in month {one.month:.0f}. Nobody is "
-        "taken as lost before; `radioligand simulate` counts losses."
+        "taken as lost before; virtual trials count losses."
         for one in told.values()
     )
 
