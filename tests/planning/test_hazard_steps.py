@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from radioligand.io.documents import read_protocol
 from radioligand.planning import expected, plan, plan_results, scenarios, survival, wording
 from radioligand.planning.assumptions import control_curve, experimental_curve
 from radioligand.protocol import ProtocolError, parse_protocol
@@ -136,6 +137,25 @@ def test_a_plan_tells_its_steps():
 def test_refuses_steps_that_contradict_what_else_is_assumed(changes, says):
     with pytest.raises(ProtocolError, match=says):
         protocol_of(**{**FADING, **changes})
+
+
+@pytest.mark.parametrize("late", [{"delay_months": 4.0}, {"crossover_per_month": 0.02}])
+def test_refuses_looks_at_a_hazard_ratio_that_changes(late):
+    """The power of looks is that of one hazard ratio, and would be told far too high."""
+    planned = {"median_control_months": 15.0, "method": "lakatos"}
+    interim = {"interim": {"events": [50, 99]}}
+    with pytest.raises(ProtocolError, match="by theory looks have one hazard ratio"):
+        protocol_of(**planned, **late, **interim)
+    protocol_of(**planned, **late)
+    protocol_of(**planned, **interim)
+
+
+@pytest.mark.parametrize("late", ["delay_months = 4", "crossover_per_month = 0.02"])
+def test_refuses_a_selection_at_a_hazard_ratio_that_changes(late, tmp_path):
+    path = tmp_path / "late.toml"
+    path.write_text(f'document = 1\nlike = "prrt-ddr"\n[planning]\n{late}\n', "utf-8")
+    with pytest.raises(ProtocolError, match="by theory a selection has one hazard ratio"):
+        read_protocol(path)
 
 
 @pytest.mark.parametrize(

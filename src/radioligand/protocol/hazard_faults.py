@@ -9,6 +9,7 @@ from radioligand.protocol.faults import Fault
 
 Table = Mapping[str, Any]
 CHANGING = ("delay_months", "cured_fraction", "hazard_steps", "hazard_ratio_steps")
+LATER = ("delay_months", "crossover_per_month")  # they change the hazard ratio as time goes on
 NEAR = 0.02  # by so much may two ways to say one number differ
 
 
@@ -31,6 +32,10 @@ def hazard_faults(path: str, table: Table) -> Iterator[Fault]:
         yield from _control(path, table, hazards)
     if ratios:
         yield from _effect(path, table, ratios)
+    for key in LATER:
+        if table.get(key) and table.get("interim"):
+            mend = "Leave out one of them, and simulate both by a scenario."
+            yield Fault(f"{path}{key}", "by theory looks have one hazard ratio", mend)
 
 
 def _medians(path: str, table: Table) -> Iterator[Fault]:

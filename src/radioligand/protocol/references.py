@@ -13,7 +13,7 @@ from radioligand import criteria
 from radioligand.protocol.cohort_faults import cohort_faults
 from radioligand.protocol.dosimetry_faults import dosimetry_faults
 from radioligand.protocol.faults import Fault
-from radioligand.protocol.hazard_faults import hazard_faults
+from radioligand.protocol.hazard_faults import LATER, hazard_faults
 from radioligand.protocol.inheritance import found_at
 
 # ADSL variables that every study gets, whatever the protocol adds (name: type)
@@ -347,6 +347,10 @@ def _design(document: Table) -> Iterator[Fault]:
     if selection and roles.count("experimental") < 2:
         mend = "Add an arm, or leave out [selection]."
         yield Fault("selection", "there are not two experimental arms to select from", mend)
+    for key in LATER:
+        if selection and _table(document, "planning").get(key):
+            mend = "Leave it out, and simulate it by a scenario."
+            yield Fault(f"planning.{key}", "by theory a selection has one hazard ratio", mend)
     yield from adaptation_rules(document)
     for harm in _rows(document, "late_harm"):
         path, named = f"late_harm[{harm.get('endpoint')}]", harm.get("endpoint")
