@@ -13,7 +13,7 @@ from radioligand.simulation.faults import SimulationError
 from radioligand.simulation.kernels import simulate_trials
 from radioligand.simulation.model import FOREVER, RESULTS, STOPPED
 from radioligand.simulation.replay import replay_trial
-from radioligand.simulation.scenarios import Scenario, without_effect
+from radioligand.simulation.scenarios import LookAssumption, Scenario, without_effect
 from radioligand.simulation.trial_design import trial_design
 from radioligand.simulation.trials import simulate
 from radioligand.statistics.survival import cox
@@ -158,3 +158,39 @@ def test_switching_and_crossing_over_draw_survival_together(changed):
 def test_what_does_not_go_together_is_refused(changed, change, scenario, says):
     with pytest.raises(SimulationError, match=says):
         trial_design(changed(ratio=1, **change), scenario)
+
+
+# rpact's getPowerSurvival, one-sided 2.5 %, 1:1, 260 subjects over 26 months, control median 10:
+#   getDesignGroupSequential(kMax = 1, alpha = 0.025)
+#   getDesignGroupSequential(kMax = 3, alpha = 0.025, typeOfDesign = "asOF",
+#                            informationRates = c(0.5, 0.75, 1))
+#   and with thetaH0 = 1.4
+RPACT = {
+    "fixed": (0.8980967, {"hazard_ratio": 0.6}, Scenario(events=160)),
+    "looks": (
+        0.7696603,
+        {"hazard_ratio": 0.65},
+        Scenario(looks=LookAssumption(events=(80, 120, 160))),
+    ),
+    "margin": (0.8778418, {"hazard_ratio": 0.9, "margin": 1.4}, Scenario(events=200)),
+}
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("case", RPACT)
+def test_simulated_power_is_that_of_rpact(changed, case):
+    power, assumed, scenario = RPACT[case]
+    protocol = changed(
+        ratio=1,
+        alpha=0.025,
+        sided=1,
+        median_control_months=10.0,
+        accrual_per_month=10.0,
+        accrual_months=26.0,
+        dropout_fraction=0.0,
+        **assumed,
+    )
+    found = simulate(trial_design(protocol, scenario), trials=TRIALS, seed=1)
+
+    # rpact's is the normal approximation; stratification and days cost some tenths of a point
+    assert found.power == pytest.approx(power, abs=3 * found.power_error + 0.01)

@@ -188,6 +188,8 @@ def _with_ratio(scenario: Scenario, ratio: float) -> Scenario:
 def _z(design: Any, *, seed: int, trials: int) -> Any:
     if not isinstance(design, TrialDesign) or design.model.follow_up_days >= 0:
         return None
+    if design.model.look_events.size == 1:
+        return None  # one boundary is no figure
     return z_at_looks(design, seed=seed, trials=trials)
 
 
